@@ -1,0 +1,1 @@
+"""Everything HTTP: the paths, their schemas and their errors."""

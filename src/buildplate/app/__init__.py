@@ -1,0 +1,1 @@
+"""Settings, logging and the composition root: the only room that knows all concrete parts."""

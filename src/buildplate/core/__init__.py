@@ -1,0 +1,1 @@
+"""Decisions as pure functions over plain values; time and ids are arguments."""

@@ -1,0 +1,1 @@
+"""The queue: plan, claim, transfer, start, observe, retry."""

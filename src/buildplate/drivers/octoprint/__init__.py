@@ -1,0 +1,1 @@
+"""Drives printers behind an OctoPrint."""

@@ -1,0 +1,1 @@
+"""The public contract between Buildplate and a printer driver."""

@@ -1,0 +1,1 @@
+"""The print-file store: streamed upload, analysis, content by hash."""

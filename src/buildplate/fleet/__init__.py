@@ -1,0 +1,1 @@
+"""One supervised session per printer: connect, observe, command, reconnect."""

@@ -1,0 +1,1 @@
+"""The database: engine, transactions, tables, migrations and the outbox."""

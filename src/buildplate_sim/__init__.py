@@ -1,0 +1,1 @@
+"""Simulated printers, the `virtual` driver and the demo fleet; separate processes."""
