@@ -1,0 +1,104 @@
+# Everything a developer or a first-time user types. Needs git, make and Python >= 3.11 with venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+             command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+             && echo $$p && break; done)
+VENV    := .venv
+BIN     := $(VENV)/bin
+OCTO    := .venv-octoprint
+DATA    ?= var
+PORT    ?= 4000
+PYTEST_ARGS ?=
+PIP     := -m pip --disable-pip-version-check --quiet install
+CODE    := src tests scripts $(wildcard bench)
+
+# An environment is as new as the lock it was made from.
+BASE    := $(VENV)/.stamp-base
+DEV     := $(VENV)/.stamp-dev
+HOST    := $(OCTO)/.stamp
+
+.PHONY: help
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# --- environments ----------------------------------------------------------------------------
+
+define make_venv
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3" >&2; exit 2; }
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1) || { \
+	  echo "Python cannot make environments: on Debian and Ubuntu, apt install python3-venv" >&2; rm -rf $(1); exit 2; }
+	@$(1)/bin/python -m pip --version >/dev/null 2>&1 || $(1)/bin/python -m ensurepip >/dev/null
+endef
+
+$(BASE): requirements/base.txt requirements/build.txt pyproject.toml
+	$(call make_venv,$(VENV))
+	@echo "Installing Buildplate into $(VENV) ..."
+	@$(BIN)/python $(PIP) --require-hashes -r requirements/build.txt
+	@$(BIN)/python $(PIP) --require-hashes -r requirements/base.txt
+	@$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(BASE)
+	@echo "Installing what development needs into $(VENV) ..."
+	@$(BIN)/python $(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(HOST): requirements/octoprint.txt
+	$(call make_venv,$(OCTO))
+	@echo "Installing a real OctoPrint for the tests into $(OCTO) ..."
+	@$(OCTO)/bin/python $(PIP) --require-hashes -r requirements/octoprint.txt
+	@touch $@
+
+.PHONY: setup develop
+setup: $(BASE) ## install Buildplate into .venv
+
+develop: $(DEV) $(HOST) ## also install what tests and checks need, a real OctoPrint among it
+
+# --- running ---------------------------------------------------------------------------------
+
+.PHONY: run stop
+run: $(BASE) ## start a demo farm of six virtual printers; its data is in ./var
+	@exec $(BIN)/buildplate serve --demo 6 --port $(PORT) --data-dir $(DATA)
+
+stop: ## stop the server that `make run` started
+	@scripts/stop $(DATA)/buildplate.pid
+
+# --- proofs ----------------------------------------------------------------------------------
+
+.PHONY: test check explore bench
+test: $(DEV) $(HOST) ## run every test (PYTEST_ARGS="tests/unit -k name" for some)
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(DEV) ## lint, format, types, who imports whom, generated pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CODE)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/generate_docs.py --check
+
+explore: $(DEV) ## drive next_action through its small worlds to exhaustion, and take its rules out
+	@$(BIN)/python -m tests.exploration
+
+bench: $(DEV) $(HOST) ## measure, and write bench/results.md
+	@$(BIN)/python -m bench
+
+# --- upkeep ----------------------------------------------------------------------------------
+
+.PHONY: fmt docs lock clean
+fmt: $(DEV) ## format, and repair what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(BASE) ## write the generated parts of docs/
+	$(BIN)/python scripts/generate_docs.py
+
+lock: ## renew requirements/*.txt (needs uv)
+	scripts/lock
+
+clean: ## remove environments and caches, never data
+	rm -rf $(VENV) $(OCTO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
