@@ -14,7 +14,7 @@ OCTO    := .venv-octoprint
 DATA    ?= var
 PORT    ?= 4000
 PYTEST_ARGS ?=
-PIP     := -m pip --disable-pip-version-check --quiet install
+PIP     := -m pip --disable-pip-version-check -qq install
 CODE    := src tests scripts $(wildcard bench)
 
 # An environment is as new as the lock it was made from.
