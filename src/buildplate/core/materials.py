@@ -1,0 +1,51 @@
+"""Say what a printer has loaded, what a print needs, and whether the one serves the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedMaterial:
+    """What one tool of a printer holds; `remaining_g` is grams, None where nobody counts."""
+
+    tool: int
+    type: str
+    color: str | None = None
+    variant: str | None = None
+    remaining_g: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MaterialNeed:
+    """What one tool must hold for a print; a field left None accepts anything.
+
+    `grams` is what the print will use; None means the file's own figure counts.
+    """
+
+    tool: int
+    type: str
+    color: str | None = None
+    variant: str | None = None
+    grams: float | None = None
+
+
+def normalised(name: str | None) -> str:
+    """Make two spellings of one name equal: case, spaces and a colour's # do not count."""
+    if name is None:
+        return ""
+    return name.strip().removeprefix("#").casefold()
+
+
+def same_type_and_color(need: MaterialNeed, loaded: LoadedMaterial) -> bool:
+    """Tell whether the tool, the type and, if one is asked for, the colour agree."""
+    return (
+        need.tool == loaded.tool
+        and normalised(need.type) == normalised(loaded.type)
+        and (need.color is None or normalised(need.color) == normalised(loaded.color))
+    )
+
+
+def same_variant(need: MaterialNeed, loaded: LoadedMaterial) -> bool:
+    """Tell whether the variant agrees: matte is not silk, and an unstated one is neither."""
+    return need.variant is None or normalised(need.variant) == normalised(loaded.variant)
