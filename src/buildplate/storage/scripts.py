@@ -1,0 +1,39 @@
+"""The register of transaction scripts: every durable step of the program has a name."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from buildplate.storage.errors import ScriptError
+
+_Script = TypeVar("_Script", bound=Callable[..., Awaitable[Any]])
+
+SCRIPTS: dict[str, Callable[..., Awaitable[Any]]] = {}
+"""All scripts that may write, by name; the kill sweep takes its kill points from here."""
+
+_NAMES: dict[Callable[..., Awaitable[Any]], str] = {}
+
+
+def script(function: _Script) -> _Script:
+    """Register a transaction script under `<room>.<module>.<function>`; returns it unchanged.
+
+    A script is `async def f(tx, ...)`, awaits nothing but its `tx` and other scripts with the
+    same `tx`, and decides from its arguments and what it reads: no clock, no ids of its own.
+    Raises `ScriptError` if another function has the name.
+    """
+    name = f"{function.__module__.removeprefix('buildplate.')}.{function.__qualname__}"
+    known = SCRIPTS.get(name)
+    if known is not None and known.__code__.co_filename != function.__code__.co_filename:
+        raise ScriptError(f"Two scripts are named {name}.")
+    SCRIPTS[name] = function
+    _NAMES[function] = name
+    return function
+
+
+def name_of(function: Callable[..., Awaitable[Any]]) -> str:
+    """The script's registered name. Raises `ScriptError` for one that is not registered."""
+    try:
+        return _NAMES[function]
+    except KeyError:
+        raise ScriptError(
+            f"{function!r} is not a registered @script, so it may not write."
+        ) from None
