@@ -1,1 +1,59 @@
-"""The public contract between Buildplate and a printer driver."""
+"""The public contract for printer drivers: everything that a driver may import from Buildplate."""
+
+from buildplate.core.evidence import Ending, Evidence, Reading, Run
+from buildplate.core.printers import Activity, Link
+from buildplate.drivers.sdk.answers import Accepted, Answer, Deleted, Refused, Unknown
+from buildplate.drivers.sdk.contract import (
+    Driver,
+    FileBody,
+    Identity,
+    Push,
+    PushKind,
+    Temperature,
+    Watch,
+)
+from buildplate.drivers.sdk.errors import (
+    AuthRequired,
+    BadConnectionSettings,
+    DriverError,
+    HostConfused,
+    HostFull,
+    HostRefused,
+    PrinterOffline,
+    WrongContent,
+)
+from buildplate.drivers.sdk.manifest import Capability, Manifest
+from buildplate.drivers.sdk.timing import DriverTimings, boot_time
+
+__all__ = [
+    "Accepted",
+    "Activity",
+    "Answer",
+    "AuthRequired",
+    "BadConnectionSettings",
+    "Capability",
+    "Deleted",
+    "Driver",
+    "DriverError",
+    "DriverTimings",
+    "Ending",
+    "Evidence",
+    "FileBody",
+    "HostConfused",
+    "HostFull",
+    "HostRefused",
+    "Identity",
+    "Link",
+    "Manifest",
+    "PrinterOffline",
+    "Push",
+    "PushKind",
+    "Reading",
+    "Refused",
+    "Run",
+    "Temperature",
+    "Unknown",
+    "Watch",
+    "WrongContent",
+    "boot_time",
+]

@@ -1,0 +1,97 @@
+"""What this process itself has done for the active print of a printer; lost at a crash, on purpose.
+
+Whatever must survive stands in the database. These values only say how far the present process has
+come, so that one pure function can decide the next single step, and so that after a crash it starts
+from the database and from what the printer says, never from a memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Upload(StrEnum):
+    """How far the transfer of the print file is."""
+
+    NONE = "none"
+    NAMED = "named"
+    UNDERWAY = "underway"
+    VERIFIED = "verified"
+    UNKNOWN = "unknown"
+
+
+class Start(StrEnum):
+    """How far the one start is. NONE after an intent means: a former process may have sent it."""
+
+    NONE = "none"
+    DUE = "due"
+    UNDERWAY = "underway"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class ExitStep(StrEnum):
+    """How far the one way out of a print is."""
+
+    NONE = "none"
+    STORED = "stored"
+    BARRIER = "barrier"
+    SETTLING = "settling"
+    REVOKING = "revoking"
+    REVOKED = "revoked"
+    BARRIER_AGAIN = "barrier again"
+    SETTLING_AGAIN = "settling again"
+
+
+class Order(StrEnum):
+    """How far a physical command to the running print is."""
+
+    NONE = "none"
+    STORED = "stored"
+    UNDERWAY = "underway"
+    ANSWERED = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Deeds:
+    """The volatile memory of the present process. Times are boot-time clock seconds.
+
+    `*_at` is when the step was reached; a reading counts for a step only when it began at or after
+    that. `uploads` counts the transfers tried under this claim. `puzzled_at` is since when the
+    printer has contradicted what we know.
+    """
+
+    upload: Upload = Upload.NONE
+    upload_at: float = 0.0
+    uploads: int = 0
+    start: Start = Start.NONE
+    start_at: float = 0.0
+    exit: ExitStep = ExitStep.NONE
+    exit_at: float = 0.0
+    order: Order = Order.NONE
+    order_kind: str = ""
+    order_at: float = 0.0
+    puzzled_at: float | None = None
+
+    def uploading(self, step: Upload, at: float) -> Deeds:
+        """The transfer has come to `step`."""
+        tries = self.uploads + (step is Upload.NAMED)
+        return replace(self, upload=step, upload_at=at, uploads=tries)
+
+    def starting(self, step: Start, at: float) -> Deeds:
+        """The start has come to `step`."""
+        return replace(self, start=step, start_at=at)
+
+    def leaving(self, step: ExitStep, at: float) -> Deeds:
+        """The exit has come to `step`."""
+        return replace(self, exit=step, exit_at=at)
+
+    def ordering(self, step: Order, kind: str, at: float) -> Deeds:
+        """The physical command `kind` has come to `step`."""
+        return replace(self, order=step, order_kind=kind, order_at=at)
+
+    def puzzled(self, since: float | None) -> Deeds:
+        """The printer contradicts what we know since then (None: it does not)."""
+        return replace(self, puzzled_at=since)

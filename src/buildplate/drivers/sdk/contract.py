@@ -1,0 +1,132 @@
+"""The contract between Buildplate and one family of printers.
+
+A driver only reports and obeys. It decides nothing, repeats nothing, and raises DriverError for
+what it could not find out. Physical commands answer Accepted, Refused or Unknown and never raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from buildplate.core.evidence import Reading
+from buildplate.drivers.sdk.answers import Answer, Deleted
+
+
+class PushKind(StrEnum):
+    """Why a host spoke up."""
+
+    TELEMETRY = "telemetry"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Temperature:
+    """One heater or sensor, in °C; `target` is None where there is none."""
+
+    actual: float
+    target: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """Something a host sent by itself. CHANGED asks for a fresh read; TELEMETRY is only shown.
+
+    `progress` is 0-1, `time_left_s` seconds; both None where the host did not say.
+    """
+
+    kind: PushKind
+    temperatures: Mapping[str, Temperature] = field(default_factory=dict)
+    progress: float | None = None
+    time_left_s: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Our file to look for: its path on the host and the baseline stored with the intent.
+
+    `baseline` is None before the intent: then only the present is asked.
+    """
+
+    path: str
+    baseline: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What answered at the address. `warnings` name other starters of prints on that host."""
+
+    software: str
+    version: str
+    name: str = ""
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileBody:
+    """A print file on its way: `open` gives its bytes anew, `size` and `sha256` are of those."""
+
+    size: int
+    sha256: str
+    open: Callable[[], AsyncIterator[bytes]]
+
+
+class Driver(Protocol):
+    """One printer, as seen through its host's interface.
+
+    The session calls `connect` once per connection and then reads `pushes` until it ends. All other
+    calls may come concurrently with `pushes`, one physical command at a time. Every call has its
+    own time-out (DriverTimings) and is safe to cancel.
+    """
+
+    async def connect(self) -> Identity:
+        """Open the connection with its push channel; PrinterOffline, AuthRequired, HostConfused."""
+
+    def pushes(self) -> AsyncIterator[Push]:
+        """Yield what the host sends until the connection is lost, then raise DriverError.
+
+        A host without push yields CHANGED once every `timings.poll` seconds. Never buffers without
+        bound: telemetry that is not read in time is replaced by newer telemetry.
+        """
+
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        """Read the printer afresh. With `watch` the reading carries Evidence on that file.
+
+        `deep` also digests everything the host keeps (Reading.fingerprint). Raises DriverError.
+        """
+
+    async def upload(self, name: str, body: FileBody) -> str:
+        """Store the file under `name`, neither selecting nor printing it; answer the host's path.
+
+        Raises HostFull, HostRefused, PrinterOffline, HostConfused; nothing is concluded from those.
+        """
+
+    async def fetch_sha256(self, path: str) -> str | None:
+        """Fetch the stored file and answer the sha256 of its bytes; None where it can't be had."""
+
+    async def start(self, path: str) -> Answer:
+        """Start the stored file, once. Refused only on the host's positive word."""
+
+    async def cancel(self) -> Answer:
+        """Cancel whatever the host prints: the caller has just read that it is ours."""
+
+    async def pause(self) -> Answer:
+        """Pause the running print."""
+
+    async def resume(self) -> Answer:
+        """Resume the paused print."""
+
+    async def delete(self, path: str) -> Deleted:
+        """Delete a stored file; a file that is not there is GONE. Never raises DriverError."""
+
+    async def files(self, prefix: str) -> Sequence[str]:
+        """Paths of stored files whose name begins with `prefix`."""
+
+    async def barrier(self) -> None:
+        """Return when everything queued on the host before this call has run; DriverError."""
+
+    async def close(self) -> None:
+        """Close the connection; safe to call at any time and more than once."""
