@@ -12,6 +12,8 @@ PUBLIC_METHODS = 15
 
 # name -> why it may be longer
 ARGUED: dict[str, str] = {}
+# A migration is a list of tables, frozen once released; nobody reads it to change it.
+LISTS = "src/buildplate/storage/migrations/versions/"
 
 
 def test_no_file_is_too_long() -> None:
@@ -22,6 +24,8 @@ def test_no_file_is_too_long() -> None:
 def test_no_function_is_too_long() -> None:
     found = {}
     for m in modules():
+        if m.where.startswith(LISTS):
+            continue
         for node in ast.walk(m.tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
