@@ -1,8 +1,10 @@
 """The database: engine, transactions, tables, migrations and the outbox."""
 
+from buildplate.storage.bus import Bus, Gap, Subscription
 from buildplate.storage.errors import (
     ConstraintViolated,
     DatabaseInUse,
+    DatabaseUnreachable,
     SchemaTooNew,
     ScriptError,
     StorageBusy,
@@ -18,26 +20,37 @@ from buildplate.storage.model import (
     to_json,
     to_micros,
 )
+from buildplate.storage.outbox import OutboxRelay, last_seq, read_events
 from buildplate.storage.ports import Row, Storage, Tx
 from buildplate.storage.scripts import SCRIPTS, script
+from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
 
 __all__ = [
     "SCRIPTS",
+    "Bus",
     "ConstraintViolated",
     "DatabaseInUse",
+    "DatabaseUnreachable",
     "EventRecord",
+    "Gap",
+    "OutboxRelay",
     "PublishedEvent",
     "Row",
     "SchemaTooNew",
     "ScriptError",
+    "SqliteConfig",
+    "SqliteStorage",
     "Storage",
     "StorageBusy",
     "StorageClosed",
     "StorageError",
     "StorageFull",
+    "Subscription",
     "Tx",
     "from_json",
     "from_micros",
+    "last_seq",
+    "read_events",
     "script",
     "to_json",
     "to_micros",

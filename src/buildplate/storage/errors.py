@@ -28,10 +28,13 @@ class StorageBusy(StorageError):
 
 
 class StorageClosed(StorageError):
-    """The storage is not open (any more). Nothing was written."""
+    """The storage is not open, or not any more. Nothing was written."""
 
     code = "storage_closed"
     hint = "The server is stopping; try again when it runs."
+
+    def __init__(self) -> None:
+        super().__init__("The database is not open.")
 
 
 class DatabaseInUse(StorageError):
@@ -40,6 +43,21 @@ class DatabaseInUse(StorageError):
     code = "database_in_use"
     hint = "Stop the other server, or give this one its own --data-dir."
 
+    def __init__(self, path: str, pid: int | None) -> None:
+        holder = "another process" if pid is None else f"process {pid}"
+        super().__init__(f"The database {path} is in use by {holder}.")
+        self.pid = pid
+
+
+class DatabaseUnreachable(StorageError):
+    """The database's file or folder can't be used. Refused at start."""
+
+    code = "database_unreachable"
+    hint = "Check that the data folder exists, is on a local disk and may be written to."
+
+    def __init__(self, path: str, why: object) -> None:
+        super().__init__(f"The database {path} can't be opened: {why}.")
+
 
 class SchemaTooNew(StorageError):
     """A newer release wrote this database. Refused at start, nothing was changed."""
@@ -47,12 +65,19 @@ class SchemaTooNew(StorageError):
     code = "schema_too_new"
     hint = "Install the release that last used this database, or a newer one."
 
+    def __init__(self, found: str, newest: str) -> None:
+        super().__init__(
+            f"The database has schema {found}, which this release does not know; "
+            f"its newest is {newest}."
+        )
+
 
 class ConstraintViolated(StorageError):
     """A constraint of the tables refused a statement: the caller's premise no longer holds.
 
-    `constraint` is the constraint's or index's name in `tables.py`, the same on every engine;
-    `None` where the engine does not say (a foreign key on SQLite).
+    `constraint` is the constraint's or index's name in `tables.py`, the same on every engine
+    (for a missing value: `<table>.<column>`); `None` where the engine does not say (a foreign
+    key on SQLite).
     """
 
     code = "constraint_violated"
@@ -68,3 +93,42 @@ class ScriptError(StorageError):
 
     code = "storage_script_error"
     hint = "This is a bug in Buildplate; please report it with the log."
+
+
+class UnregisteredScript(ScriptError):
+    """`write` was given a function without `@script`."""
+
+    def __init__(self, function: object) -> None:
+        super().__init__(f"{function!r} is not a registered @script, so it may not write.")
+
+
+class AmbiguousScript(ScriptError):
+    """Two functions want the same name in the register of scripts."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Two scripts are named {name}.")
+
+
+class SuspendedScript(ScriptError):
+    """A script awaited something other than its transaction."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The script {name} awaited something other than its transaction.")
+
+
+class MissingParameter(ScriptError):
+    """A statement was run without one of its parameters."""
+
+    def __init__(self, name: str, sql: str) -> None:
+        super().__init__(f"The parameter {name} is missing for: {sql}")
+
+
+class WrongType(ScriptError):
+    """A value of the wrong type was given for a column (a time that is no integer, say)."""
+
+
+class UnknownCounter(ScriptError):
+    """`next_number` was asked for a counter that does not exist."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no counter named {name}.")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from buildplate.storage.errors import ScriptError
+from buildplate.storage.errors import AmbiguousScript, UnregisteredScript
 
 _Script = TypeVar("_Script", bound=Callable[..., Awaitable[Any]])
 
@@ -18,22 +18,20 @@ def script(function: _Script) -> _Script:
 
     A script is `async def f(tx, ...)`, awaits nothing but its `tx` and other scripts with the
     same `tx`, and decides from its arguments and what it reads: no clock, no ids of its own.
-    Raises `ScriptError` if another function has the name.
+    Raises `AmbiguousScript` if a function elsewhere has the name.
     """
     name = f"{function.__module__.removeprefix('buildplate.')}.{function.__qualname__}"
     known = SCRIPTS.get(name)
     if known is not None and known.__code__.co_filename != function.__code__.co_filename:
-        raise ScriptError(f"Two scripts are named {name}.")
+        raise AmbiguousScript(name)
     SCRIPTS[name] = function
     _NAMES[function] = name
     return function
 
 
 def name_of(function: Callable[..., Awaitable[Any]]) -> str:
-    """The script's registered name. Raises `ScriptError` for one that is not registered."""
-    try:
-        return _NAMES[function]
-    except KeyError:
-        raise ScriptError(
-            f"{function!r} is not a registered @script, so it may not write."
-        ) from None
+    """The script's registered name. Raises `UnregisteredScript`."""
+    name = _NAMES.get(function)
+    if name is None:
+        raise UnregisteredScript(function)
+    return name

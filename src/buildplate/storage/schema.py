@@ -1,0 +1,92 @@
+"""The schema of a database: what it has, and bringing it to this release's with Alembic."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, NullPool, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from buildplate.storage.errors import SchemaTooNew, StorageError
+from buildplate.storage.sqlite.connection import connect_writer, translated
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0001"
+"""The newest revision, so that a database that has it opens without loading Alembic."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(path: Path, busy_seconds: float) -> None:
+    """Bring the SQLite database at `path` to this release's schema, creating it if need be.
+
+    One transaction: a power cut leaves the old schema or the new one.
+    Raises `SchemaTooNew`, `StorageBusy`, `StorageFull`, `StorageError`.
+    """
+    with closing(connect_writer(path, busy_seconds)) as connection:
+        found = revision(connection)
+    if found == HEAD:
+        return
+    from alembic import command  # noqa: PLC0415 (slow to load, and most starts need none of it)
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    known = {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
+    if found is not None and found not in known:
+        raise SchemaTooNew(found, HEAD)
+    try:
+        with migrating(path, busy_seconds) as migration:
+            command.upgrade(alembic_config(migration), "head")
+    except DBAPIError as error:
+        raise _reason(error) from error
+
+
+def revision(connection: sqlite3.Connection) -> str | None:
+    """The revision the database has; None before the first."""
+    known = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
+    if not connection.execute(known).fetchone()[0]:
+        return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return None if row is None else str(row[0])
+
+
+def alembic_config(connection: Connection) -> "Config":
+    """Alembic's configuration for commands on this connection."""
+    from alembic.config import Config  # noqa: PLC0415 (as in upgrade)
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def migrating(path: Path, busy_seconds: float) -> Iterator[Connection]:
+    """A connection for Alembic on which changes of the schema are transactional.
+
+    Foreign keys are not enforced on it: a migration may rebuild a table others refer to.
+    """
+
+    def connect() -> sqlite3.Connection:
+        connection = connect_writer(path, busy_seconds)
+        connection.execute("PRAGMA foreign_keys = OFF")
+        connection.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "begin", _begin)
+    with engine.connect() as connection:
+        yield connection
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _reason(error: DBAPIError) -> StorageError:
+    if isinstance(error.orig, sqlite3.Error):
+        return translated(error.orig)
+    return StorageError(str(error))
