@@ -1,4 +1,4 @@
-"""Describe a printer as values: what it is, what it is doing, and whether it may be given a print."""
+"""Describe a printer as values: what it is, what it is doing, whether it may be given a print."""
 
 from __future__ import annotations
 
@@ -42,6 +42,13 @@ class Bed(StrEnum):
     CLEAR = "clear"
     OCCUPIED = "occupied"
     UNKNOWN = "unknown"
+
+
+class Origin(StrEnum):
+    """Where x = 0, y = 0 lies on the bed: at its front left corner, or in its middle."""
+
+    CORNER = "corner"
+    CENTRE = "centre"
 
 
 class BedClearing(StrEnum):
@@ -89,11 +96,15 @@ class PrinterModel:
     max_nozzle_c: float | None = None
     max_bed_c: float | None = None
     kinematics: str = "cartesian"
+    origin: Origin | None = None
+    """None stands for what these kinematics usually have: the middle on a delta, else the corner."""
 
     @property
-    def origin_is_centre(self) -> bool:
-        """Whether x and y count from the middle of the bed, as they do on a delta."""
-        return self.kinematics.casefold() == "delta"
+    def centred(self) -> bool:
+        """Whether x and y count from the middle of the bed."""
+        if self.origin is None:
+            return self.kinematics.casefold() == "delta"
+        return self.origin is Origin.CENTRE
 
 
 @dataclass(frozen=True, slots=True)
