@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import ReferenceType, ref
 
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -86,10 +87,11 @@ class Statements:
         variant: Arguments | None,
     ) -> Compiled:
         keys = None if variant is None else list(variant)
-        bare = cast("SQLCompiler", statement.compile(dialect=self._dialect, column_keys=keys))
-        if any(bind.expanding and bind.required for bind in bare.binds.values()):
+        try:
+            compiled = self._text(statement, keys)
+        except InvalidRequestError:
+            # A list is among the parameters: its length decides the text.
             return self._text(statement.params(dict(params or {})), keys)
-        compiled = self._text(statement, keys)
         self._keep(statement, variant, compiled)
         return compiled
 

@@ -88,6 +88,8 @@ class SqliteStorage:
             await asyncio.to_thread(running.readers.stop)
             await asyncio.to_thread(running.writer.stop)
             self._lock.release()
+            if self.on_recorded is not None:
+                self.on_recorded()  # so that the relay sees the end
 
     async def write(
         self,

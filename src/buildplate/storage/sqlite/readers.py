@@ -56,6 +56,8 @@ class Readers:
             request.error = translated(error)
         except BaseException as error:  # noqa: BLE001 (it is raised again at the caller's await)
             request.error = error
-        finally:
+        try:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            request.error = request.error or translated(error)

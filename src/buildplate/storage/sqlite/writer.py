@@ -7,6 +7,7 @@ error of one undoes that one alone; only after the commit is durable does any ca
 import sqlite3
 import threading
 import time
+from asyncio import CancelledError
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -119,14 +120,21 @@ class Writer:
             while self._waiting and len(group) < self._limit:
                 request = self._waiting.popleft()
                 group.append(request)
-                if not request.future.cancelled():
+                if request.future.cancelled():
+                    request.error = CancelledError()
+                else:
                     self._run_one(request, alone=alone)
-            self._commit(group)
+            self._commit([request for request in group if request.error is None])
         except _TransactionLost as lost:
-            self._roll_back()
-            for request in group:
-                request.error = request.error or lost.reason
+            self._lose(group, lost.reason)
+        except BaseException as error:  # noqa: BLE001 (it is raised again at the callers' awaits)
+            self._lose(group, error)
         self._courier.bring(group)
+
+    def _lose(self, group: Sequence[Request], reason: BaseException) -> None:
+        self._roll_back()
+        for request in group:
+            request.error = request.error or reason
 
     def _run_one(self, request: Request, *, alone: bool) -> None:
         tx = SqliteTx(self._connection)
@@ -152,8 +160,7 @@ class Writer:
         except sqlite3.Error as failure:
             raise _TransactionLost(translated(failure)) from failure
 
-    def _commit(self, group: Sequence[Request]) -> None:
-        written = [r for r in group if r.error is None and not r.future.cancelled()]
+    def _commit(self, written: Sequence[Request]) -> None:
         self._observe("before", written)
         try:
             self._connection.execute("COMMIT")
