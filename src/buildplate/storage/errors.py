@@ -123,6 +123,13 @@ class MissingParameter(ScriptError):
         super().__init__(f"The parameter {name} is missing for: {sql}")
 
 
+class UnknownParameter(ScriptError):
+    """A statement was given a parameter it does not have."""
+
+    def __init__(self, name: str, sql: str) -> None:
+        super().__init__(f"There is no parameter {name!r} in: {sql}")
+
+
 class WrongType(ScriptError):
     """A value of the wrong type was given for a column (a time that is no integer, say)."""
 

@@ -5,7 +5,7 @@ So a statement is compiled to its dialect's SQL, kept for as long as the stateme
 (module-level constants: for ever), and run on the driver itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +16,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ClauseElement
 
-from buildplate.storage.errors import MissingParameter
+from buildplate.storage.errors import MissingParameter, UnknownParameter
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -34,23 +34,44 @@ class Compiled:
     """A statement in its dialect's words, and how its arguments are taken from parameters."""
 
     sql: str
-    names: tuple[str, ...]
+    names: frozenset[str]
     literals: Mapping[str, Any]
     take: Callable[[Mapping[str, Any]], Arguments]
 
-    def arguments(self, params: Mapping[str, Any] | None) -> Arguments:
-        """The positional arguments. Raises `MissingParameter`."""
+    def ready(self, params: Mapping[str, Any] | None) -> tuple[str, Arguments]:
+        """The text and the positional arguments. Raises `MissingParameter`, `UnknownParameter`."""
         given = params or _NOTHING
+        if len(given) + len(self.literals) != len(self.names):
+            self._check(given)
         try:
-            return self.take({**self.literals, **given} if self.literals else given)
+            return self.sql, self.take({**self.literals, **given} if self.literals else given)
         except KeyError as missing:
             raise MissingParameter(str(missing), self.sql) from None
+
+    def _check(self, given: Mapping[str, Any]) -> None:
+        for name in given:
+            if name not in self.names:
+                raise UnknownParameter(name, self.sql)
+
+
+@dataclass(frozen=True, slots=True)
+class _WithLists:
+    """A statement whose text depends on how long the lists among its parameters are."""
+
+    compiler: "SQLCompiler"
+
+    def ready(self, params: Mapping[str, Any] | None) -> tuple[str, Arguments]:
+        try:
+            state = self.compiler.construct_expanded_state(dict(params or _NOTHING))
+        except InvalidRequestError as missing:
+            raise MissingParameter(str(missing), self.compiler.string) from None
+        return state.statement, tuple(state.positional_parameters)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     statement: "ReferenceType[ClauseElement]"
-    variants: dict[Arguments | None, Compiled]
+    variants: dict[Arguments | None, Compiled | _WithLists]
 
 
 class Statements:
@@ -64,57 +85,58 @@ class Statements:
         self._dialect = dialect
         self._kept: dict[int, _Kept] = {}
 
-    def compiled(
+    def ready(
         self, statement: ClauseElement, params: Mapping[str, Any] | None = None
-    ) -> Compiled:
-        """The statement's text for these parameters.
+    ) -> tuple[str, Arguments]:
+        """The statement's text and positional arguments for these parameters.
 
-        An INSERT without `values()` takes its columns from the parameters. A list given for an
-        expanding `bindparam` is compiled at each call.
+        An INSERT takes columns without a value of their own from the parameters; a list fills
+        an expanding `bindparam`. Raises `MissingParameter`, `UnknownParameter`.
         """
         variant = tuple(params) if params and isinstance(statement, Insert) else None
         kept = self._kept.get(id(statement))
+        known = None
         if kept is not None and kept.statement() is statement:
             known = kept.variants.get(variant)
-            if known is not None:
-                return known
-        return self._compile(statement, params, variant)
+        if known is None:
+            known = self._compile(statement, variant)
+            self._keep(statement, variant, known)
+        return known.ready(params)
 
-    def _compile(
-        self,
-        statement: ClauseElement,
-        params: Mapping[str, Any] | None,
-        variant: Arguments | None,
-    ) -> Compiled:
-        keys = None if variant is None else list(variant)
-        try:
-            compiled = self._text(statement, keys)
-        except InvalidRequestError:
-            # A list is among the parameters: its length decides the text.
-            return self._text(statement.params(dict(params or {})), keys)
-        self._keep(statement, variant, compiled)
-        return compiled
+    def compiled(self, statement: ClauseElement, columns: Sequence[str] | None = None) -> Compiled:
+        """A statement without lists among its parameters; `columns` those an INSERT fills.
 
-    def _text(self, statement: ClauseElement, keys: list[str] | None) -> Compiled:
-        compiler = cast(
-            "SQLCompiler",
-            statement.compile(
-                dialect=self._dialect,
-                column_keys=keys,
-                compile_kwargs={"render_postcompile": True},
-            ),
-        )
+        Raises `InvalidRequestError` of SQLAlchemy where there are lists.
+        """
+        compiler = self._compiler(statement, columns, render_postcompile=True)
         names = tuple(compiler.positiontup or ())
-        required = {name for name, bind in compiler.binds.items() if bind.required}
         literals = {
             name: value
-            for name, value in (compiler.params or {}).items()
-            if name in names and name not in required
+            for name, value in compiler.params.items()
+            if name in names and not (name in compiler.binds and compiler.binds[name].required)
         }
-        return Compiled(compiler.string, names, literals, _taker(names))
+        return Compiled(compiler.string, frozenset(names), literals, _taker(names))
+
+    def _compile(
+        self, statement: ClauseElement, columns: Sequence[str] | None
+    ) -> Compiled | _WithLists:
+        try:
+            return self.compiled(statement, columns)
+        except InvalidRequestError:
+            return _WithLists(self._compiler(statement, columns, render_postcompile=False))
+
+    def _compiler(
+        self, statement: ClauseElement, columns: Sequence[str] | None, *, render_postcompile: bool
+    ) -> "SQLCompiler":
+        compiler = statement.compile(
+            dialect=self._dialect,
+            column_keys=None if columns is None else list(columns),
+            compile_kwargs={"render_postcompile": render_postcompile},
+        )
+        return cast("SQLCompiler", compiler)
 
     def _keep(
-        self, statement: ClauseElement, variant: Arguments | None, compiled: Compiled
+        self, statement: ClauseElement, variant: Arguments | None, compiled: Compiled | _WithLists
     ) -> None:
         key = id(statement)
         kept = self._kept.get(key)

@@ -144,6 +144,7 @@ print_files = _table(
     _id(),
     _text("sha256"),
     _integer("size"),
+    _text("printer_sha256"),
     _text("name"),
     _text("state"),
     _json("analysis"),

@@ -72,15 +72,14 @@ class SqliteTx:
 
     async def next_number(self, name: str) -> int:
         """See `Tx.next_number`."""
-        row = self._execute(_NEXT_NUMBER.sql, _NEXT_NUMBER.arguments({"counter": name})).fetchone()
+        row = self._execute(*_NEXT_NUMBER.ready({"counter": name})).fetchone()
         if row is None:
             raise UnknownCounter(name)
         number: int = row[0]
         return number
 
     def _run(self, statement: ClauseElement, params: Mapping[str, Any] | None) -> sqlite3.Cursor:
-        compiled = _STATEMENTS.compiled(statement, params)
-        return self._execute(compiled.sql, compiled.arguments(params))
+        return self._execute(*_STATEMENTS.ready(statement, params))
 
     def _execute(self, sql: str, arguments: Arguments) -> sqlite3.Cursor:
         if self.failure is not None:

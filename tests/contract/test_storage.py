@@ -1,0 +1,406 @@
+"""What every engine promises to those who run transactions on it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import bindparam, insert, select, update
+
+from buildplate.storage import (
+    ConstraintViolated,
+    EventRecord,
+    ScriptError,
+    Storage,
+    StorageClosed,
+    StorageError,
+    Tx,
+    from_json,
+    from_micros,
+    script,
+    tables,
+)
+from tests.contract.storage_engines import (
+    ENGINES,
+    NOW,
+    add,
+    add_farm,
+    all_rows,
+    count,
+    make_storage,
+    opened,
+    transition,
+    transitions,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def storage(engine: str, tmp_path: Path) -> AsyncIterator[Storage]:
+    async with opened(engine, tmp_path) as storage:
+        yield storage
+
+
+class Gate:
+    """Holds a script inside its transaction until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.go_on = threading.Event()
+
+    async def until_entered(self) -> None:
+        assert await asyncio.to_thread(self.entered.wait, 10)
+
+
+@script
+async def pass_gate(tx: Tx, gate: Gate, key: str) -> None:
+    await add(tx, "farm", key=key)
+    gate.entered.set()
+    assert gate.go_on.wait(10)
+
+
+@script
+async def fail_after_writing(tx: Tx, key: str) -> None:
+    await add(tx, "farm", key=key)
+    raise LookupError(key)
+
+
+async def test_what_was_written_is_read_back_and_survives_a_restart(
+    engine: str, tmp_path: Path
+) -> None:
+    async with opened(engine, tmp_path) as storage:
+        await storage.write(add_farm, 2)
+    async with opened(engine, tmp_path) as storage:
+        rows = await storage.read(all_rows, tables.prints)
+    assert [(row["id"], row["state"], row["version"]) for row in rows] == [
+        ("p1", "queued", 1),
+        ("p2", "queued", 1),
+    ]
+    assert [bool(row["wants_cancel"]) for row in rows] == [False, False]
+
+
+async def test_an_error_of_one_script_undoes_that_one_alone(storage: Storage) -> None:
+    gate = Gate()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(storage.write(pass_gate, gate, "gate"))
+        await gate.until_entered()
+        calls = [
+            storage.write(fail_after_writing, f"bad{n}")
+            if n % 3 == 0
+            else storage.write(add, "farm", key=f"good{n}")
+            for n in range(30)
+        ]
+        together = asyncio.gather(*calls, return_exceptions=True)
+        await asyncio.sleep(0)
+        gate.go_on.set()
+        outcomes = await together
+    assert [isinstance(outcome, LookupError) for outcome in outcomes] == [
+        n % 3 == 0 for n in range(30)
+    ]
+    keys = {row["key"] for row in await storage.read(all_rows, tables.farm)}
+    assert keys == {"gate"} | {f"good{n}" for n in range(30) if n % 3}
+
+
+async def test_an_error_of_a_lonely_script_undoes_it(storage: Storage) -> None:
+    with pytest.raises(LookupError, match="bad"):
+        await storage.write(fail_after_writing, "bad")
+    assert await storage.read(count, "farm") == 0
+
+
+async def test_an_unregistered_script_may_not_write(storage: Storage) -> None:
+    async def unregistered(tx: Tx) -> None:
+        await add(tx, "farm", key="x")
+
+    with pytest.raises(ScriptError, match="not a registered"):
+        await storage.write(unregistered)
+    assert await storage.read(count, "farm") == 0
+
+
+@script
+async def wait_for_something_else(tx: Tx) -> None:
+    await add(tx, "farm", key="x")
+    await asyncio.sleep(0)
+
+
+async def test_a_script_that_awaits_something_else_is_refused_and_undone(
+    storage: Storage,
+) -> None:
+    with pytest.raises(ScriptError, match="wait_for_something_else"):
+        await storage.write(wait_for_something_else)
+    assert await storage.read(count, "farm") == 0
+
+
+@script
+async def hide_a_failure(tx: Tx) -> None:
+    await add(tx, "farm", key="same")
+    try:
+        await add(tx, "farm", key="same")
+    except ConstraintViolated:
+        return
+
+
+@script
+async def go_on_after_a_failure(tx: Tx) -> None:
+    try:
+        await add(tx, "farm", key=None)
+    except ConstraintViolated:
+        await add(tx, "farm", key="x")
+
+
+@pytest.mark.parametrize("bad", [hide_a_failure, go_on_after_a_failure])
+async def test_a_failed_statement_ends_its_transaction_on_every_engine(
+    storage: Storage, bad: Any
+) -> None:
+    with pytest.raises(ConstraintViolated):
+        await storage.write(bad)
+    assert await storage.read(count, "farm") == 0
+
+
+@script
+async def two_rooms_at_once(tx: Tx) -> None:
+    await add(tx, "farm", key="one room")
+    await fail_after_writing(tx, "the other room")
+
+
+async def test_a_joined_script_is_of_the_same_transaction(storage: Storage) -> None:
+    with pytest.raises(LookupError):
+        await storage.write(two_rooms_at_once)
+    assert await storage.read(count, "farm") == 0
+
+
+async def test_of_many_that_saw_the_same_version_one_wins(storage: Storage) -> None:
+    await storage.write(add_farm, 1)
+    outcomes = await asyncio.gather(
+        *(storage.write(transition, "p1", 1, f"e{n}") for n in range(50))
+    )
+    assert outcomes.count(True) == 1
+    assert await storage.read(transitions) == 1
+
+
+@script
+async def number_then_fail(tx: Tx) -> None:
+    await tx.next_number("job")
+    raise LookupError
+
+
+@script
+async def take_number(tx: Tx, name: str) -> int:
+    return await tx.next_number(name)
+
+
+async def test_numbers_begin_at_one_and_have_no_holes(storage: Storage) -> None:
+    assert await storage.write(take_number, "job") == 1
+    with pytest.raises(LookupError):
+        await storage.write(number_then_fail)
+    numbers = await asyncio.gather(*(storage.write(take_number, "job") for _ in range(20)))
+    assert sorted(numbers) == list(range(2, 22))
+    assert await storage.write(take_number, "print") == 1
+
+
+async def test_an_unknown_counter_is_a_bug(storage: Storage) -> None:
+    with pytest.raises(ScriptError, match="printr"):
+        await storage.write(take_number, "printr")
+
+
+@script
+async def record_one(tx: Tx, event: EventRecord) -> None:
+    await tx.record(event)
+
+
+async def test_an_event_is_stored_whole_and_waits_in_the_outbox(storage: Storage) -> None:
+    event = EventRecord("e1", NOW, "bed.cleared", "printer", "job", "p1", {"by": "Ada", "n": 1})
+    await storage.write(record_one, event)
+    (row,) = await storage.read(all_rows, tables.events)
+    assert row["seq"] is None
+    assert EventRecord(
+        row["id"],
+        from_micros(row["at"]),
+        row["kind"],
+        row["printer_id"],
+        row["job_id"],
+        row["print_id"],
+        from_json(row["data"]),
+    ) == (event)
+    assert [row["event_id"] for row in await storage.read(all_rows, tables.outbox)] == ["e1"]
+
+
+async def test_the_bell_rings_only_when_events_were_recorded(storage: Storage) -> None:
+    rung = []
+    storage.on_recorded = lambda: rung.append(1)
+    await storage.write(add, "farm", key="x")
+    assert rung == []
+    await storage.write(record_one, EventRecord("e1", NOW, "bed.cleared"))
+    assert rung == [1]
+
+
+async def test_a_caller_cancelled_before_its_turn_never_ran(storage: Storage) -> None:
+    gate = Gate()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(storage.write(pass_gate, gate, "gate"))
+        await gate.until_entered()
+        waiting = tasks.create_task(storage.write(add, "farm", key="cancelled"))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        gate.go_on.set()
+    await storage.write(add, "farm", key="after")
+    keys = {row["key"] for row in await storage.read(all_rows, tables.farm)}
+    assert keys == {"gate", "after"}
+
+
+async def test_a_caller_cancelled_in_mid_transaction_harms_nobody(storage: Storage) -> None:
+    gate = Gate()
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(storage.write(pass_gate, gate, "gate"))
+        await gate.until_entered()
+        first.cancel()
+        await asyncio.wait([first])
+        gate.go_on.set()
+    await storage.write(add, "farm", key="after")
+    keys = {row["key"] for row in await storage.read(all_rows, tables.farm)}
+    assert keys == {"gate", "after"}
+
+
+async def test_a_reader_neither_waits_for_a_writer_nor_sees_its_half(storage: Storage) -> None:
+    await storage.write(add, "farm", key="before")
+    gate = Gate()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(storage.write(pass_gate, gate, "gate"))
+        await gate.until_entered()
+        async with asyncio.timeout(5):
+            assert await storage.read(count, "farm") == 1
+        gate.go_on.set()
+    assert await storage.read(count, "farm") == 2
+
+
+async def read_twice(tx: Tx, gate: Gate) -> tuple[int, int]:
+    first = await count(tx, "farm")
+    gate.entered.set()
+    assert gate.go_on.wait(10)
+    return first, await count(tx, "farm")
+
+
+async def test_a_reader_sees_one_moment(storage: Storage) -> None:
+    gate = Gate()
+    async with asyncio.TaskGroup() as tasks:
+        reading = tasks.create_task(storage.read(read_twice, gate))
+        await gate.until_entered()
+        await storage.write(add, "farm", key="meanwhile")
+        gate.go_on.set()
+    assert reading.result() == (0, 0)
+
+
+async def test_a_reader_can_not_write(storage: Storage) -> None:
+    with pytest.raises(StorageError):
+        await storage.read(add, "farm", key="x")
+    assert await storage.read(count, "farm") == 0
+
+
+async def test_a_full_queue_makes_writers_wait(engine: str, tmp_path: Path) -> None:
+    gate = Gate()
+    async with opened(engine, tmp_path, queue_limit=2) as storage, asyncio.TaskGroup() as tasks:
+        tasks.create_task(storage.write(pass_gate, gate, "gate"))
+        await gate.until_entered()
+        calls = [tasks.create_task(storage.write(add, "farm", key=f"{n}")) for n in range(9)]
+        await asyncio.sleep(0.05)
+        calls[4].cancel()
+        gate.go_on.set()
+        await asyncio.wait(calls)
+        keys = {row["key"] for row in await storage.read(all_rows, tables.farm)}
+    # The fifth waited outside the queue: it was cancelled there and never came in.
+    assert keys == {"gate"} | {f"{n}" for n in range(9) if n != 4}
+
+
+async def test_closing_finishes_what_is_queued_and_refuses_the_rest(
+    engine: str, tmp_path: Path
+) -> None:
+    storage = make_storage(engine, tmp_path)
+    await storage.open()
+    async with asyncio.TaskGroup() as tasks:
+        for n in range(20):
+            tasks.create_task(storage.write(add, "farm", key=f"{n}"))
+        await asyncio.sleep(0)
+        await storage.close()
+    await storage.close()
+    with pytest.raises(StorageClosed):
+        await storage.write(add, "farm", key="late")
+    with pytest.raises(StorageClosed):
+        await storage.read(count, "farm")
+    async with opened(engine, tmp_path) as again:
+        assert await again.read(count, "farm") == 20
+
+
+async def test_the_observer_is_told_before_and_after_each_commit(storage: Storage) -> None:
+    told: list[str] = []
+    storage.on_step = told.append
+    await storage.write(add, "farm", key="x")
+    with pytest.raises(LookupError):
+        await storage.write(fail_after_writing, "y")
+    storage.on_step = None
+    await storage.write(add, "farm", key="z")
+    name = "tests.contract.storage_engines.add"
+    assert told == [f"before:{name}", f"committed:{name}"]
+
+
+@script
+async def insert_one(tx: Tx, statement: Any, params: dict[str, Any] | None) -> int:
+    return await tx.change(statement, params)
+
+
+async def test_statements_take_their_parameters_by_name(storage: Storage) -> None:
+    await storage.write(add_farm, 5)
+    farm, prints = tables.farm, tables.prints
+    one = insert(farm).values(key=bindparam("name"), value="1")
+    assert await storage.write(insert_one, one, {"name": "a"}) == 1
+    assert await storage.write(insert_one, insert(farm).values(key="b", value="2"), None) == 1
+    some = update(prints).where(prints.c.id.in_(bindparam("ids", expanding=True)))
+    some = some.values(reason="seen")
+    assert await storage.write(insert_one, some, {"ids": ["p1", "p3", "p9"]}) == 2
+    assert await storage.write(insert_one, some, {"ids": ["p1", "p2", "p3", "p4"]}) == 4
+    assert await storage.write(insert_one, some, {"ids": []}) == 0
+
+    async def seen(tx: Tx, last: str) -> list[str]:
+        query = select(prints.c.id).where(prints.c.reason == "seen", prints.c.id <= last)
+        return [row["id"] for row in await tx.rows(query.order_by(prints.c.id))]
+
+    assert await storage.read(seen, "p9") == ["p1", "p2", "p3", "p4"]
+    assert await storage.read(seen, "p2") == ["p1", "p2"]
+
+
+async def test_a_missing_parameter_is_named(storage: Storage) -> None:
+    with pytest.raises(ScriptError, match="value"):
+        await storage.write(
+            insert_one,
+            insert(tables.farm).values(key=bindparam("key"), value=bindparam("value")),
+            {"key": "a"},
+        )
+
+
+async def test_a_parameter_the_statement_lacks_is_named(storage: Storage) -> None:
+    await storage.write(add_farm, 1)
+    statement = update(tables.prints).where(tables.prints.c.id == "p1").values(reason="x")
+    with pytest.raises(ScriptError, match="seen"):
+        await storage.write(insert_one, statement, {"seen": 1})
+
+
+@pytest.mark.parametrize("wrong", [{"size": "big"}, {"name": 1.5, "size": b"x"}, {"size": 1.5}])
+async def test_a_value_of_the_wrong_type_is_refused(
+    storage: Storage, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(ScriptError):
+        await storage.write(add, "print_files", id="f", sha256="0", **wrong)
+
+
+async def test_a_value_no_driver_can_store_is_refused(storage: Storage) -> None:
+    with pytest.raises(ScriptError):
+        await storage.write(add, "farm", key=object())

@@ -1,0 +1,196 @@
+"""The promises that the tables keep themselves, each broken once, on every engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import update
+
+from buildplate.storage import ConstraintViolated, Storage, Tx, script
+from buildplate.storage.tables import (
+    ACTIVE_STATES,
+    PRINT_STATES,
+    STARTED_STATES,
+    VOID_STATES,
+    metadata,
+)
+from tests.contract.storage_engines import ENGINES, add, add_farm, opened
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+ACTIVE = {"state": "printing", "printer_id": "printer", "intent_at": 1}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A constraint, a row that breaks it, and a first row that it stands against."""
+
+    constraint: str
+    table: str
+    row: Mapping[str, Any]
+    first: Mapping[str, Any] = field(default_factory=dict)
+
+
+_PRINT = {"id": "x", "number": 99, "job_id": "job", "copy_no": 99}
+_COMMAND = {"id": "x", "printer_id": "printer"}
+
+BROKEN = [
+    Broken("pk_printers", "printers", {"id": "printer", "number": 9, "name": "x"}),
+    Broken("uq_printers_number", "printers", {"id": "x", "number": 1, "name": "x"}),
+    Broken("uq_printers_name", "printers", {"id": "x", "number": 9}),
+    Broken("ck_printers_bed", "printers", {"id": "x", "number": 9, "name": "x", "bed": "dirty"}),
+    Broken("printers.name", "printers", {"id": "x", "number": 9, "name": None}),
+    Broken("pk_print_files", "print_files", {"id": "file", "sha256": "x"}),
+    Broken("uq_print_files_sha256", "print_files", {"id": "x", "sha256": "0"}),
+    Broken("ck_print_files_size", "print_files", {"id": "x", "sha256": "x", "size": -1}),
+    Broken("pk_jobs", "jobs", {"id": "job", "number": 9, "file_id": "file"}),
+    Broken("uq_jobs_number", "jobs", {"id": "x", "number": 1, "file_id": "file"}),
+    Broken("ck_jobs_copies", "jobs", {"id": "x", "number": 9, "file_id": "file", "copies": 0}),
+    Broken("ck_jobs_retries", "jobs", {"id": "x", "number": 9, "file_id": "file", "retries": -1}),
+    Broken(
+        "ck_jobs_priority", "jobs", {"id": "x", "number": 9, "file_id": "file", "priority": "top"}
+    ),
+    Broken("fk_jobs_file_id_print_files", "jobs", {"id": "x", "number": 9, "file_id": "none"}),
+    Broken("pk_prints", "prints", {**_PRINT, "id": "p1"}),
+    Broken("uq_prints_number", "prints", {**_PRINT, "number": 1}),
+    Broken(
+        "uq_prints_job_id_copy_no_try_no",
+        "prints",
+        {**_PRINT, "state": "failed"},
+        first={**_PRINT, "id": "y", "number": 98, "state": "failed"},
+    ),
+    Broken("ck_prints_state", "prints", {**_PRINT, "state": "done"}),
+    Broken("ck_prints_counted_from_one", "prints", {**_PRINT, "copy_no": 0}),
+    Broken("ck_prints_counted_from_one", "prints", {**_PRINT, "try_no": 0}),
+    *(
+        Broken("ck_prints_active_has_printer", "prints", {**_PRINT, "state": state, "intent_at": 1})
+        for state in ACTIVE_STATES
+    ),
+    Broken("ck_prints_queued_has_no_printer", "prints", {**_PRINT, "printer_id": "printer"}),
+    *(
+        Broken(
+            "ck_prints_started_has_intent",
+            "prints",
+            {**_PRINT, "state": state, "printer_id": "printer"},
+        )
+        for state in STARTED_STATES
+    ),
+    *(
+        Broken(
+            "uq_prints_one_active_per_printer",
+            "prints",
+            {**_PRINT, **ACTIVE, "state": state},
+            first={**_PRINT, **ACTIVE, "id": "y", "number": 98, "copy_no": 98},
+        )
+        for state in ACTIVE_STATES
+    ),
+    *(
+        Broken(
+            "uq_prints_one_live_per_copy",
+            "prints",
+            {**_PRINT, "try_no": 2},
+            first={**_PRINT, **ACTIVE, "id": "y", "number": 98, "state": state},
+        )
+        for state in PRINT_STATES
+        if state != "queued" and state not in VOID_STATES
+    ),
+    Broken("fk_prints_job_id_jobs", "prints", {**_PRINT, "job_id": "none"}),
+    Broken("fk_prints_printer_id_printers", "prints", {**_PRINT, **ACTIVE, "printer_id": "none"}),
+    Broken("pk_commands", "commands", _COMMAND, first=_COMMAND),
+    Broken("ck_commands_state", "commands", {**_COMMAND, "state": "lost"}),
+    *(
+        Broken(
+            "uq_commands_one_in_flight",
+            "commands",
+            {**_COMMAND, "state": second},
+            first={**_COMMAND, "id": "y", "state": first},
+        )
+        for first in ("sent", "unknown")
+        for second in ("sent", "unknown")
+    ),
+    Broken("fk_commands_printer_id_printers", "commands", {**_COMMAND, "printer_id": "none"}),
+    Broken("fk_commands_print_id_prints", "commands", {**_COMMAND, "print_id": "none"}),
+    Broken("pk_events", "events", {"id": "e"}, first={"id": "e"}),
+    Broken("uq_events_seq", "events", {"id": "e", "seq": 1}, first={"id": "d", "seq": 1}),
+    Broken("fk_outbox_event_id_events", "outbox", {"event_id": "none"}),
+    Broken("pk_nodes", "nodes", {"id": "n"}, first={"id": "n"}),
+    Broken("pk_farm", "farm", {"key": "stopped"}, first={"key": "stopped"}),
+    Broken("pk_api_keys", "api_keys", {"id": "k", "sha256": "1"}, first={"id": "k", "sha256": "2"}),
+    Broken(
+        "uq_api_keys_sha256",
+        "api_keys",
+        {"id": "k", "sha256": "1"},
+        first={"id": "l", "sha256": "1"},
+    ),
+    Broken("pk_idempotency", "idempotency", {"key": "k"}, first={"key": "k"}),
+    Broken("pk_counters", "counters", {"name": "job"}),
+    Broken(
+        "pk_driver_state",
+        "driver_state",
+        {"printer_id": "printer"},
+        first={"printer_id": "printer"},
+    ),
+    Broken("fk_driver_state_printer_id_printers", "driver_state", {"printer_id": "none"}),
+]
+
+
+@pytest.fixture(params=ENGINES)
+async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
+    async with opened(request.param, tmp_path) as storage:
+        await storage.write(add_farm, 1)
+        yield storage
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=lambda b: f"{b.constraint}-{b.row.get('state')}")
+async def test_the_database_refuses(storage: Storage, broken: Broken) -> None:
+    if broken.first:
+        await storage.write(add, broken.table, **broken.first)
+    with pytest.raises(ConstraintViolated) as refusal:
+        await storage.write(add, broken.table, **broken.row)
+    # SQLite does not say which foreign key it was.
+    expected = None if broken.constraint.startswith("fk_") else broken.constraint
+    assert refusal.value.constraint == expected
+
+
+def test_every_constraint_of_the_tables_is_broken_once() -> None:
+    named: set[str] = set()
+    for table in metadata.tables.values():
+        named |= {str(constraint.name) for constraint in table.constraints}
+        named |= {str(index.name) for index in table.indexes if index.unique}
+    assert "None" not in named
+    # The outbox gives out its ids itself.
+    assert named - {broken.constraint for broken in BROKEN} == {"pk_outbox"}
+
+
+async def test_a_copy_may_be_tried_again_after_each_void_end(storage: Storage) -> None:
+    for n, state in enumerate(VOID_STATES, start=1):
+        row = {**_PRINT, "id": f"x{n}", "number": 100 + n, "try_no": n, "state": state}
+        await storage.write(add, "prints", **row)
+    await storage.write(add, "prints", **{**_PRINT, "try_no": 9})
+
+
+async def test_a_retired_printer_gives_its_name_free(storage: Storage) -> None:
+    await storage.write(retire)
+    await storage.write(add, "printers", id="x", number=9)
+
+
+async def test_a_printer_takes_the_next_print_once_the_last_has_ended(storage: Storage) -> None:
+    ended = {**_PRINT, **ACTIVE, "id": "y", "number": 98, "copy_no": 98, "state": "completed"}
+    await storage.write(add, "prints", **ended)
+    await storage.write(add, "prints", **{**_PRINT, **ACTIVE})
+
+
+async def test_a_command_may_be_asked_while_another_is_in_flight(storage: Storage) -> None:
+    await storage.write(add, "commands", **_COMMAND, state="unknown")
+    await storage.write(add, "commands", **{**_COMMAND, "id": "y"}, state="asked")
+    await storage.write(add, "commands", **{**_COMMAND, "id": "z"}, state="settled")
+
+
+@script
+async def retire(tx: Tx) -> None:
+    printers = metadata.tables["printers"]
+    await tx.change(update(printers).values(retired_at=1))

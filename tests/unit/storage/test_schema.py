@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from buildplate.storage import SchemaTooNew
+from buildplate.storage.schema import HEAD, alembic_config, migrating, upgrade
+from buildplate.storage.tables import COUNTERS, metadata
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "farm.db"
+    upgrade(path, 1.0)
+    return path
+
+
+def schema_of(path: Path) -> dict[str, str]:
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        found = {name: _parts(sql) for name, sql in rows}
+    for own in ("alembic_version", "sqlite_sequence"):
+        found.pop(own, None)
+    return found
+
+
+def _parts(sql: str) -> str:
+    """The same for the same schema, whatever order its constraints come in."""
+    lines = (line.strip().rstrip(",").strip() for line in sql.replace('"', "").splitlines())
+    return "\n".join(sorted(line for line in lines if line))
+
+
+def test_the_migrations_make_exactly_the_tables(database: Path, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh.db"
+    engine = create_engine(f"sqlite:///{fresh}")
+    metadata.create_all(engine)
+    engine.dispose()
+    assert schema_of(database) == schema_of(fresh)
+
+
+def test_alembic_finds_nothing_to_change(database: Path) -> None:
+    with migrating(database, 1.0) as connection:
+        command.check(alembic_config(connection))
+
+
+def test_the_newest_revision_is_the_one_the_program_knows(database: Path) -> None:
+    with migrating(database, 1.0) as connection:
+        scripts = ScriptDirectory.from_config(alembic_config(connection))
+    assert scripts.get_heads() == [HEAD]
+
+
+def test_the_counters_begin_at_nothing(database: Path) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        rows = dict(connection.execute("SELECT name, value FROM counters").fetchall())
+    assert rows == dict.fromkeys(COUNTERS, 0)
+
+
+def test_an_upgrade_of_the_newest_changes_nothing(database: Path) -> None:
+    before = database.read_bytes()
+    upgrade(database, 1.0)
+    assert database.read_bytes() == before
+
+
+def test_a_newer_schema_is_refused_untouched(database: Path) -> None:
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = schema_of(database)
+    with pytest.raises(SchemaTooNew, match="9999"):
+        upgrade(database, 1.0)
+    assert schema_of(database) == before
+
+
+def test_the_first_migration_can_be_undone(database: Path) -> None:
+    with migrating(database, 1.0) as connection:
+        command.downgrade(alembic_config(connection), "base")
+    assert schema_of(database) == {}
