@@ -1,0 +1,98 @@
+"""`buildplate-sim`: starts a process of simulated printers and says on one line where they are."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+import uvloop
+
+from buildplate_sim.admin import Admin
+from buildplate_sim.journal import Scribe
+from buildplate_sim.octoprint.control import FarmControl
+from buildplate_sim.octoprint.farm import Farm, FarmConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="buildplate-sim", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--count", type=int, default=1, help="how many printers")
+    common.add_argument("--base-address", default="127.0.0.10", help="address of the first one")
+    common.add_argument("--port", type=int, default=0, help="0 takes free ones and keeps them")
+    common.add_argument("--admin-address", default="127.0.0.1")
+    common.add_argument("--admin-port", type=int, default=0)
+    common.add_argument("--state-dir", type=Path, required=True, help="what survives a restart")
+    common.add_argument("--time-factor", type=float, default=1.0, help="how much faster time runs")
+    common.add_argument("--seed", type=int, default=0, help="makes random faults repeatable")
+    common.add_argument(
+        "--until-stdin-closes", action="store_true", help="end when the starter is gone"
+    )
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    octoprints = kinds.add_parser("octoprints", parents=[common], help="simulated OctoPrints")
+    octoprints.add_argument("--push-interval", type=float, default=0.5, help="real seconds")
+    octoprints.add_argument("--no-connect", action="store_true", help="printers start offline")
+    return parser
+
+
+def _stop_events(options: argparse.Namespace, stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if options.until_stdin_closes:
+        descriptor = sys.stdin.fileno()
+
+        def look() -> None:
+            if not os.read(descriptor, 4096):
+                loop.remove_reader(descriptor)
+                stop.set()
+
+        loop.add_reader(descriptor, look)
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    _stop_events(options, stop)
+    options.state_dir.mkdir(parents=True, exist_ok=True)
+    scribe = Scribe()
+    admin = Admin()
+    async with asyncio.TaskGroup() as tasks:
+        config = FarmConfig(
+            count=options.count,
+            base_address=options.base_address,
+            port=options.port,
+            state_dir=options.state_dir,
+            time_factor=options.time_factor,
+            seed=options.seed,
+            push_interval_s=options.push_interval,
+            connect=not options.no_connect,
+        )
+        farm = Farm(config, scribe, tasks.create_task)
+        FarmControl(farm, admin)
+        await farm.open()
+        await admin.listen(options.admin_address, options.admin_port)
+        ready = {"ready": True, "kind": options.kind, "admin": admin.url}
+        print(orjson.dumps({**ready, "printers": farm.announcement()}).decode(), flush=True)  # noqa: T201 -- the line its starter waits for
+        await stop.wait()
+        admin.close()
+        farm.close()
+    scribe.stop()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM, SIGINT or the end of stdin; answers the exit status."""
+    options = _parser().parse_args(arguments)
+    uvloop.run(_serve(options))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Starts a simulator process for tests and the demo, waits until it is ready, and controls it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, Self
+
+import aiohttp
+import orjson
+
+from buildplate_sim.errors import NotReadyError, RefusedControlError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+READY_WITHIN_S = 20.0
+ANSWER_WITHIN_S = 20.0
+STOP_WITHIN_S = 10.0
+_LINE_LIMIT = 1 << 20
+
+
+class AdminClient:
+    """Controls a simulator process over its control API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=ANSWER_WITHIN_S),
+            json_serialize=lambda value: orjson.dumps(value).decode(),
+        )
+
+    async def close(self) -> None:
+        """Let go of its connections."""
+        await self._http.close()
+
+    async def request(self, method: str, path: str, params: dict[str, Any] | None = None) -> Any:
+        """One control request; `RefusedControlError` carries the refusal."""
+        async with self._http.request(method, self.url + path, json=params or {}) as answer:
+            body = orjson.loads(await answer.read())
+            if answer.status >= 400:  # noqa: PLR2004 -- where HTTP's errors begin
+                raise RefusedControlError(method, path, body["error"])
+            return body
+
+    async def printers(self) -> list[dict[str, Any]]:
+        """The truth about every printer: bed, runs, state, files."""
+        return list(await self.request("GET", "/printers"))
+
+    async def printer(self, name: str) -> dict[str, Any]:
+        """The truth about one printer."""
+        return dict(await self.request("GET", f"/printers/{name}"))
+
+    async def do(self, name: str, action: str, **params: Any) -> None:
+        """Do something to a printer (`*`: to all): see docs/reference/simulators.md."""
+        await self.request("POST", f"/printers/{name}/do/{action}", params)
+
+    async def rule(self, name: str, at: str, play: str, **rest: Any) -> None:
+        """Play a fault at the next occasions that match."""
+        await self.request("POST", f"/printers/{name}/rules", {"at": at, "play": play, **rest})
+
+    async def rates(
+        self, name: str, rates: dict[str, float], params: dict[str, dict[str, Any]] | None = None
+    ) -> None:
+        """Play faults by chance: `{"start.late": 0.05}`."""
+        body = {"rates": rates, "params": params or {}}
+        await self.request("POST", f"/printers/{name}/rates", body)
+
+    async def clear_rules(self, name: str) -> None:
+        """Play no more faults, except those under way."""
+        await self.request("DELETE", f"/printers/{name}/rules")
+
+    async def log(self, name: str, event: str | None = None) -> list[dict[str, Any]]:
+        """What the printer's own record says, oldest first."""
+        entries: list[dict[str, Any]] = await self.request("GET", f"/printers/{name}/log")
+        return [entry for entry in entries if event in {None, entry["event"]}]
+
+    async def completions(self) -> dict[str, dict[str, int]]:
+        """Per sha256 how often it was started and completed; and collisions per printer."""
+        return dict(await self.request("GET", "/completions"))
+
+
+class Simulator:
+    """A running simulator process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, ready: dict[str, Any]) -> None:
+        self.process = process
+        self.ready = ready
+        self.printers: list[dict[str, Any]] = ready["printers"]
+        self.admin = AdminClient(ready["admin"])
+
+    @classmethod
+    async def start(cls, arguments: Sequence[str], *, within_s: float = READY_WITHIN_S) -> Self:
+        """Start `buildplate-sim` with `arguments`; it ends with this process, if not before."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "buildplate_sim",
+            *arguments,
+            "--until-stdin-closes",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT,
+        )
+        assert process.stdout is not None  # noqa: S101 -- asked for above
+        line = b""
+        with suppress(TimeoutError):
+            line = await asyncio.wait_for(process.stdout.readline(), within_s)
+        if not line:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+            raise NotReadyError(arguments)
+        return cls(process, orjson.loads(line))
+
+    async def stop(self) -> None:
+        """End the process in good order, or kill it when it does not."""
+        await self.admin.close()
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_WITHIN_S)
+        except TimeoutError:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """Kill -9: a power cut of the whole farm of simulated printers."""
+        await self.admin.close()
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def octoprints(
+    state_dir: Path,
+    *,
+    count: int = 1,
+    time_factor: float = 60.0,
+    seed: int = 0,
+    base_address: str = "127.0.0.10",
+    port: int = 0,
+    more: Sequence[str] = (),
+) -> AsyncIterator[Simulator]:
+    """A process of simulated OctoPrints for as long as the block runs."""
+    simulator = await Simulator.start(
+        [
+            "octoprints",
+            f"--count={count}",
+            f"--state-dir={state_dir}",
+            f"--time-factor={time_factor}",
+            f"--seed={seed}",
+            f"--base-address={base_address}",
+            f"--port={port}",
+            *more,
+        ]
+    )
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()

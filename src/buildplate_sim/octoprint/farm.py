@@ -1,0 +1,117 @@
+"""Many simulated OctoPrints in one process: their addresses and their one ticker."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from buildplate_sim.gcode import Library
+from buildplate_sim.octoprint.host import Host
+from buildplate_sim.octoprint.push import PushSocket, message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from buildplate_sim.journal import Scribe
+
+_PHASES = 5
+"""Groups of hosts that are served one after the other within an interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class FarmConfig:
+    """What a farm of simulated OctoPrints is made of.
+
+    `push_interval_s` is in real seconds: it is the one duration that the time factor leaves alone,
+    so that a fast clock does not flood everybody.
+    """
+
+    count: int
+    base_address: str
+    port: int
+    state_dir: Path
+    time_factor: float = 1.0
+    seed: int = 0
+    push_interval_s: float = 0.5
+    connect: bool = True
+
+
+class Farm:
+    """The hosts of one process."""
+
+    def __init__(
+        self,
+        config: FarmConfig,
+        scribe: Scribe,
+        later: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self.config = config
+        self._library = Library()
+        self._phase = 0
+        self._ticking: asyncio.TimerHandle | None = None
+        self.hosts: dict[str, Host] = {}
+        for index in range(config.count):
+            name = f"octo-{index + 1:03d}"
+            self.hosts[name] = Host(
+                name,
+                config.state_dir / name,
+                factor=config.time_factor,
+                random=Random(f"{config.seed}/{name}"),
+                scribe=scribe,
+                library=self._library,
+                later=later,
+            )
+
+    async def open(self) -> None:
+        """Listen and boot everywhere."""
+        first = IPv4Address(self.config.base_address)
+        for index, host in enumerate(self.hosts.values()):
+            kept = self.config.state_dir / host.name / "port"
+            port = self.config.port or (int(kept.read_text()) if kept.exists() else 0)
+            await host.listen(str(first + index), port)
+            kept.write_text(str(host.address[1]))
+            host.boot(connect=self.config.connect)
+        self._tick()
+
+    def close(self) -> None:
+        """Switch all off."""
+        if self._ticking is not None:
+            self._ticking.cancel()
+        for host in self.hosts.values():
+            host.close()
+
+    def announcement(self) -> list[dict[str, Any]]:
+        """What whoever started the process wants to know."""
+        return [
+            {"name": host.name, "url": host.base, "api_key": host.key}
+            for host in self.hosts.values()
+        ]
+
+    def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._ticking = loop.call_later(self.config.push_interval_s / _PHASES, self._tick)
+        self._phase = (self._phase + 1) % _PHASES
+        for index, host in enumerate(self.hosts.values()):
+            if index % _PHASES == self._phase:
+                push_levels(host)
+
+
+def push_levels(host: Host) -> None:
+    """Push the current levels to whoever is due; made once per kind of subscription."""
+    software = host.software
+    if software is None or not software.push or host.pulse.frozen:
+        return
+    made: dict[bool, bytes] = {}
+    due = [socket for socket in software.push if socket.due()]
+    for socket in due:
+        if socket.logs not in made:
+            made[socket.logs] = _current(socket)
+        host.push_out(socket, made[socket.logs])
+
+
+def _current(socket: PushSocket) -> bytes:
+    return message("current", socket.software.views.current(logs=socket.logs))

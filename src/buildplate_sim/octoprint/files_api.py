@@ -1,0 +1,226 @@
+"""The file part of a simulated OctoPrint's API: lists, uploads, downloads, selects and deletes."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from buildplate_sim.octoprint.answers import (
+    INTERNAL,
+    NOT_FOUND,
+    NOT_OPERATIONAL,
+    USER,
+    RefusedError,
+    error_reply,
+    json_body,
+    nothing,
+)
+from buildplate_sim.octoprint.shelf import BadNameError, BadTypeError, Stored
+from buildplate_sim.octoprint.upload import Upload
+from buildplate_sim.web import Reply, Request, json_reply
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from buildplate_sim.octoprint.host import Host
+    from buildplate_sim.octoprint.software import OctoPrint
+
+RESOURCE = "/api/files/local/"
+DOWNLOAD = "/downloads/files/local/"
+LOG = "/downloads/logs/octoprint.log"
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
+
+
+def truthy(value: object) -> bool:
+    """What OctoPrint takes for true in a form field."""
+    return str(value).lower() in {"true", "yes", "y", "1"}
+
+
+class FilesApi:
+    """Answers what concerns files."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def _software(self) -> OctoPrint:
+        return self._host.running
+
+    def route(self, request: Request) -> Reply:
+        """Answer requests whose address names a file."""
+        method, path = request.method, request.path
+        if path.startswith(RESOURCE):
+            stored = self._stored(path.removeprefix(RESOURCE))
+            if method == "GET":
+                entry = self._host.shelf.entry(stored, self._host.base, self._host.skew)
+                return json_reply(entry)
+            if method == "POST":
+                return self._command(stored, request)
+            if method == "DELETE":
+                return self._delete(stored)
+        if method in {"GET", "HEAD"} and path.startswith(DOWNLOAD):
+            stored = self._stored(path.removeprefix(DOWNLOAD))
+            return download(self._host.shelf.root / stored.path, request)
+        if method in {"GET", "HEAD"} and path == LOG:
+            return download(self._host.log_path, request)
+        raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
+
+    def _stored(self, path: str) -> Stored:
+        stored = self._host.shelf.files.get(path)
+        if stored is None:
+            raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
+        return stored
+
+    def list_all(self, request: Request) -> Reply:
+        """`GET /api/files` and `/api/files/local`."""
+        recursive = truthy(request.query.get("recursive", ""))
+        files = self._host.shelf.listing(self._host.base, recursive=recursive, skew=self._host.skew)
+        return json_reply({"files": files, "free": 100 << 30, "total": 250 << 30})
+
+    # --- commands on one file
+
+    def _command(self, stored: Stored, request: Request) -> Reply:
+        body = json_body(request)
+        if body.get("command") != "select":
+            return error_reply(HTTPStatus.BAD_REQUEST, "command is invalid")
+        wanted = bool(body.get("print", False))
+        software = self._software
+        if software.busy:
+            text = "Printer is already printing, cannot select a new file"
+            return error_reply(HTTPStatus.CONFLICT, text)
+        if not wanted:
+            self._host.launcher.selected(stored, USER)
+            return nothing()
+        if not software.operational:
+            return error_reply(HTTPStatus.CONFLICT, NOT_OPERATIONAL)
+        if not self._host.launcher.begin(stored, USER, foreign=False):
+            return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
+        return nothing()
+
+    def _delete(self, stored: Stored) -> Reply:
+        software = self._software
+        if software.busy and software.selected is stored:
+            text = "Trying to delete a file that is currently in use"
+            return error_reply(HTTPStatus.CONFLICT, text)
+        outcome = self._host.launcher.deleting(stored.path)
+        if outcome == "busy":
+            text = "Trying to delete a file that is currently in use"
+            return error_reply(HTTPStatus.CONFLICT, text)
+        if outcome == "error":
+            return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
+        if software.selected is stored:
+            software.select(None, USER)
+        self._host.shelf.remove(stored.path)
+        path, name = stored.path, stored.name
+        kinds = {"type": ["machinecode", "gcode"], "operation": "remove"}
+        software.emit("FileRemoved", {"storage": "local", "path": path, "name": name, **kinds})
+        software.emit("UpdatedFiles", {"type": "printables"})
+        return nothing()
+
+    # --- uploads
+
+    def upload(self, request: Request) -> Reply:
+        """`POST /api/files/local`: a file, or a new folder."""
+        upload = request.sink
+        if not isinstance(upload, Upload):
+            text = "No file to upload and no folder to create"
+            return error_reply(HTTPStatus.BAD_REQUEST, text)
+        try:
+            return self._store(upload)
+        finally:
+            upload.abort()
+
+    def _store(self, upload: Upload) -> Reply:
+        if upload.failed is not None:
+            return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
+        folder = upload.fields.get("path", "").strip("/")
+        if upload.incoming is None or upload.filename is None:
+            return self._make_folder(folder, upload.fields.get("foldername"))
+        try:
+            path = self._host.shelf.target(folder, upload.filename)
+        except BadNameError:
+            text = "Can not upload file, invalid file name"
+            return error_reply(HTTPStatus.BAD_REQUEST, text)
+        except BadTypeError:
+            text = "Could not upload file, invalid type"
+            return error_reply(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text)
+        software = self._software
+        if software.busy and software.selected is not None and software.selected.path == path:
+            text = "Trying to overwrite file that is currently being printed"
+            return error_reply(HTTPStatus.CONFLICT, text)
+        incoming, upload.incoming = upload.incoming, None
+        stored = self._host.shelf.keep(incoming, path, upload.filename, USER)
+        self._host.journal.write("stored", path=path, size=stored.size, sha256=stored.sha256)
+        return self._stored_answer(stored, upload.fields)
+
+    def _stored_answer(self, stored: Stored, fields: dict[str, str]) -> Reply:
+        software = self._software
+        name, path = stored.name, stored.path
+        kinds = {"type": ["machinecode", "gcode"], "operation": "add"}
+        software.emit("FileAdded", {"storage": "local", "path": path, "name": name, **kinds})
+        software.emit("UpdatedFiles", {"type": "printables"})
+        printing = truthy(fields.get("print", ""))
+        selecting = printing or truthy(fields.get("select", ""))
+        effective = not software.busy and software.operational
+        if effective and printing:
+            self._host.launcher.begin(stored, USER, foreign=False)
+        elif effective and selecting:
+            self._host.launcher.selected(stored, USER)
+        told = {"select": selecting, "print": printing}
+        done = {
+            "effective_select": selecting and effective,
+            "effective_print": printing and effective,
+        }
+        software.emit("Upload", {"name": name, "path": path, "target": "local", **told, **done})
+        place = quote(path)
+        base = self._host.base
+        refs = {
+            "download": f"{base}{DOWNLOAD}{place}",
+            "resource": f"{base}{RESOURCE}{place}",
+        }
+        local: dict[str, Any] = {"name": name, "origin": "local", "path": path, "refs": refs}
+        answer = {
+            "done": True,
+            "effectivePrint": done["effective_print"],
+            "effectiveSelect": done["effective_select"],
+            "files": {"local": local},
+        }
+        return json_reply(answer, HTTPStatus.CREATED, Location=refs["resource"])
+
+    def _make_folder(self, parent: str, name: str | None) -> Reply:
+        if not name:
+            text = "No file to upload and no folder to create"
+            return error_reply(HTTPStatus.BAD_REQUEST, text)
+        path = f"{parent}/{name}".strip("/")
+        self._host.shelf.make_folder(path)
+        self._host.shelf.save()
+        refs = {"resource": f"{self._host.base}{RESOURCE}{quote(path)}"}
+        folder = {"name": name, "origin": "local", "path": path, "refs": refs}
+        answer = {"done": True, "folder": folder}
+        return json_reply(answer, HTTPStatus.CREATED, Location=refs["resource"])
+
+
+def download(path: Path, request: Request) -> Reply:
+    """A file, or the piece of it that a Range header asks for."""
+    if not path.exists():
+        raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
+    size = path.stat().st_size
+    kind = "application/octet-stream"
+    found = _RANGE.match(request.headers.get("range", ""))
+    if found is None or found.groups() == ("", ""):
+        return Reply(HTTPStatus.OK, content_type=kind, file=path, span=(0, size))
+    first, last = found.groups()
+    if first:
+        begin, end = int(first), min(size, int(last) + 1) if last else size
+    else:
+        begin, end = max(0, size - int(last)), size
+    if begin >= end:
+        return Reply(
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+            content_type=kind,
+            headers={"Content-Range": f"bytes */{size}"},
+        )
+    headers = {"Content-Range": f"bytes {begin}-{end - 1}/{size}"}
+    return Reply(HTTPStatus.PARTIAL_CONTENT, b"", kind, headers, path, (begin, end))

@@ -1,0 +1,157 @@
+"""Starts on their way from a request to the printer, and what may become of them in between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from buildplate_sim.octoprint.flight import Flight
+from buildplate_sim.octoprint.software import ESTOPPED, OctoPrint
+from buildplate_sim.octoprint.states import State
+
+if TYPE_CHECKING:
+    from buildplate_sim.octoprint.shelf import Stored
+
+IN_FLIGHT_S = (0.010, 0.027)
+"""Measured between the request and PrintStarted on an idle host."""
+
+START_FAULTS = frozenset({"late", "lost", "twice", "phantom", "reported", "wedge", "halt", "error"})
+
+DELETED_UNDER_WAY = {"busy": 27, "error": 12, "missing": 4, "unlinked": 3, "halt": 2, "wedge": 2}
+"""How often (of 50) which outcome when a delete meets a start that is on its way."""
+
+SELECT_LOSES_START = 3 / 25
+"""How often another select makes a start that is on its way be lost."""
+
+
+class Launcher:
+    """Holds at most one start on its way."""
+
+    def __init__(self, software: OctoPrint) -> None:
+        self._software = software
+        self._host = software.host
+        self.flight: Flight | None = None
+
+    def begin(self, stored: Stored, user: str, *, foreign: bool) -> bool:
+        """Accept a start; False when the host answers 500 and does nothing."""
+        path = stored.path
+        rule = None if foreign else self._host.rules.take("start", path=path, command="print")
+        play = rule.play if rule is not None else ""
+        if play == "error":
+            return False
+        if play == "lost":
+            self._software.select(stored, user)
+            return True
+        program = self._host.library.program(self._software.shelf.root / path, stored.sha256)
+        flight = Flight(stored, program, user, foreign, rule)
+        if self.flight is not None:
+            self._meet(flight)
+            return True
+        delay = self._host.random.uniform(*IN_FLIGHT_S)
+        if play == "late" and rule is not None:
+            delay = rule.number("seconds", 25.0)
+        self.flight = flight
+        flight.timer = self._software.after(delay, lambda: self._arrive(flight))
+        return True
+
+    def selected(self, stored: Stored, user: str) -> None:
+        """Somebody only selects a file while a start is on its way."""
+        if self.flight is not None and self._host.random.random() < SELECT_LOSES_START:
+            self._drop()
+        if self.flight is None:
+            self._software.select(stored, user)
+
+    def _meet(self, second: Flight) -> None:
+        """Two starts at once share one flag and one current file."""
+        first = self.flight
+        if first is None:
+            return
+        self._host.journal.write("two-starts", first=first.stored.path, second=second.stored.path)
+        outcome = self._host.random.choice(("first", "twice", "reported", "phantom"))
+        if outcome == "first":
+            return
+        first.instead = outcome
+        if outcome == "reported":
+            first.stored, second.stored = second.stored, first.stored
+            first.program, first.foreign = second.program, second.foreign
+            first.rule = None
+            self._told_of = second.stored
+
+    _told_of: Stored | None = None
+
+    def deleting(self, path: str) -> str:
+        """What a delete of this path meets: '' nothing, else the outcome for start and delete."""
+        flight = self.flight
+        if flight is None or flight.stored.path != path:
+            return ""
+        wanted = flight.rule.params.get("after_delete") if flight.rule is not None else None
+        weights = DELETED_UNDER_WAY
+        outcome = wanted or self._host.random.choices(list(weights), list(weights.values()))[0]
+        if outcome in {"error", "missing"}:
+            self._drop()
+        elif outcome in {"halt", "wedge"}:
+            flight.instead = outcome
+        flight.unlinked = outcome != "busy"
+        return str(outcome)
+
+    def _drop(self) -> None:
+        if self.flight is not None and self.flight.timer is not None:
+            self.flight.timer.cancel()
+        self.flight = None
+
+    def _arrive(self, flight: Flight) -> None:
+        self.flight = None
+        software = self._software
+        gone = flight.stored.path not in software.shelf.files and not flight.unlinked
+        if gone or software.busy or software.state is not State.OPERATIONAL:
+            self._host.journal.write("start-lost", path=flight.stored.path)
+            return
+        self._carry_out(flight)
+
+    def _carry_out(self, flight: Flight) -> None:
+        software = self._software
+        play = flight.instead or (flight.rule.play if flight.rule is not None else "")
+        if play == "wedge":
+            software.selected, software.wedged = None, True
+            software.never_selected = False
+            software.state = State.PRINTING
+        elif play == "halt":
+            software.halt(ESTOPPED)
+        elif play == "phantom":
+            self._phantom(flight)
+        elif play == "reported":
+            self._reported(flight)
+        else:
+            software.run(flight, told_twice=play == "twice")
+
+    def _phantom(self, flight: Flight) -> None:
+        """A start and an end are told of a file of which no line is sent."""
+        software = self._software
+        software.select(flight.stored, flight.user)
+        software.change(State.STARTING)
+        software.started_told(flight.stored)
+        software.mark("print", "Start")
+
+        def done() -> None:
+            software.change(State.FINISHING)
+            software.mark("done", "Done")
+            software.done_told(flight.stored, None)
+            software.change(State.OPERATIONAL)
+
+        self._host.journal.write("phantom", path=flight.stored.path)
+        software.after(0.02, done)
+
+    def _reported(self, flight: Flight) -> None:
+        """The start of one file is told while another one runs."""
+        software = self._software
+        told, other = flight.stored, self._told_of
+        self._told_of = None
+        params: dict[str, Any] = flight.rule.params if flight.rule is not None else {}
+        if other is not None:
+            told = other
+        elif (wanted := software.shelf.files.get(str(params.get("other", "")))) is not None:
+            flight.program = self._host.library.program(
+                software.shelf.root / wanted.path, wanted.sha256
+            )
+            flight.stored, flight.foreign = wanted, True
+        software.started_told(told)
+        software.run(flight)

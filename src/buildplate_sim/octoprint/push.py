@@ -1,0 +1,93 @@
+"""The push socket of a simulated OctoPrint: raw JSON messages, silent until it is authorised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from buildplate_sim.websocket import WebSocket, frame
+
+if TYPE_CHECKING:
+    from buildplate_sim.octoprint.software import OctoPrint
+    from buildplate_sim.web import Connection
+
+
+def message(kind: str, content: Any) -> bytes:
+    """One push message, framed."""
+    return frame(orjson.dumps({kind: content}))
+
+
+class PushSocket(WebSocket):
+    """One client of the push API."""
+
+    def __init__(self, connection: Connection, software: OctoPrint) -> None:
+        super().__init__(connection)
+        self.software = software
+        self.authorised = False
+        self.throttle = 1
+        self.logs = True
+        self.events: bool | list[str] = True
+        self.state = True
+        self.ticks = 0
+
+    def opened(self) -> None:
+        """Say hello, and nothing else yet."""
+        self.software.push.add(self)
+        self.send(message("connected", self.software.views.connected()))
+
+    def lost(self) -> None:
+        """The client is gone."""
+        self.software.push.discard(self)
+
+    def received(self, text: str) -> None:
+        """A message of the client: carried out when the host is awake."""
+        try:
+            wish = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return
+        if not isinstance(wish, dict):
+            return
+        if "auth" in wish:
+            self._authorise(str(wish["auth"]))
+        if "throttle" in wish:
+            self.throttle = max(1, int(wish["throttle"]))
+        if "subscribe" in wish and isinstance(wish["subscribe"], dict):
+            self._subscribe(wish["subscribe"])
+
+    def _authorise(self, token: str) -> None:
+        if not self.software.session_valid(token):
+            self.authorised = False
+            self.send(message("reauthRequired", {"reason": "stale"}))
+            return
+        self.authorised = True
+        self._greet()
+        self.send(message("timelapse", None))
+
+    def _subscribe(self, wish: dict[str, Any]) -> None:
+        state = wish.get("state", False)
+        self.state = bool(state)
+        self.logs = bool(state.get("logs", False)) if isinstance(state, dict) else bool(state)
+        self.events = wish.get("events", False)
+        if self.authorised:
+            self._greet()
+
+    def _greet(self) -> None:
+        if self.state:
+            self.send(message("history", self.software.views.history()))
+
+    def wants_event(self, kind: str) -> bool:
+        """Whether the client asked for this kind of event."""
+        if not self.authorised:
+            return False
+        return kind in self.events if isinstance(self.events, list) else self.events
+
+    def due(self) -> bool:
+        """Whether the next level message is due at this tick."""
+        self.ticks += 1
+        return self.authorised and self.state and self.ticks % self.throttle == 0
+
+    def deauthorise(self, reason: str) -> None:
+        """The client's right is gone."""
+        self.authorised = False
+        self.send(message("reauthRequired", {"reason": reason}))

@@ -1,0 +1,109 @@
+"""Takes a multipart upload apart while it arrives, writing the file straight to disk."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+if TYPE_CHECKING:
+    from buildplate_sim.octoprint.shelf import Incoming, Shelf
+
+
+UPLOAD_FAULTS = frozenset({"disk-full", "mixed"})
+
+
+def mixed_up(chunk: bytes) -> bytes:
+    """Bytes of another upload in the place of these, as many."""
+    alien = b"G1 X1 Y1 ; of another upload\n"
+    return (alien * (len(chunk) // len(alien) + 1))[: len(chunk)]
+
+
+class Upload:
+    """The body of one upload. `failed` says why its file could not be stored."""
+
+    def __init__(self, shelf: Shelf, content_type: str, play: str = "") -> None:
+        self._shelf = shelf
+        self.fields: dict[str, str] = {}
+        self.filename: str | None = None
+        self.incoming: Incoming | None = None
+        self.failed: OSError | None = None
+        self.malformed = False
+        self._play = play
+        self._name = ""
+        self._value = bytearray()
+        self._is_file = False
+        self._header, self._header_value = bytearray(), bytearray()
+        kind, options = parse_options_header(content_type)
+        boundary = options.get(b"boundary")
+        self._parser = None
+        if kind == b"multipart/form-data" and boundary:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._part_begin,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_text,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._part_headers,
+                    "on_part_data": self._part_data,
+                    "on_part_end": self._part_end,
+                },
+            )
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes of the body."""
+        if self._parser is None or self.malformed:
+            return
+        try:
+            self._parser.write(chunk)
+        except ValueError:
+            self.malformed = True
+        except OSError as error:
+            self.failed = error
+            self.malformed = True
+
+    def abort(self) -> None:
+        """The sender is gone: half a body is no upload."""
+        if self.incoming is not None:
+            self.incoming.drop()
+            self.incoming = None
+
+    def _part_begin(self) -> None:
+        self._name, self._is_file = "", False
+        self._value.clear()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _header_text(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._header.lower() == b"content-disposition":
+            _, options = parse_options_header(bytes(self._header_value))
+            self._name = options.get(b"name", b"").decode("utf-8", "replace")
+            filename = options.get(b"filename")
+            if filename is not None:
+                self._is_file = True
+                self.filename = filename.decode("utf-8", "replace")
+        self._header.clear()
+        self._header_value.clear()
+
+    def _part_headers(self) -> None:
+        if self._is_file and self.incoming is None:
+            self.incoming = self._shelf.incoming()
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if not self._is_file:
+            self._value += data[start:end]
+        elif self._play == "disk-full":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        elif self.incoming is not None:
+            chunk = data[start:end]
+            self.incoming.feed(mixed_up(chunk) if self._play == "mixed" else chunk)
+
+    def _part_end(self) -> None:
+        if not self._is_file:
+            self.fields[self._name] = self._value.decode("utf-8", "replace")

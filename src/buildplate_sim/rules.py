@@ -1,0 +1,103 @@
+"""Which faults a simulator plays when: ordered one by one, or rolled with a seeded chance."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from buildplate_sim.errors import MalformedRuleError, UnknownFaultError
+
+if TYPE_CHECKING:
+    from random import Random
+
+FOREVER = -1
+
+
+@dataclass(slots=True)
+class Rule:
+    """Play fault `play` at moment `at` for the next `times` occasions that match.
+
+    `method` and `path` are shell patterns on the request (or on the file's path, for moments that
+    have no request), `command` is the body's `command`. `chance` is rolled at each occasion; one
+    that is not rolled does not count as a time. `params` are the fault's own, durations in
+    simulated seconds.
+    """
+
+    at: str
+    play: str
+    times: int = 1
+    chance: float = 1.0
+    method: str = "*"
+    path: str = "*"
+    command: str = "*"
+    params: dict[str, Any] = field(default_factory=dict)
+    id: int = 0
+    played: int = 0
+
+    def matches(self, at: str, method: str, path: str, command: str) -> bool:
+        """Whether this is the rule's occasion."""
+        return (
+            self.at == at
+            and self.times != 0
+            and fnmatchcase(method, self.method)
+            and fnmatchcase(path, self.path)
+            and fnmatchcase(command, self.command)
+        )
+
+    def number(self, name: str, default: float) -> float:
+        """A numeric parameter."""
+        return float(self.params.get(name, default))
+
+
+class RuleBook:
+    """The rules of one simulated machine; the first that matches and rolls is played."""
+
+    def __init__(self, known: dict[str, frozenset[str]], random: Random) -> None:
+        self._known = known
+        self._random = random
+        self._ids = count(1)
+        self.rules: list[Rule] = []
+
+    def add(self, wanted: dict[str, Any]) -> Rule:
+        """Add a rule; `UnknownFaultError` names what can be played."""
+        try:
+            rule = Rule(**wanted)
+        except TypeError as error:
+            raise MalformedRuleError(error) from error
+        if rule.play not in self._known.get(rule.at, frozenset()):
+            raise UnknownFaultError(f"{rule.at}.{rule.play}", self._known)
+        rule.id = next(self._ids)
+        self.rules.append(rule)
+        return rule
+
+    def remove(self, rule_id: int | None = None) -> int:
+        """Remove one rule, or all; answers how many."""
+        before = len(self.rules)
+        self.rules = [rule for rule in self.rules if rule_id not in (None, rule.id)]
+        return before - len(self.rules)
+
+    def seed_rates(self, rates: dict[str, float], params: dict[str, dict[str, Any]]) -> None:
+        """Play faults `<moment>.<fault>` for ever, each with its own chance per occasion."""
+        for name, chance in rates.items():
+            at, _, play = name.partition(".")
+            wanted = {"at": at, "play": play, "chance": chance, "times": FOREVER}
+            self.add({**wanted, "params": params.get(name, {})})
+
+    def take(self, at: str, method: str = "", path: str = "", command: str = "") -> Rule | None:
+        """The rule to play at this occasion, if any."""
+        for rule in self.rules:
+            if not rule.matches(at, method, path, command):
+                continue
+            if rule.chance < 1 and self._random.random() >= rule.chance:
+                continue
+            rule.played += 1
+            if rule.times > 0:
+                rule.times -= 1
+            return rule
+        return None
+
+    def listing(self) -> list[dict[str, Any]]:
+        """All rules, as the admin API shows them."""
+        return [asdict(rule) for rule in self.rules]
