@@ -45,7 +45,13 @@ async def opened(engine: str, folder: Path, **bounds: Any) -> AsyncIterator[Stor
 
 ROWS: Mapping[str, Mapping[str, Any]] = {
     "printers": {"name": "Prusa", "driver": "virtual", "created_at": 1},
-    "print_files": {"size": 1, "name": "cube.gcode", "state": "ready", "created_at": 1},
+    "print_files": {
+        "size": 1,
+        "printer_sha256": "0",
+        "name": "cube.gcode",
+        "state": "ready",
+        "created_at": 1,
+    },
     "jobs": {"name": "cube", "copies": 10_000, "created_at": 1},
     "prints": {"copy_no": 1, "try_no": 1, "created_at": 1},
     "commands": {"kind": "pause", "asked_at": 1},
