@@ -1,8 +1,8 @@
 """The three shapes of a hard constraint: one of some values, a value that suits, an amount.
 
-Each shape answers for one pair (`unmet`, with the reason in words) and, through `index`, for a whole
-fleet at once as a set of bits. Both ask the same functions, so that explaining and planning cannot
-disagree. Bit n of a set stands for the n-th printer of the fleet that was indexed.
+Each shape answers for one pair (`unmet`, with the reason in words) and, through `index`, for a
+whole fleet at once as a set of bits. Both ask the same functions, so that explaining and planning
+cannot disagree. Bit n of a set stands for the n-th printer of the fleet that was indexed.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class PrinterModel:
     max_bed_c: float | None = None
     kinematics: str = "cartesian"
     origin: Origin | None = None
-    """None stands for what these kinematics usually have: the middle on a delta, else the corner."""
+    """None stands for what is usual: the middle on a delta, the corner on anything else."""
 
     @property
     def centred(self) -> bool:

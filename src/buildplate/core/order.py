@@ -1,0 +1,154 @@
+"""Put the queue in order: priority, a person's order, slack to the due time; and nobody starves.
+
+**The order.** Higher priority first. Within a priority class the prints a person has ranked come
+first, by rank; the others by when they have to be done: the due time, or, once that cannot be met
+any more, the earliest they can be done (which lets short prints go first among those already too
+late and keeps one hopeless job from making the others late). Of several copies the first ones must
+be done early enough for the rest to follow on the printers there are. A job without a due time is
+taken to be due a while after it was queued, so that it does not wait behind every due time ahead.
+
+**Ageing.** Every `turn`-th start of each printer belongs to who has waited longest: of the prints
+it can take, the one whose job has waited at least `ageing` since it was queued or last got a start.
+The others cannot use this up: urgent work keeps the remaining starts however long the backlog.
+
+**The bound.** Let a job be startable and fit at least one printer in service, on which no print
+takes longer than L from start to cleared bed, and let k jobs that compete for that printer have
+waited longer. The job gets a start within `ageing + turn · (k + 1) · L`, whatever arrives after it
+and however urgent; its next copies each within the same bound again. Only a person's ranking may
+put others ahead, within the class: it lends them the age of those they are put ahead of.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import inf
+from typing import TYPE_CHECKING
+
+from buildplate.core.jobs import Priority
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from buildplate.core.jobs import JobFacts, QueuedPrint
+
+ASSUMED_DUE = {
+    Priority.LOW: timedelta(hours=96),
+    Priority.NORMAL: timedelta(hours=48),
+    Priority.HIGH: timedelta(hours=24),
+    Priority.URGENT: timedelta(hours=4),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPolicy:
+    """The durations and shares that planning goes by.
+
+    `assumed_due` counts from when a job without a due time was queued. `assumed_duration` stands
+    for a print of unknown length, `clearing` for the time until a person has cleared a bed.
+    `retry_elsewhere` is how long a copy that failed is kept for other printers.
+    """
+
+    ageing: timedelta = timedelta(hours=12)
+    turn: int = 4
+    retry_elsewhere: timedelta = timedelta(minutes=15)
+    assumed_due: Mapping[Priority, timedelta] = field(default_factory=lambda: dict(ASSUMED_DUE))
+    assumed_duration: timedelta = timedelta(hours=1)
+    clearing: timedelta = timedelta(minutes=10)
+
+
+def duration_s(job: JobFacts, policy: PlanPolicy) -> float:
+    """How long one print of the job takes, in seconds, as far as anybody knows."""
+    known = job.file.duration_s
+    return policy.assumed_duration.total_seconds() if known is None else known
+
+
+def in_order(
+    prints: Sequence[QueuedPrint],
+    now: datetime,
+    policy: PlanPolicy,
+    printers_for: Callable[[JobFacts], int],
+) -> list[QueuedPrint]:
+    """The prints in the queue's order; the same prints always come out in the same order.
+
+    `printers_for` says how many printers can work on a job side by side.
+    """
+    by_job: dict[str, list[QueuedPrint]] = defaultdict(list)
+    for print_ in prints:
+        by_job[print_.job.id].append(print_)
+    keyed: list[tuple[tuple[float, ...], str, QueuedPrint]] = []
+    for copies in by_job.values():
+        keyed.extend(_keyed(copies, now, policy, printers_for))
+    keyed.sort(key=lambda item: item[:2])
+    return [print_ for _, _, print_ in keyed]
+
+
+def _keyed(
+    copies: list[QueuedPrint],
+    now: datetime,
+    policy: PlanPolicy,
+    printers_for: Callable[[JobFacts], int],
+) -> Iterable[tuple[tuple[float, ...], str, QueuedPrint]]:
+    job = copies[0].job
+    lasts = duration_s(job, policy)
+    soonest = now.timestamp() + lasts
+    level, number = -job.priority.level, job.number
+    side_by_side = 1
+    if len(copies) > 1:
+        copies.sort(key=lambda p: (inf if p.rank is None else p.rank, p.queued_at, p.copy, p.id))
+        side_by_side = max(1, printers_for(job))
+    queued = min(p.queued_at for p in copies)
+    due = (job.due or queued + policy.assumed_due[job.priority]).timestamp()
+    since = queued.timestamp()
+    for place, print_ in enumerate(copies):
+        rounds_after = (len(copies) - 1 - place) // side_by_side
+        done_by = max(due - rounds_after * lasts, soonest)
+        rank = inf if print_.rank is None else print_.rank
+        yield (level, rank, done_by, since, number, place), print_.id, print_
+
+
+def longest_waiting(ordered: Sequence[QueuedPrint], now: datetime, policy: PlanPolicy) -> list[int]:
+    """The places of the prints whose jobs have waited `policy.ageing` or more, longest first.
+
+    `ordered` are the prints that could start, in the queue's order. One print of each job, since
+    its start ends the wait of the others; but all of those a person has ranked, in their order.
+    """
+    limit = now - policy.ageing
+    eldest: dict[Priority, datetime] = {}
+    found: list[tuple[datetime, int]] = []
+    for place in range(len(ordered) - 1, -1, -1):
+        print_ = ordered[place]
+        since = _waits_since(print_)
+        priority = print_.job.priority
+        eldest[priority] = oldest = min(since, eldest.get(priority, since))
+        if print_.rank is not None:
+            since = oldest
+        if since <= limit:
+            found.append((since, place))
+    found.sort()
+    return _one_of_each_job(ordered, [place for _, place in found])
+
+
+def _one_of_each_job(ordered: Sequence[QueuedPrint], places: Iterable[int]) -> list[int]:
+    jobs: set[str] = set()
+    kept = []
+    for place in places:
+        print_ = ordered[place]
+        if print_.rank is not None or print_.job.id not in jobs:
+            kept.append(place)
+        jobs.add(print_.job.id)
+    return kept
+
+
+def _waits_since(print_: QueuedPrint) -> datetime:
+    last = print_.job.last_start
+    return print_.queued_at if last is None else max(print_.queued_at, last)
+
+
+def slack_s(job: JobFacts, now: datetime, policy: PlanPolicy) -> float | None:
+    """How many seconds a print of the job may still wait and be in time; negative: too late."""
+    if job.due is None:
+        return None
+    return (job.due - now).total_seconds() - duration_s(job, policy)
