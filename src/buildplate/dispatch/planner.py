@@ -1,0 +1,109 @@
+"""The planner's task: woken by events, it plans and claims; nothing is polled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from buildplate.core.jobs import Queue
+from buildplate.core.printers import is_ready
+from buildplate.core.scheduling import plan
+from buildplate.dispatch import repository, transitions
+from buildplate.dispatch.errors import Stale
+from buildplate.dispatch.model import PrintRecord
+from buildplate.dispatch.ports import PrintFiles
+from buildplate.dispatch.steward import Steward
+from buildplate.dispatch.transitions import Stamp
+from buildplate.fleet.ports import Clock
+from buildplate.fleet.service import FleetService
+from buildplate.storage import ConstraintViolated, Storage, StorageError
+
+SAFETY_NET = timedelta(seconds=30)
+AFTER_TROUBLE = timedelta(seconds=1)
+
+
+class Planner:
+    """Turns the queue and the fleet into claims."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        files: PrintFiles,
+        clock: Clock,
+        new_id: Callable[[], str],
+        log: Any,
+    ) -> None:
+        self._storage = storage
+        self._files = files
+        self._clock = clock
+        self._new_id = new_id
+        self._log = log
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something changed that may let a print start."""
+        self._woken.set()
+
+    async def run(self, fleet: FleetService, steward: Steward) -> None:
+        """Plan and claim at every wake-up, until cancelled."""
+        pause = SAFETY_NET
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(pause.total_seconds(), 0.0)):
+                    await self._woken.wait()
+            self._woken.clear()
+            try:
+                pause = await self._round(fleet, steward)
+            except StorageError as error:
+                self._log.warning("planner.storage", action="plan", error=str(error))
+                pause = AFTER_TROUBLE
+
+    async def queue(self) -> tuple[Queue, repository.Waiting]:
+        """The queue as planning sees it now, and as it is stored."""
+        waiting = await self._storage.read(repository.read_waiting)
+        files = await self._files.facts({job.file_id for job in waiting.jobs.values()})
+        return repository.as_queue(waiting, files), waiting
+
+    async def _round(self, fleet: FleetService, steward: Steward) -> timedelta:
+        printers = fleet.printers()
+        if not any(is_ready(printer.spec, printer.status) for printer in printers):
+            return SAFETY_NET
+        queue, waiting = await self.queue()
+        stored = {print_.id: print_ for print_ in waiting.prints}
+        decided = plan(queue, printers, self._clock.now())
+        async with asyncio.TaskGroup() as tasks:
+            for seat in decided.assignments:
+                claim = self._claim(stored[seat.print_id], seat.printer_id, fleet, steward)
+                tasks.create_task(claim)
+        return self._next_round(queue)
+
+    async def _claim(
+        self, print_: PrintRecord, printer_id: str, fleet: FleetService, steward: Steward
+    ) -> None:
+        session = fleet.sessions.get(printer_id)
+        if session is None:
+            return
+        stamp = Stamp(self._clock.now(), (self._new_id(),))
+        try:
+            claimed = await self._storage.write(transitions.claim, print_, session.record, stamp)
+        except (Stale, ConstraintViolated):
+            self.wake()
+            return
+        if claimed is not None:
+            steward.begin(claimed, session)
+            self._log.info(
+                "print",
+                action="claimed",
+                print_id=print_.id,
+                print_number=print_.number,
+                job_id=print_.job_id,
+                printer_id=printer_id,
+            )
+
+    def _next_round(self, queue: Queue) -> timedelta:
+        now = self._clock.now()
+        waits = [print_.not_before - now for print_ in queue.prints if print_.not_before]
+        return min([wait for wait in waits if wait > timedelta(0)] + [SAFETY_NET])

@@ -1,0 +1,104 @@
+"""The use cases of single prints: look, cancel, pause, resume, resolve, confirm, assign."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from buildplate.core.print_table import PrintState
+from buildplate.core.printers import Bed, Link
+from buildplate.dispatch import repository, transitions
+from buildplate.dispatch.errors import InvalidJob, PrintRefused
+from buildplate.dispatch.model import PrintRecord
+from buildplate.dispatch.parts import DispatchParts
+from buildplate.dispatch.service import JobService
+from buildplate.fleet.model import CommandRecord
+
+
+class PrintService:
+    """Single prints."""
+
+    def __init__(self, parts: DispatchParts, jobs: JobService) -> None:
+        self._parts = parts
+        self._jobs = jobs
+
+    async def print(self, reference: str) -> PrintRecord:
+        """The print with this id or number; UnknownPrint."""
+        return await self._parts.storage.read(transitions.get_print, reference)
+
+    async def prints(
+        self, limit: int, cursor: str | None, filters: Mapping[str, Any]
+    ) -> tuple[list[PrintRecord], str | None]:
+        """Prints, newest first, and the cursor of the next page."""
+        found = await self._parts.storage.read(
+            repository.list_prints, limit=limit + 1, cursor=cursor, filters=filters
+        )
+        page = found[:limit]
+        return page, str(page[-1].number) if len(found) > limit else None
+
+    async def cancel_print(self, reference: str) -> PrintRecord:
+        """Cancel one print, wherever it stands; PrintRefused when it has ended."""
+        print_ = await self._parts.storage.write(
+            repository.cancel_print, reference, self._parts.stamp()
+        )
+        self._parts.tell(print_)
+        return print_
+
+    async def ask(self, reference: str, kind: str, who: str) -> CommandRecord:
+        """Pause or resume a running print; PrintRefused when it does not run."""
+        print_ = await self.print(reference)
+        fits = {"pause": PrintState.PRINTING, "resume": PrintState.PAUSED}[kind]
+        if print_.state is not fits or print_.printer_id is None:
+            message = f"print {print_.number} is {print_.state}, so there is nothing to {kind}"
+            raise PrintRefused(message)
+        return await self._parts.commands.ask(print_.id, print_.printer_id, kind, who)
+
+    async def resolve(
+        self, reference: str, outcome: PrintState, bed: Bed, *, override: bool, who: str
+    ) -> PrintRecord:
+        """A person says what became of a print; the word is stored and takes the exit."""
+        print_ = await self.print(reference)
+        said = {"outcome": outcome.value, "bed": bed.value, "override": override, "by": who}
+        reachable = False
+        if print_.printer_id is not None:
+            link = self._parts.fleet.session(print_.printer_id).live.link
+            reachable = link is Link.ONLINE
+        print_ = await self._parts.storage.write(
+            repository.resolve_print, reference, said, reachable, self._parts.stamp()
+        )
+        self._parts.tell(print_)
+        return print_
+
+    async def confirm(self, reference: str) -> PrintRecord:
+        """Let a waiting print start on a printer that asks for a person's word."""
+        print_ = await self._parts.storage.write(
+            repository.confirm_print, reference, self._parts.stamp()
+        )
+        self._parts.planner.wake()
+        return print_
+
+    async def assign(self, printer_id: str, *, job: str | None, print_: str | None) -> PrintRecord:
+        """Send a queued print (or a job's next one) to this printer only, ahead of the others."""
+        chosen = await self._next_print(job, print_)
+        view = await self._jobs.job(chosen.job_id)
+        wanted = replace(view.job.requirements, printers=frozenset({printer_id}))
+        await self._jobs.edit(view.job.id, None, {"requirements": wanted})
+        return await self.print(chosen.id)
+
+    async def _next_print(self, job: str | None, print_: str | None) -> PrintRecord:
+        if print_ is not None:
+            chosen = await self.print(print_)
+            if chosen.state is not PrintState.QUEUED:
+                message = f"print {chosen.number} is {chosen.state}, only a queued one is assigned"
+                raise PrintRefused(message)
+            return chosen
+        if job is None:
+            message = "name a print_id or a job_id to assign"
+            raise InvalidJob(message)
+        view = await self._jobs.job(job)
+        for candidate in view.prints:
+            if candidate.state is PrintState.QUEUED:
+                return candidate
+        message = f"job {view.job.number} has no queued print"
+        raise PrintRefused(message)

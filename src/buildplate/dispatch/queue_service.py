@@ -1,0 +1,70 @@
+"""The use cases of the queue: its order, why prints wait, stopping the farm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from buildplate.core.explaining import Summaries, reasons
+from buildplate.core.forecast import QueueItem, forecast
+from buildplate.core.reasons import Reason, WaitReason
+from buildplate.core.survey import Survey
+from buildplate.dispatch import repository, transitions
+from buildplate.dispatch.parts import DispatchParts
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """A place in the queue with what to expect and why the print waits."""
+
+    item: QueueItem
+    summary: Mapping[Reason, int]
+
+
+class QueueService:
+    """The queue."""
+
+    def __init__(self, parts: DispatchParts) -> None:
+        self._parts = parts
+
+    async def queue(self) -> list[QueueRow]:
+        """The queue in its order: slack, expectation, and why each print waits, in short."""
+        survey = await self._survey()
+        summaries = Summaries(survey)
+        return [QueueRow(item, summaries.of(item.print)) for item in forecast(survey)]
+
+    async def waiting(self, reference: str) -> list[WaitReason]:
+        """Every reason, printer by printer, why a queued print does not start; empty: it may."""
+        print_ = await self._parts.storage.read(transitions.get_print, reference)
+        survey = await self._survey()
+        for queued in survey.queue.prints:
+            if queued.id == print_.id:
+                found = reasons(survey, queued)
+                return [reason for of_printer in found.values() for reason in of_printer]
+        return []
+
+    async def stop(self, *, stopped: bool, reason: str) -> None:
+        """Stop or release the whole farm: nothing new is claimed or started while stopped."""
+        await self._parts.storage.write(repository.stop_farm, stopped, reason, self._parts.stamp())
+        self._parts.steward.stopped = stopped
+        self._parts.planner.wake()
+
+    async def reorder(self, reference: str, before: str | None) -> None:
+        """Put a job ahead of another one of its class, or back into the planner's own order."""
+        job_id = await self._job_of(reference)
+        if before is None:
+            await self._parts.storage.write(repository.unrank, job_id, self._parts.stamp())
+        else:
+            other = await self._job_of(before)
+            await self._parts.storage.write(
+                repository.place_before, job_id, other, self._parts.stamp()
+            )
+        self._parts.planner.wake()
+
+    async def _job_of(self, reference: str) -> str:
+        """The job meant by a job's or a print's id."""
+        return await self._parts.storage.read(repository.job_of, reference)
+
+    async def _survey(self) -> Survey:
+        queue, _ = await self._parts.planner.queue()
+        return Survey(queue, self._parts.fleet.printers(), self._parts.clock.now())

@@ -1,0 +1,529 @@
+"""The SQL of orders: jobs, their prints in the queue, the farm's stop, idempotency keys."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, bindparam, delete, insert, select, update
+
+from buildplate.core.job_state import Attempt, change_copies
+from buildplate.core.jobs import FileFacts, FileState, JobFacts, Queue, QueuedPrint
+from buildplate.core.print_table import ACTIVE, Event, PrintState, after
+from buildplate.dispatch.errors import (
+    JobChanged,
+    JobEnded,
+    KeyReused,
+    PrintRefused,
+    UnknownFile,
+    UnknownJob,
+)
+from buildplate.dispatch.model import JobRecord, NewJob, PrintRecord
+from buildplate.dispatch.rows import job_from, print_from, requirements_to_json
+from buildplate.dispatch.transitions import Stamp, attempts_of, farm_stopped, get_print, queue_print
+from buildplate.storage import EventRecord, Tx, from_micros, script, to_json, to_micros
+from buildplate.storage.tables import farm, idempotency, jobs, print_files, prints
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An idempotency key and what it was used for."""
+
+    key: str
+    scope: str
+    body_sha256: str
+
+
+_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
+_JOB_BY_NUMBER = select(jobs).where(jobs.c.number == bindparam("number"))
+_JOB_LOCKED = _JOB.with_for_update()
+_PRINTS_OF = select(prints).where(prints.c.job_id == bindparam("job_id")).order_by(prints.c.number)
+_KEY = select(idempotency).where(idempotency.c.key == bindparam("of_key"))
+_FILE = select(print_files.c.id).where(print_files.c.id == bindparam("file_id"))
+_NEW_JOB = insert(jobs)
+_NEW_KEY = insert(idempotency)
+
+
+async def get_job(tx: Tx, reference: str) -> JobRecord:
+    """The job with this id or number; UnknownJob where there is none."""
+    if reference.isdecimal():
+        row = await tx.row(_JOB_BY_NUMBER, {"number": int(reference)})
+    else:
+        row = await tx.row(_JOB, {"job_id": reference})
+    if row is None:
+        message = f"there is no job {reference}"
+        raise UnknownJob(message)
+    return job_from(row)
+
+
+async def job_of(tx: Tx, reference: str) -> str:
+    """The id of the job meant by a job's id or number, or by a print's id; UnknownJob."""
+    row = await tx.row(select(prints.c.job_id).where(prints.c.id == reference))
+    return str(row["job_id"]) if row is not None else (await get_job(tx, reference)).id
+
+
+async def prints_of(tx: Tx, job_id: str) -> list[PrintRecord]:
+    """Every print of a job, oldest first."""
+    return [print_from(row) for row in await tx.rows(_PRINTS_OF, {"job_id": job_id})]
+
+
+async def job_with_prints(tx: Tx, reference: str) -> tuple[JobRecord, list[PrintRecord]]:
+    """A job and its prints; UnknownJob."""
+    job = await get_job(tx, reference)
+    return job, await prints_of(tx, job.id)
+
+
+async def _known_key(tx: Tx, key: Key | None) -> str | None:
+    if key is None:
+        return None
+    row = await tx.row(_KEY, {"of_key": key.key})
+    if row is None:
+        return None
+    if row["scope"] != key.scope or row["body_sha256"] != key.body_sha256:
+        message = f"the key {key.key} was used for another request"
+        raise KeyReused(message)
+    return str(row["resource_id"])
+
+
+@script
+async def create_job(
+    tx: Tx, job_id: str, order: NewJob, key: Key | None, stamp: Stamp
+) -> tuple[JobRecord, bool]:
+    """Store an order and its queued prints; the same key answers the job made first.
+
+    `stamp.ids` holds one id for the event and two for each copy. UnknownFile, KeyReused.
+    """
+    known = await _known_key(tx, key)
+    if known is not None:
+        return await get_job(tx, known), False
+    if await tx.row(_FILE, {"file_id": order.file_id}) is None:
+        message = f"there is no print file {order.file_id}"
+        raise UnknownFile(message)
+    number = await tx.next_number("job")
+    await tx.change(
+        _NEW_JOB,
+        _job_columns(order)
+        | {
+            "id": job_id,
+            "number": number,
+            "created_at": stamp.micros,
+        },
+    )
+    if key is not None:
+        await tx.change(
+            _NEW_KEY,
+            {
+                "key": key.key,
+                "scope": key.scope,
+                "body_sha256": key.body_sha256,
+                "resource_id": job_id,
+                "created_at": stamp.micros,
+            },
+        )
+    await tx.record(_event(stamp, "job.queued", job_id, number=number, copies=order.copies))
+    for index in range(order.copies):
+        ids = stamp.ids[1 + 2 * index : 3 + 2 * index]
+        await queue_print(
+            tx, job_id=job_id, copy_no=index + 1, try_no=1, stamp=Stamp(stamp.at, ids)
+        )
+    return await get_job(tx, job_id), True
+
+
+def _job_columns(order: NewJob) -> dict[str, Any]:
+    return {
+        "file_id": order.file_id,
+        "name": order.name,
+        "copies": order.copies,
+        "priority": order.priority.value,
+        "due": None if order.due is None else to_micros(order.due),
+        "requirements": requirements_to_json(order.requirements),
+        "retries": order.retries,
+        "hold": order.hold,
+        "customer": order.customer,
+        "reference": order.reference,
+        "origin": order.origin,
+    }
+
+
+def _event(stamp: Stamp, kind: str, job_id: str, **data: Any) -> EventRecord:
+    return EventRecord(stamp.ids[0], stamp.at, kind, job_id=job_id, data=data)
+
+
+async def _change_job(tx: Tx, job: JobRecord, values: Mapping[str, Any]) -> None:
+    statement = (
+        update(jobs)
+        .where(and_(jobs.c.id == job.id, jobs.c.version == job.version))
+        .values(version=jobs.c.version + 1, **values)
+    )
+    if await tx.change(statement) != 1:
+        message = f"job {job.number} was changed meanwhile"
+        raise JobChanged(message)
+
+
+async def _locked(tx: Tx, reference: str) -> JobRecord:
+    job = await get_job(tx, reference)
+    await tx.row(_JOB_LOCKED, {"job_id": job.id})
+    return job
+
+
+@script
+async def edit_job(
+    tx: Tx, job: JobRecord, order: NewJob, stamp: Stamp
+) -> tuple[JobRecord, list[PrintRecord]]:
+    """Replace what a job asks for; copies are added to or taken from the queue; TooFewCopies."""
+    await _locked(tx, job.id)
+    change = change_copies(job.copies, order.copies, await attempts_of(tx, job.id))
+    columns = _job_columns(order)
+    del columns["file_id"], columns["hold"]
+    await _change_job(tx, job, columns)
+    for index, copy_no in enumerate(change.add):
+        ids = stamp.ids[1 + 2 * index : 3 + 2 * index]
+        await queue_print(tx, job_id=job.id, copy_no=copy_no, try_no=1, stamp=Stamp(stamp.at, ids))
+    for print_id in change.remove:
+        await _drop_queued(tx, print_id, "fewer copies are wanted", stamp)
+    await tx.record(_event(stamp, "job.edited", job.id, copies=order.copies))
+    return await job_with_prints(tx, job.id)
+
+
+_DROP_QUEUED = (
+    update(prints)
+    .where(and_(prints.c.id == bindparam("print_id"), prints.c.state == PrintState.QUEUED.value))
+    .values(
+        state=after(PrintState.QUEUED, Event.CANCEL).value,
+        version=prints.c.version + 1,
+        ended_at=bindparam("new_ended_at"),
+        reason=bindparam("new_reason"),
+    )
+)
+_WISH_CANCEL = (
+    update(prints)
+    .where(and_(prints.c.id == bindparam("print_id"), prints.c.version == bindparam("at_version")))
+    .values(wants_cancel=True, version=prints.c.version + 1)
+)
+
+
+async def _drop_queued(tx: Tx, print_id: str, reason: str, stamp: Stamp) -> bool:
+    values = {"print_id": print_id, "new_ended_at": stamp.micros, "new_reason": reason}
+    return await tx.change(_DROP_QUEUED, values) == 1
+
+
+async def _cancel_one(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) -> None:
+    """Drop a queued print; wish for the end of one that holds a printer."""
+    if print_.state is PrintState.QUEUED:
+        await _drop_queued(tx, print_.id, reason, stamp)
+    elif print_.state in ACTIVE and not print_.wants_cancel:
+        await tx.change(_WISH_CANCEL, {"print_id": print_.id, "at_version": print_.version})
+
+
+@script
+async def cancel_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, list[PrintRecord]]:
+    """Cancel a job: its queued prints end, its active ones are wished to end."""
+    job = await _locked(tx, reference)
+    if not job.cancelled:
+        await _change_job(tx, job, {"cancelled": True})
+        await tx.record(_event(stamp, "job.cancelled", job.id, number=job.number))
+    for print_ in await prints_of(tx, job.id):
+        await _cancel_one(tx, print_, "the job was cancelled", stamp)
+    return await job_with_prints(tx, job.id)
+
+
+@script
+async def cancel_print(tx: Tx, reference: str, stamp: Stamp) -> PrintRecord:
+    """Wish for the end of one print; PrintRefused when it has ended."""
+    print_ = await get_print(tx, reference)
+    if print_.state is not PrintState.QUEUED and print_.state not in ACTIVE:
+        message = f"print {print_.number} has ended: {print_.state}"
+        raise PrintRefused(message)
+    await _cancel_one(tx, print_, "cancelled by a person", stamp)
+    event = EventRecord(
+        stamp.ids[0],
+        stamp.at,
+        "print.cancel_wanted",
+        printer_id=print_.printer_id,
+        job_id=print_.job_id,
+        print_id=print_.id,
+    )
+    await tx.record(event)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def hold_job(tx: Tx, reference: str, hold: bool, stamp: Stamp) -> JobRecord:  # noqa: FBT001
+    """Set or lift a job's hold: it stops new claims and nothing else."""
+    job = await _locked(tx, reference)
+    if job.hold is not hold:
+        await _change_job(tx, job, {"hold": hold})
+        kind = "job.held" if hold else "job.released"
+        await tx.record(_event(stamp, kind, job.id, number=job.number))
+    return await get_job(tx, job.id)
+
+
+@script
+async def retry_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, list[PrintRecord]]:
+    """Queue a new print for every copy that is neither made nor being made; JobEnded if none is."""
+    job = await _locked(tx, reference)
+    if job.cancelled:
+        message = f"job {job.number} was cancelled"
+        raise JobEnded(message)
+    found = await prints_of(tx, job.id)
+    missing = _missing_copies(job, [print_.attempt_of for print_ in found])
+    if not missing:
+        message = f"no copy of job {job.number} is missing"
+        raise JobEnded(message, "Duplicate the job to print it again.")
+    tries = {print_.copy_no: print_.try_no for print_ in found}
+    for index, copy_no in enumerate(missing):
+        ids = stamp.ids[1 + 2 * index : 3 + 2 * index]
+        await queue_print(
+            tx,
+            job_id=job.id,
+            copy_no=copy_no,
+            try_no=tries.get(copy_no, 0) + 1,
+            stamp=Stamp(stamp.at, ids),
+        )
+    await tx.record(_event(stamp, "job.retried", job.id, number=job.number, copies=len(missing)))
+    return await job_with_prints(tx, job.id)
+
+
+def _missing_copies(job: JobRecord, attempts: Sequence[Attempt]) -> list[int]:
+    dead = {PrintState.FAILED, PrintState.NOT_STARTED, PrintState.CANCELLED}
+    living = {attempt.copy for attempt in attempts if attempt.state not in dead}
+    known = sorted({attempt.copy for attempt in attempts} - living)
+    return known[: max(0, job.copies - len(living))]
+
+
+@script
+async def resolve_print(
+    tx: Tx,
+    reference: str,
+    said: Mapping[str, Any],
+    reachable: bool,  # noqa: FBT001 (scripts pass positionally)
+    stamp: Stamp,
+) -> PrintRecord:
+    """Store a person's word on a print; it is evidence, and takes the same exit; PrintRefused."""
+    print_ = await get_print(tx, reference)
+    waits = print_.state is PrintState.NEEDS_ATTENTION
+    overridden = bool(said.get("override")) and print_.state in ACTIVE and not reachable
+    if not waits and not (overridden and print_.intent_at is not None):
+        message = f"print {print_.number} is {print_.state} and needs nobody's word"
+        raise PrintRefused(message)
+    if waits and not reachable and not said.get("override"):
+        message = "the printer can't be reached, so the word can't be checked against it"
+        raise PrintRefused(message, "Bring the printer back, or repeat with override: true.")
+    statement = (
+        update(prints)
+        .where(and_(prints.c.id == print_.id, prints.c.version == print_.version))
+        .values(resolution=to_json(dict(said)), version=prints.c.version + 1)
+    )
+    await tx.change(statement)
+    event = EventRecord(
+        stamp.ids[0],
+        stamp.at,
+        "print.resolved",
+        printer_id=print_.printer_id,
+        job_id=print_.job_id,
+        print_id=print_.id,
+        data=dict(said),
+    )
+    await tx.record(event)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def confirm_print(tx: Tx, reference: str, stamp: Stamp) -> PrintRecord:
+    """A person lets a waiting print start on a printer that asks for it."""
+    print_ = await get_print(tx, reference)
+    if print_.state is not PrintState.QUEUED:
+        message = f"print {print_.number} is {print_.state}, only a queued one is confirmed"
+        raise PrintRefused(message)
+    await tx.change(
+        update(prints)
+        .where(and_(prints.c.id == print_.id, prints.c.version == print_.version))
+        .values(confirmed=True, version=prints.c.version + 1)
+    )
+    event = EventRecord(
+        stamp.ids[0], stamp.at, "print.confirmed", job_id=print_.job_id, print_id=print_.id
+    )
+    await tx.record(event)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def place_before(tx: Tx, reference: str, before: str, stamp: Stamp) -> None:
+    """Give a job a rank ahead of another one's, within their priority class."""
+    job, other = await get_job(tx, reference), await get_job(tx, before)
+    if job.id == other.id:
+        message = "a job cannot be put before itself"
+        raise PrintRefused(message, "Name two different jobs.")
+    ranked = select(jobs.c.id).where(jobs.c.rank.is_not(None)).order_by(jobs.c.rank, jobs.c.number)
+    order = [row["id"] for row in await tx.rows(ranked) if row["id"] != job.id]
+    place = order.index(other.id) if other.id in order else len(order)
+    order.insert(place, job.id)
+    for rank, job_id in enumerate(order, start=1):
+        await tx.change(update(jobs).where(jobs.c.id == job_id).values(rank=float(rank)))
+    await tx.record(_event(stamp, "queue.reordered", job.id, before=other.id))
+
+
+@script
+async def unrank(tx: Tx, reference: str, stamp: Stamp) -> None:
+    """Give a job back to the planner's own order."""
+    job = await get_job(tx, reference)
+    await tx.change(update(jobs).where(jobs.c.id == job.id).values(rank=None))
+    await tx.record(_event(stamp, "queue.reordered", job.id))
+
+
+@script
+async def stop_farm(tx: Tx, stopped: bool, reason: str, stamp: Stamp) -> None:  # noqa: FBT001
+    """Stop or release the whole farm: no new claim and no start while it is stopped."""
+    if await farm_stopped(tx) is stopped:
+        return
+    await tx.change(delete(farm).where(farm.c.key == "stopped"))
+    await tx.change(insert(farm).values(key="stopped", value="true" if stopped else "false"))
+    kind = "queue.stopped" if stopped else "queue.released"
+    await tx.record(EventRecord(stamp.ids[0], stamp.at, kind, data={"reason": reason}))
+
+
+# --- reading the queue and lists -----------------------------------------------------------------
+
+_QUEUED = select(prints).where(prints.c.state == PrintState.QUEUED.value)
+_QUEUED_JOBS = select(jobs).where(
+    jobs.c.id.in_(select(prints.c.job_id).where(prints.c.state == PrintState.QUEUED.value))
+)
+_HISTORY = (
+    select(
+        prints.c.job_id,
+        prints.c.copy_no,
+        prints.c.printer_id,
+        prints.c.created_at,
+        prints.c.ended_at,
+        prints.c.intent_at,
+        prints.c.state,
+    )
+    .where(prints.c.state != PrintState.QUEUED.value)
+    .where(
+        prints.c.job_id.in_(
+            select(prints.c.job_id).where(prints.c.state == PrintState.QUEUED.value)
+        )
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The queued prints as stored, with their jobs and what became of earlier tries."""
+
+    jobs: Mapping[str, JobRecord]
+    prints: Sequence[PrintRecord]
+    history: Sequence[Any]
+    stopped: bool
+
+
+async def read_waiting(tx: Tx) -> Waiting:
+    """Everything the planner needs from the database."""
+    queued = [print_from(row) for row in await tx.rows(_QUEUED)]
+    found = {row["id"]: job_from(row) for row in await tx.rows(_QUEUED_JOBS)} if queued else {}
+    history = await tx.rows(_HISTORY) if queued else ()
+    return Waiting(found, queued, history, await farm_stopped(tx))
+
+
+def as_queue(waiting: Waiting, files: Mapping[str, FileFacts]) -> Queue:
+    """The queue as the planner sees it."""
+    first: dict[tuple[str, int], int] = {}
+    failed_on: dict[tuple[str, int], set[str]] = defaultdict(set)
+    failed_at: dict[tuple[str, int], int] = {}
+    last_start: dict[str, int] = {}
+    for row in waiting.history:
+        copy = (row["job_id"], row["copy_no"])
+        first[copy] = min(row["created_at"], first.get(copy, row["created_at"]))
+        if row["state"] in ("failed", "not_started") and row["printer_id"]:
+            failed_on[copy].add(row["printer_id"])
+            failed_at[copy] = max(row["ended_at"] or 0, failed_at.get(copy, 0))
+        if row["intent_at"]:
+            last_start[row["job_id"]] = max(row["intent_at"], last_start.get(row["job_id"], 0))
+    facts = {
+        job.id: JobFacts(
+            id=job.id,
+            number=job.number,
+            file=files.get(job.file_id) or _missing(job.file_id),
+            priority=job.priority,
+            due=job.due,
+            hold=job.hold,
+            requirements=job.requirements,
+            last_start=from_micros(last_start[job.id]) if job.id in last_start else None,
+        )
+        for job in waiting.jobs.values()
+    }
+    queued = []
+    for print_ in waiting.prints:
+        copy = (print_.job_id, print_.copy_no)
+        avoided = failed_on.get(copy, set())
+        if print_.avoid_printer_id is not None:
+            avoided = avoided | {print_.avoid_printer_id}
+        since = from_micros(first[copy]) if copy in first else print_.created_at
+        at = failed_at.get(copy)
+        queued.append(
+            QueuedPrint(
+                id=print_.id,
+                job=facts[print_.job_id],
+                copy=print_.copy_no,
+                queued_at=min(since, print_.created_at),
+                rank=waiting.jobs[print_.job_id].rank,
+                confirmed=print_.confirmed,
+                not_before=print_.not_before,
+                failed_on=frozenset(avoided),
+                failed_at=from_micros(at) if at else None,
+            )
+        )
+    return Queue(tuple(queued), waiting.stopped)
+
+
+def _missing(file_id: str) -> FileFacts:
+    return FileFacts(file_id, FileState.MISSING)
+
+
+def _paged(statement: Select[Any], column: Any, cursor: str | None, limit: int) -> Select[Any]:
+    if cursor is not None:
+        statement = statement.where(column < int(cursor))
+    return statement.order_by(column.desc()).limit(limit)
+
+
+async def list_jobs(
+    tx: Tx, *, limit: int, cursor: str | None, filters: Mapping[str, Any]
+) -> list[tuple[JobRecord, list[PrintRecord]]]:
+    """Jobs with their prints, newest number first, below the number `cursor`."""
+    statement = select(jobs)
+    for name, value in filters.items():
+        statement = statement.where(jobs.c[name] == value)
+    rows = await tx.rows(_paged(statement, jobs.c.number, cursor, limit))
+    found = [job_from(row) for row in rows]
+    by_job: dict[str, list[PrintRecord]] = defaultdict(list)
+    if found:
+        wanted = prints.c.job_id.in_([job.id for job in found])
+        for row in await tx.rows(select(prints).where(wanted).order_by(prints.c.number)):
+            by_job[row["job_id"]].append(print_from(row))
+    return [(job, by_job[job.id]) for job in found]
+
+
+async def list_prints(
+    tx: Tx, *, limit: int, cursor: str | None, filters: Mapping[str, Any]
+) -> list[PrintRecord]:
+    """Prints, newest number first, below the number `cursor`."""
+    statement = select(prints)
+    for name, value in filters.items():
+        statement = statement.where(prints.c[name] == value)
+    rows = await tx.rows(_paged(statement, prints.c.number, cursor, limit))
+    return [print_from(row) for row in rows]
+
+
+async def jobs_using(tx: Tx, file_id: str) -> tuple[int, ...]:
+    """The numbers of the jobs that are not finished and print this file."""
+    ended = [PrintState.COMPLETED, PrintState.FAILED, PrintState.CANCELLED, PrintState.NOT_STARTED]
+    open_print = prints.c.state.not_in([state.value for state in ended])
+    statement = (
+        select(jobs.c.number)
+        .where(jobs.c.file_id == file_id)
+        .where(jobs.c.id.in_(select(prints.c.job_id).where(open_print)))
+        .order_by(jobs.c.number)
+    )
+    return tuple(row["number"] for row in await tx.rows(statement))

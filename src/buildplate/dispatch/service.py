@@ -1,0 +1,143 @@
+"""The use cases of orders: jobs come in, are changed, held, cancelled, retried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from buildplate.core.job_state import finished_copies, is_overdue, job_state
+from buildplate.core.print_table import ACTIVE, PrintState
+from buildplate.dispatch import repository
+from buildplate.dispatch.errors import InvalidJob, JobChanged
+from buildplate.dispatch.model import JobRecord, JobView, NewJob, PrintRecord
+from buildplate.dispatch.parts import DispatchParts
+from buildplate.dispatch.repository import Key
+
+MOST_COPIES = 10_000
+MOST_RETRIES = 100
+
+
+class JobService:
+    """Orders."""
+
+    def __init__(self, parts: DispatchParts) -> None:
+        self._parts = parts
+
+    async def receive(self, order: NewJob, key: Key | None = None) -> tuple[JobView, bool]:
+        """Take an order; the same key answers the job made first (False). Durable when it returns.
+
+        Raises UnknownFile, InvalidJob, KeyReused.
+        """
+        self._check(order)
+        named = order if order.name else replace(order, name=order.file_id)
+        stamp = self._parts.stamp(1 + 2 * order.copies)
+        job, created = await self._parts.storage.write(
+            repository.create_job, self._parts.new_id(), named, key, stamp
+        )
+        self._parts.planner.wake()
+        return await self.job(job.id), created
+
+    async def job(self, reference: str) -> JobView:
+        """The job with this id or number; UnknownJob."""
+        return self._view(*await self._parts.storage.read(repository.job_with_prints, reference))
+
+    async def jobs(
+        self, limit: int, cursor: str | None, filters: Mapping[str, Any]
+    ) -> tuple[list[JobView], str | None]:
+        """Jobs, newest first, and the cursor of the next page."""
+        found = await self._parts.storage.read(
+            repository.list_jobs, limit=limit + 1, cursor=cursor, filters=filters
+        )
+        views = [self._view(job, prints) for job, prints in found[:limit]]
+        return views, str(views[-1].job.number) if len(found) > limit else None
+
+    async def edit(
+        self, reference: str, version: int | None, changes: Mapping[str, Any]
+    ) -> JobView:
+        """Change what a job asks for; queued prints are planned anew. TooFewCopies, JobChanged."""
+        job = (await self.job(reference)).job
+        if version is not None and version != job.version:
+            message = f"job {job.number} is at version {job.version}, not {version}"
+            raise JobChanged(message)
+        order = replace(_as_order(job), **changes)
+        self._check(order)
+        stamp = self._parts.stamp(1 + 2 * max(order.copies - job.copies, 0))
+        found = await self._parts.storage.write(repository.edit_job, job, order, stamp)
+        self._parts.planner.wake()
+        return self._view(*found)
+
+    async def hold(self, reference: str, *, hold: bool) -> JobView:
+        """Hold or release a job: no new claims while held."""
+        job = await self._parts.storage.write(
+            repository.hold_job, reference, hold, self._parts.stamp()
+        )
+        self._parts.planner.wake()
+        return await self.job(job.id)
+
+    async def cancel(self, reference: str) -> JobView:
+        """Cancel a job; its running prints are cancelled on their printers."""
+        found = await self._parts.storage.write(
+            repository.cancel_job, reference, self._parts.stamp()
+        )
+        view = self._view(*found)
+        for print_ in view.prints:
+            self._parts.tell(print_)
+        return view
+
+    async def retry(self, reference: str) -> JobView:
+        """Queue again the copies that are missing; JobEnded where none is."""
+        copies = (await self.job(reference)).job.copies
+        stamp = self._parts.stamp(1 + 2 * copies)
+        found = await self._parts.storage.write(repository.retry_job, reference, stamp)
+        self._parts.planner.wake()
+        return self._view(*found)
+
+    async def duplicate(self, reference: str) -> JobView:
+        """Order the same again."""
+        job = (await self.job(reference)).job
+        view, _ = await self.receive(replace(_as_order(job), hold=False))
+        return view
+
+    def _check(self, order: NewJob) -> None:
+        if not 1 <= order.copies <= MOST_COPIES:
+            message = f"copies must be between 1 and {MOST_COPIES}, not {order.copies}"
+            raise InvalidJob(message)
+        if not 0 <= order.retries <= MOST_RETRIES:
+            message = f"retries must be between 0 and {MOST_RETRIES}, not {order.retries}"
+            raise InvalidJob(message)
+        for printer_id in order.requirements.printers:
+            if printer_id not in self._parts.fleet.sessions:
+                message = f"there is no printer {printer_id} in service"
+                raise InvalidJob(message, "Name printers by the ids that GET /printers shows.")
+
+    def _view(self, job: JobRecord, prints: Sequence[PrintRecord]) -> JobView:
+        attempts = [print_.attempt_of for print_ in prints]
+        state = job_state(
+            hold=job.hold, cancelled=job.cancelled, copies=job.copies, prints=attempts
+        )
+        return JobView(
+            job=job,
+            prints=tuple(prints),
+            state=state,
+            finished=finished_copies(attempts),
+            failed=sum(print_.state is PrintState.FAILED for print_ in prints),
+            active=sum(print_.state in ACTIVE for print_ in prints),
+            overdue=is_overdue(job.due, state, self._parts.clock.now()),
+        )
+
+
+def _as_order(job: JobRecord) -> NewJob:
+    return NewJob(
+        file_id=job.file_id,
+        name=job.name,
+        copies=job.copies,
+        priority=job.priority,
+        due=job.due,
+        requirements=job.requirements,
+        retries=job.retries,
+        hold=job.hold,
+        customer=job.customer,
+        reference=job.reference,
+        origin=job.origin,
+    )

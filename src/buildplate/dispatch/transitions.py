@@ -1,0 +1,477 @@
+"""Every change of a print on a printer: one transaction each, compare-and-set on version and fence.
+
+Each script here is a durable step of TRUTH.md; the kill sweep takes its kill points from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Update, bindparam, insert, select, update
+
+from buildplate.core.job_state import Attempt, retry_pause, wants_replacement
+from buildplate.core.print_table import ACTIVE, EXIT_EVENT, Event, PrintState, after
+from buildplate.core.printers import Bed
+from buildplate.dispatch.errors import IntentRefused, Stale, UnknownPrint
+from buildplate.dispatch.model import PrintRecord
+from buildplate.dispatch.rows import job_from, print_from
+from buildplate.fleet import repository as fleet
+from buildplate.fleet.model import PrinterRecord
+from buildplate.storage import EventRecord, Tx, script, to_json, to_micros
+from buildplate.storage.tables import farm, jobs, prints
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a script may not make itself: the time and fresh ids."""
+
+    at: datetime
+    ids: tuple[str, ...]
+
+    @property
+    def micros(self) -> int:
+        """The time as the database holds it."""
+        return to_micros(self.at)
+
+
+def _cas(*columns: str) -> Update:
+    """An update of the named columns, bound to the print's id, version and fence."""
+    return (
+        update(prints)
+        .where(prints.c.id == bindparam("print_id"))
+        .where(prints.c.version == bindparam("at_version"))
+        .where(prints.c.fence.is_not_distinct_from(bindparam("at_fence")))
+        .values(
+            {"version": prints.c.version + 1}
+            | {column: bindparam(f"new_{column}") for column in columns}
+        )
+    )
+
+
+_CLAIM = _cas("state", "printer_id", "fence", "claimed_at", "reason", "not_before")
+_NAME = _cas("state", "attempt", "path", "sent_sha256")
+_PATH = _cas("path", "sent_sha256", "sent_size")
+_INTENT = _cas("state", "baseline", "intent_at", "bed_before", "bed_version", "reason")
+_MOVE = _cas("state", "reason", "evidence", "started_at", "exit_verdict", "exit_by", "exit_step")
+_GIVE_BACK = _cas(
+    "state", "printer_id", "fence", "path", "reason", "not_before", "avoid_printer_id"
+)
+_EXIT = _cas("exit_verdict", "exit_by", "exit_step", "exit_evidence", "evidence", "reason")
+_STEP = _cas("exit_step")
+_END = _cas("state", "reason", "evidence", "exit_step", "ended_at", "exit_verdict", "exit_by")
+_ACTIVE_STATES = [state.value for state in PrintState if state in ACTIVE]
+_ACTIVE = select(prints).where(prints.c.state.in_(_ACTIVE_STATES))
+_PRINT = select(prints).where(prints.c.id == bindparam("print_id"))
+_PRINT_BY_NUMBER = select(prints).where(prints.c.number == bindparam("number"))
+_JOB = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update(read=True)
+_ATTEMPTS = (
+    select(prints.c.id, prints.c.copy_no, prints.c.state)
+    .where(prints.c.job_id == bindparam("job_id"))
+    .order_by(prints.c.number)
+)
+_FILE_OF = select(jobs.c.file_id).where(jobs.c.id == bindparam("job_id"))
+_FARM_STOPPED = select(farm.c.value).where(farm.c.key == "stopped")
+
+
+async def get_print(tx: Tx, reference: str) -> PrintRecord:
+    """The print with this id or number; UnknownPrint where there is none."""
+    if reference.isdecimal():
+        row = await tx.row(_PRINT_BY_NUMBER, {"number": int(reference)})
+    else:
+        row = await tx.row(_PRINT, {"print_id": reference})
+    if row is None:
+        message = f"there is no print {reference}"
+        raise UnknownPrint(message)
+    return print_from(row)
+
+
+async def file_of(tx: Tx, job_id: str) -> str:
+    """The id of the job's print file."""
+    row = await tx.row(_FILE_OF, {"job_id": job_id})
+    if row is None:
+        message = f"there is no job {job_id}"
+        raise UnknownPrint(message)
+    return str(row["file_id"])
+
+
+async def farm_stopped(tx: Tx) -> bool:
+    """Whether a person or a restore has stopped the whole farm."""
+    row = await tx.row(_FARM_STOPPED)
+    return row is not None and row["value"] == "true"
+
+
+async def _change(
+    tx: Tx, statement: Update, print_: PrintRecord, values: Mapping[str, Any]
+) -> None:
+    """Compare-and-set; Stale when the print is not what it was read as."""
+    bound = {f"new_{column}": value for column, value in values.items()}
+    at = {"print_id": print_.id, "at_version": print_.version, "at_fence": print_.fence}
+    if await tx.change(statement, at | bound) != 1:
+        message = f"print {print_.number} was changed meanwhile"
+        raise Stale(message)
+
+
+async def _say(tx: Tx, print_: PrintRecord, state: PrintState, stamp: Stamp, **data: Any) -> None:
+    event = EventRecord(
+        id=stamp.ids[0],
+        at=stamp.at,
+        kind=f"print.{state}",
+        printer_id=data.pop("printer_id", print_.printer_id),
+        job_id=print_.job_id,
+        print_id=print_.id,
+        data={"number": print_.number, "copy": print_.copy_no, "try": print_.try_no} | data,
+    )
+    await tx.record(event)
+
+
+@script
+async def claim(
+    tx: Tx, print_: PrintRecord, printer: PrinterRecord, stamp: Stamp
+) -> PrintRecord | None:
+    """Reserve a printer for a queued print; None when either is no longer free."""
+    if await farm_stopped(tx) or not await fleet.is_claimable(tx, printer):
+        return None
+    row = await tx.row(_JOB, {"job_id": print_.job_id})
+    if row is None or row["cancelled"] or row["hold"]:
+        return None
+    state = after(print_.state, Event.READY_PRINTER)
+    values = {
+        "state": state.value,
+        "printer_id": printer.id,
+        "fence": printer.fence,
+        "claimed_at": stamp.micros,
+        "reason": None,
+        "not_before": None,
+    }
+    await _change(tx, _CLAIM, print_, values)
+    await _say(tx, print_, state, stamp, printer_id=printer.id)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def name_upload(tx: Tx, print_: PrintRecord, stamp: Stamp) -> PrintRecord:
+    """Commit the next upload name before its first byte is sent."""
+    state = after(print_.state, Event.NEW_UPLOAD)
+    values = {
+        "state": state.value,
+        "attempt": print_.attempt + 1,
+        "path": None,
+        "sent_sha256": None,
+    }
+    await _change(tx, _NAME, print_, values)
+    await _say(tx, print_, state, stamp, attempt=print_.attempt + 1)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def store_path(tx: Tx, print_: PrintRecord, path: str, sha256: str, size: int) -> PrintRecord:
+    """Store where the host keeps the verified file, and of which bytes it is."""
+    await _change(tx, _PATH, print_, {"path": path, "sent_sha256": sha256, "sent_size": size})
+    return await get_print(tx, print_.id)
+
+
+@script
+async def intend(
+    tx: Tx,
+    print_: PrintRecord,
+    printer: PrinterRecord,
+    baseline: Mapping[str, Any],
+    stamp: Stamp,
+) -> PrintRecord:
+    """The intent: repeat the claim's check, occupy the bed, store the baseline; IntentRefused."""
+    if await farm_stopped(tx) or print_.wants_cancel or print_.fence != printer.fence:
+        message = "the print or its printer changed hands"
+        raise IntentRefused(message)
+    row = await tx.row(_JOB, {"job_id": print_.job_id})
+    if row is None or row["cancelled"]:
+        message = "the job was cancelled"
+        raise IntentRefused(message)
+    if not await fleet.occupy_bed(tx, printer):
+        message = "the printer is not ready any more"
+        raise IntentRefused(message)
+    state = after(print_.state, Event.UPLOAD_VERIFIED)
+    values = {
+        "state": state.value,
+        "baseline": to_json(dict(baseline)),
+        "intent_at": stamp.micros,
+        "bed_before": printer.bed.value,
+        "bed_version": printer.bed_version + 1,
+        "reason": None,
+    }
+    await _change(tx, _INTENT, print_, values)
+    await _say(tx, print_, state, stamp)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def move(
+    tx: Tx,
+    print_: PrintRecord,
+    event: Event,
+    reason: str,
+    evidence: Mapping[str, Any] | None,
+    stamp: Stamp,
+) -> PrintRecord:
+    """A change of state on a printer by an event of the table; a wanted verdict is dropped."""
+    state = after(print_.state, event)
+    started = print_.started_at
+    runs = event in (Event.OUR_RUN, Event.OUR_RUN_PAUSED)
+    values = {
+        "state": state.value,
+        "reason": reason or None,
+        "evidence": None if evidence is None else to_json(dict(evidence)),
+        "started_at": stamp.micros if runs and started is None else _micros(started),
+        "exit_verdict": None,
+        "exit_by": None,
+        "exit_step": None,
+    }
+    await _change(tx, _MOVE, print_, values)
+    if state in (PrintState.CANCELLING, PrintState.NEEDS_ATTENTION):
+        await fleet.refuse_asked(tx, print_.id, f"the print is {state}", stamp.micros)
+    await _say(tx, print_, state, stamp, reason=reason)
+    return await get_print(tx, print_.id)
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
+
+
+@script
+async def give_back(
+    tx: Tx, print_: PrintRecord, reason: str, not_before: datetime | None, stamp: Stamp
+) -> PrintRecord:
+    """Return a print that was never started to the queue; its printer is free again."""
+    state = after(print_.state, Event.GIVEN_BACK)
+    values = {
+        "state": state.value,
+        "printer_id": None,
+        "fence": None,
+        "path": None,
+        "reason": reason,
+        "not_before": _micros(not_before),
+        "avoid_printer_id": print_.printer_id,
+    }
+    await _change(tx, _GIVE_BACK, print_, values)
+    await _say(tx, print_, state, stamp, reason=reason)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def begin_exit(
+    tx: Tx,
+    print_: PrintRecord,
+    verdict: PrintState,
+    by: str,
+    reason: str,
+    evidence: Mapping[str, Any],
+    stamp: Stamp,
+) -> PrintRecord:
+    """Store the wanted verdict with its evidence: the exit's first step."""
+    text = to_json(dict(evidence))
+    values = {
+        "exit_verdict": verdict.value,
+        "exit_by": by,
+        "exit_step": "stored",
+        "exit_evidence": text,
+        "evidence": text,
+        "reason": reason or None,
+    }
+    await _change(tx, _EXIT, print_, values)
+    event = EventRecord(
+        stamp.ids[0],
+        stamp.at,
+        "print.exit",
+        printer_id=print_.printer_id,
+        job_id=print_.job_id,
+        print_id=print_.id,
+        data={"verdict": verdict.value, "by": by, "reason": reason},
+    )
+    await tx.record(event)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def step_exit(tx: Tx, print_: PrintRecord, step: str) -> PrintRecord:
+    """Store how far the exit has come."""
+    await _change(tx, _STEP, print_, {"exit_step": step})
+    return await get_print(tx, print_.id)
+
+
+@script
+async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str) -> PrintRecord:
+    """Drop the wanted verdict, because the printer contradicts it."""
+    values = {
+        "exit_verdict": None,
+        "exit_by": None,
+        "exit_step": None,
+        "exit_evidence": None,
+        "evidence": None,
+        "reason": reason,
+    }
+    await _change(tx, _EXIT, print_, values)
+    return await get_print(tx, print_.id)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a print ends: the verdict, on whose word, and the bed it leaves (None: as it is)."""
+
+    verdict: PrintState
+    by: str
+    reason: str
+    evidence: Mapping[str, Any]
+    bed: Bed | None = None
+    bed_reason: str = ""
+
+
+@script
+async def end_print(
+    tx: Tx, print_: PrintRecord, printer: PrinterRecord, end: End, stamp: Stamp
+) -> PrintRecord:
+    """The verdict and, if one is due, the replacement print: one transaction."""
+    state = after(print_.state, EXIT_EVENT[end.verdict])
+    values = {
+        "state": state.value,
+        "reason": end.reason or None,
+        "evidence": to_json(dict(end.evidence)),
+        "exit_step": "done",
+        "ended_at": stamp.micros,
+        "exit_verdict": end.verdict.value,
+        "exit_by": end.by,
+    }
+    await _change(tx, _END, print_, values)
+    await fleet.refuse_asked(tx, print_.id, f"the print is {state}", stamp.micros)
+    if end.bed is not None:
+        await fleet.set_bed(tx, printer, end.bed, end.bed_reason)
+    await _say(tx, print_, state, stamp, reason=end.reason, by=end.by)
+    if state in (PrintState.FAILED, PrintState.NOT_STARTED) and not print_.wants_cancel:
+        await _replace(tx, print_, stamp)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def drop_unstarted(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) -> PrintRecord:
+    """Cancel a print that was never started; its printer is free again."""
+    state = after(print_.state, Event.CANCEL)
+    values = {
+        "state": state.value,
+        "reason": reason,
+        "evidence": None,
+        "exit_step": None,
+        "ended_at": stamp.micros,
+        "exit_verdict": None,
+        "exit_by": None,
+    }
+    await _change(tx, _END, print_, values)
+    await _say(tx, print_, state, stamp, reason=reason)
+    return await get_print(tx, print_.id)
+
+
+async def attempts_of(tx: Tx, job_id: str) -> list[Attempt]:
+    """Every print of a job as its state is derived from."""
+    rows = await tx.rows(_ATTEMPTS, {"job_id": job_id})
+    return [Attempt(row["id"], row["copy_no"], PrintState(row["state"])) for row in rows]
+
+
+async def _replace(tx: Tx, print_: PrintRecord, stamp: Stamp) -> None:
+    """Queue a new print for the copy, unless the job is cancelled or out of retries."""
+    row = await tx.row(_JOB, {"job_id": print_.job_id})
+    if row is None:
+        return
+    job = job_from(row)
+    attempts = await attempts_of(tx, job.id)
+    due = wants_replacement(
+        cancelled=job.cancelled,
+        copies=job.copies,
+        retries=job.retries,
+        copy=print_.copy_no,
+        prints=attempts,
+    )
+    if not due:
+        return
+    pause = retry_pause(print_.try_no)
+    await queue_print(
+        tx,
+        job_id=job.id,
+        copy_no=print_.copy_no,
+        try_no=print_.try_no + 1,
+        stamp=Stamp(stamp.at, stamp.ids[1:]),
+        not_before=stamp.at + pause,
+        avoid=print_.printer_id,
+        confirmed=print_.confirmed,
+    )
+
+
+_QUEUE_PRINT = insert(prints)
+
+
+async def queue_print(
+    tx: Tx,
+    *,
+    job_id: str,
+    copy_no: int,
+    try_no: int,
+    stamp: Stamp,
+    not_before: datetime | None = None,
+    avoid: str | None = None,
+    confirmed: bool = False,
+) -> str:
+    """Queue a new print with a new id (`stamp.ids[0]`); its event takes `stamp.ids[1]`."""
+    number = await tx.next_number("print")
+    values = {
+        "id": stamp.ids[0],
+        "number": number,
+        "job_id": job_id,
+        "copy_no": copy_no,
+        "try_no": try_no,
+        "state": PrintState.QUEUED.value,
+        "created_at": stamp.micros,
+        "not_before": _micros(not_before),
+        "avoid_printer_id": avoid,
+        "confirmed": confirmed,
+    }
+    await tx.change(_QUEUE_PRINT, values)
+    event = EventRecord(
+        stamp.ids[1],
+        stamp.at,
+        "print.queued",
+        job_id=job_id,
+        print_id=stamp.ids[0],
+        data={"number": number, "copy": copy_no, "try": try_no},
+    )
+    await tx.record(event)
+    return stamp.ids[0]
+
+
+_TAKE_OVER = (
+    update(prints)
+    .where(prints.c.printer_id == bindparam("of_printer"))
+    .where(prints.c.state.in_(_ACTIVE_STATES))
+    .values(fence=bindparam("new_fence"), version=prints.c.version + 1)
+)
+
+
+async def take_over(tx: Tx, printer_id: str, fence: int) -> None:
+    """Give the printer's active print a new owner's fence and a new version."""
+    await tx.change(_TAKE_OVER, {"of_printer": printer_id, "new_fence": fence})
+
+
+async def active_prints(tx: Tx) -> Sequence[PrintRecord]:
+    """Every print that holds a printer."""
+    return [print_from(row) for row in await tx.rows(_ACTIVE)]
+
+
+_ACTIVE_ON = (
+    select(prints.c.id)
+    .where(prints.c.printer_id == bindparam("of_printer"))
+    .where(prints.c.state.in_(_ACTIVE_STATES))
+    .limit(1)
+)
+
+
+async def is_free(tx: Tx, printer_id: str) -> bool:
+    """Whether the printer has no active print, inside the caller's transaction."""
+    return await tx.row(_ACTIVE_ON, {"of_printer": printer_id}) is None

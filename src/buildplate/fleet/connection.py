@@ -1,0 +1,159 @@
+"""Keeping the one link to a printer: connect, synchronise, read, reconnect with back-off."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from buildplate.core.printers import Link
+from buildplate.drivers.sdk import (
+    AuthRequired,
+    Driver,
+    DriverError,
+    Identity,
+    PrinterOffline,
+    Push,
+    PushKind,
+    Watch,
+)
+from buildplate.fleet.mail import LinkIs, Read
+from buildplate.fleet.model import FleetTimings
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a link needs from its session."""
+
+    make: Callable[[], Driver]
+    watch: Callable[[], Watch | None]
+    post: Callable[[LinkIs | Read], Awaitable[None]]
+    telemetry: Callable[[Push], None]
+
+
+class Connection:
+    """One printer's link, kept for as long as `keep` runs."""
+
+    def __init__(self, host: Host, timings: FleetTimings, clock: Callable[[], float]) -> None:
+        self._host = host
+        self._timings = timings
+        self._clock = clock
+        self._driver: Driver | None = None
+        self._look_at = float("inf")
+        self._deep = False
+        self._changed = asyncio.Event()
+        self._now_please = asyncio.Event()
+
+    @property
+    def driver(self) -> Driver:
+        """The connected driver; PrinterOffline where there is none."""
+        if self._driver is None:
+            message = "the printer is not connected"
+            raise PrinterOffline(message)
+        return self._driver
+
+    def look(self, at: float, *, deep: bool = False) -> None:
+        """Ask for a read that begins at or after `at` (boot-time s)."""
+        self._deep = self._deep or deep
+        self._look_at = min(self._look_at, at)
+        self._changed.set()
+
+    def hurry(self) -> None:
+        """Reconnect now instead of at the end of the back-off."""
+        self._now_please.set()
+
+    async def keep(self) -> None:
+        """Connect, and connect again whenever the link is lost, until cancelled."""
+        failures = 0
+        while True:
+            began = self._clock()
+            error = await self._connection()
+            refused = isinstance(error, AuthRequired)
+            link = Link.AUTH_REQUIRED if refused else Link.OFFLINE
+            await self._host.post(LinkIs(link, str(error), getattr(error, "hint", "")))
+            if self._clock() - began > self._timings.backoff_last:
+                failures = 0
+            await self._pause(self._timings.auth_retry if refused else self._backoff(failures))
+            failures += 1
+
+    def _backoff(self, failures: int) -> float:
+        limit: float = min(
+            self._timings.backoff_first * 2 ** min(failures, 16), self._timings.backoff_last
+        )
+        jitter: float = random.uniform(0.5, 1.0)  # noqa: S311 (no secret)
+        return limit * jitter
+
+    async def _pause(self, seconds: float) -> None:
+        self._now_please.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._now_please.wait()
+
+    async def _connection(self) -> Exception:
+        """One connection from its beginning to its end; why it ended."""
+        driver = self._host.make()
+        ended: list[BaseException] = [PrinterOffline("the connection ended")]
+        try:
+            await self._live(driver)
+        except* (DriverError, TimeoutError) as group:
+            ended = _leaves(group)
+        finally:
+            self._driver = None
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timings.connect):
+                    await driver.close()
+        return self._as_offline(ended[0])
+
+    async def _live(self, driver: Driver) -> None:
+        async with asyncio.timeout(self._timings.connect):
+            identity = await driver.connect()
+        await self._host.post(LinkIs(Link.SYNCING))
+        self._driver = driver
+        await self._read(driver, deep=True, identity=identity)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read_on(driver))
+            tasks.create_task(self._listen(driver))
+
+    async def _read_on(self, driver: Driver) -> None:
+        last = self._clock()
+        while True:
+            due = max(min(self._look_at, last + self._timings.poll), last + self._timings.min_look)
+            delay = due - self._clock()
+            if delay > 0:
+                self._changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._changed.wait()
+                continue
+            deep, self._deep, self._look_at = self._deep, False, float("inf")
+            last = await self._read(driver, deep=deep)
+
+    async def _read(self, driver: Driver, *, deep: bool, identity: Identity | None = None) -> float:
+        watch = self._host.watch()
+        async with asyncio.timeout(self._timings.look):
+            reading = await driver.look(watch, deep=deep)
+        await self._host.post(Read(reading, watch, identity))
+        return reading.begun
+
+    async def _listen(self, driver: Driver) -> None:
+        async for push in driver.pushes():
+            if push.kind is PushKind.CHANGED:
+                self.look(self._clock())
+            self._host.telemetry(push)
+        message = "the printer's push channel ended"
+        raise PrinterOffline(message)
+
+    @staticmethod
+    def _as_offline(error: BaseException) -> Exception:
+        if isinstance(error, DriverError):
+            return error
+        return PrinterOffline("the printer did not answer in time")
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found

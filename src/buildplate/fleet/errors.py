@@ -1,0 +1,85 @@
+"""What can go wrong with printers, each case with a stable code and what to do next."""
+
+from __future__ import annotations
+
+
+class FleetError(Exception):
+    """Something about a printer was refused or failed."""
+
+    code = "fleet_error"
+    hint = "Look at the printer's state and try again."
+
+    def __init__(self, detail: str, hint: str | None = None) -> None:
+        super().__init__(detail)
+        if hint is not None:
+            self.hint = hint
+
+
+class UnknownPrinter(FleetError):
+    """No printer has this id or number."""
+
+    code = "printer_not_found"
+    hint = "List the printers to see their ids and numbers."
+
+
+class UnknownDriver(FleetError):
+    """No installed driver has this name."""
+
+    code = "driver_not_found"
+    hint = "GET /api/v1/drivers lists the drivers that are installed."
+
+
+class InvalidPrinter(FleetError):
+    """The description of a printer cannot be right."""
+
+    code = "invalid_printer"
+    hint = "Correct the named field."
+
+
+class NameTaken(FleetError):
+    """Another printer in service has this name."""
+
+    code = "name_taken"
+    hint = "Choose another name, or retire the other printer first."
+
+
+class PrinterBusy(FleetError):
+    """The printer has an active print, so this has to wait."""
+
+    code = "printer_has_active_print"
+    hint = "Wait for the print's end, cancel it, or resolve it if it needs attention."
+
+
+class VersionMismatch(FleetError):
+    """It was changed since it was read."""
+
+    code = "version_mismatch"
+    hint = "Read it again and repeat the change on what it is now."
+
+
+class BedChanged(FleetError):
+    """The bed is not the one that was seen: another print has begun since."""
+
+    code = "bed_changed"
+    hint = "Look at the bed again; this click was about an earlier part."
+
+
+class OwnerChanged(FleetError):
+    """Another node owns the printer now; this node's write was refused."""
+
+    code = "stale_owner"
+    hint = "Nothing to do: the owning node goes on."
+
+
+class CommandRefused(FleetError):
+    """The command makes no sense in the printer's present state."""
+
+    code = "command_refused"
+    hint = "Look at what the printer is doing; the command applies to a running print."
+
+
+class UnknownCommand(FleetError):
+    """No command has this id."""
+
+    code = "command_not_found"
+    hint = "Commands are named in the answer that accepted them."

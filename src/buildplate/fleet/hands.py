@@ -1,0 +1,310 @@
+"""The physical steps of a session: each is begun once, bounded in time, and answered honestly."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from buildplate.core.deeds import ExitStep, Order, Start, Upload
+from buildplate.drivers.sdk import (
+    Accepted,
+    Answer,
+    Deleted,
+    DriverError,
+    DriverTimings,
+    FileBody,
+    Refused,
+    Unknown,
+    WrongContent,
+)
+from buildplate.fleet import repository
+from buildplate.fleet.mail import Done
+from buildplate.fleet.model import CommandRecord, CommandState
+from buildplate.fleet.transfers import Slot
+
+if TYPE_CHECKING:
+    from buildplate.fleet.session import PrinterSession
+
+PREFIX = "bp-"
+
+
+class Hands:
+    """Carries out physical steps beside the mailbox, one at a time."""
+
+    def __init__(self, session: PrinterSession) -> None:
+        self._session = session
+        self.tasks: asyncio.TaskGroup | None = None
+        self.leftovers = True
+        self.ordering = False
+        self._busy: asyncio.Task[None] | None = None
+
+    @property
+    def driver_timings(self) -> DriverTimings:
+        """The limits handed to the driver."""
+        timings = self._session.parts.timings
+        return DriverTimings(
+            request=timings.look,
+            command=timings.command,
+            transfer_idle=timings.command * 2,
+            poll=timings.poll,
+            settle=timings.settle,
+            clock=self._session.parts.clock.boot,
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether a physical step is under way."""
+        return self._busy is not None and not self._busy.done()
+
+    def transfer(self, name: str, body: FileBody, stored: Callable[[str], Awaitable[bool]]) -> None:
+        """Send a file and prove that it arrived; `stored` commits the path the host gave it."""
+        self._session.deeds = self._session.deeds.uploading(Upload.UNDERWAY, self._now())
+        self._begin(self._transfer(name, body, stored))
+
+    def drop_transfer(self) -> None:
+        """Stop sending a file that is not wanted any more."""
+        if self._busy is not None:
+            self._busy.cancel()
+
+    def start(self, path: str) -> None:
+        """Send the one start of an intent."""
+        self._session.deeds = self._session.deeds.starting(Start.UNDERWAY, self._now())
+        self._begin(self._start(path))
+
+    def order(self, command: CommandRecord) -> None:
+        """Send a stored cancel, pause or resume."""
+        self.ordering = True
+        deeds = self._session.deeds
+        self._session.deeds = deeds.ordering(Order.UNDERWAY, command.kind, self._now())
+        self._begin(self._order(command))
+
+    def revoke(self, path: str | None) -> None:
+        """Delete the print's file on the printer."""
+        self._session.deeds = self._session.deeds.leaving(ExitStep.REVOKING, self._now())
+        self._begin(self._revoke(path))
+
+    def barrier(self) -> None:
+        """Wait until everything queued on the host has run."""
+        self._begin(self._barrier())
+
+    def tidy(self) -> None:
+        """Delete files of ours that no active print needs."""
+        if not self.busy:
+            self.leftovers = False
+            self._begin(self._tidy())
+
+    # --- what runs beside the mailbox ------------------------------------------------------------
+
+    def _now(self) -> float:
+        return self._session.parts.clock.boot()
+
+    def _begin(self, step: Awaitable[None]) -> None:
+        if self.tasks is None:
+            message = "a session that does not run was told to do something"
+            raise RuntimeError(message)
+        self._busy = self.tasks.create_task(self._run(step))
+
+    async def _run(self, step: Awaitable[None]) -> None:
+        try:
+            await step
+        except asyncio.CancelledError:
+            current = asyncio.current_task()
+            if current is not None and current.uncancel() > 0:
+                raise
+
+    async def _done(self, apply: Callable[[], Awaitable[None]]) -> None:
+        self._busy = None
+        await self._session.post(Done(apply))
+
+    async def _transfer(
+        self, name: str, body: FileBody, stored: Callable[[str], Awaitable[bool]]
+    ) -> None:
+        session = self._session
+        try:
+            path = await self._send_and_prove(name, body)
+        except (DriverError, TimeoutError) as error:
+            why = str(error) or "the transfer took too long"
+
+            async def failed() -> None:
+                session.parts.log.warning(
+                    "transfer.failed", action="transfer", printer_id=session.id, error=why
+                )
+                session.deeds = session.deeds.uploading(Upload.UNKNOWN, self._now())
+
+            await self._done(failed)
+            return
+
+        async def arrived() -> None:
+            kept = await stored(path)
+            step = Upload.VERIFIED if kept else Upload.UNKNOWN
+            session.deeds = session.deeds.uploading(step, self._now())
+            session.look()
+
+        await self._done(arrived)
+
+    async def _send_and_prove(self, name: str, body: FileBody) -> str:
+        parts = self._session.parts
+        key = str(self._session.record.connection.get("url", self._session.id))
+        mixed = self._session.manifest.one_upload_per_host
+        lock = parts.host_locks.setdefault(key, asyncio.Lock()) if mixed else asyncio.Lock()
+        async with lock, parts.slots.hold() as slot:
+            driver = self._session.connection.driver
+            path = await driver.upload(name, _counted(body, slot))
+            found = await driver.fetch_sha256(path)
+        if found is not None and found != body.sha256:
+            message = f"the printer stored other bytes than were sent for {name}"
+            raise WrongContent(message)
+        return path
+
+    async def _start(self, path: str) -> None:
+        session = self._session
+        lease = session.parts.lease
+        if lease.lives or lease.renew():
+            answer = await self._ask(lambda: session.connection.driver.start(path))
+        else:
+            answer = Refused(
+                "lease_lost", "this node may not command the printer; nothing was sent"
+            )
+        step = {Accepted: Start.ACCEPTED, Refused: Start.REFUSED}.get(type(answer), Start.UNKNOWN)
+
+        async def answered() -> None:
+            session.deeds = session.deeds.starting(step, self._now())
+            session.parts.log.info(
+                "start.answered", action="start", printer_id=session.id, answer=_words(answer)
+            )
+            session.look()
+
+        await self._done(answered)
+
+    async def _order(self, command: CommandRecord) -> None:
+        session = self._session
+
+        async def tell() -> Answer:
+            driver = session.connection.driver
+            orders = {"cancel": driver.cancel, "pause": driver.pause, "resume": driver.resume}
+            return await orders[command.kind]()
+
+        lease = session.parts.lease
+        if lease.lives or lease.renew():
+            answer = await self._ask(tell)
+        else:
+            answer = Refused(
+                "lease_lost", "this node may not command the printer; nothing was sent"
+            )
+
+        async def answered() -> None:
+            self.ordering = False
+            await self._close(command, answer)
+            session.look()
+
+        await self._done(answered)
+
+    async def _close(self, command: CommandRecord, answer: Answer) -> None:
+        session = self._session
+        unknown = isinstance(answer, Unknown)
+        state = {
+            Accepted: CommandState.ANSWERED,
+            Refused: CommandState.REFUSED,
+            Unknown: CommandState.UNKNOWN,
+        }[type(answer)]
+        event = session.event(f"command.{state}", command.print_id, command_id=command.id)
+        step = Order.NONE if unknown else Order.ANSWERED
+        session.deeds = session.deeds.ordering(step, command.kind, self._now())
+        session.in_flight = (command.id, self._now())
+        await session.parts.storage.write(
+            repository.close_command, command.id, state, _words(answer), event
+        )
+        if not unknown:
+            session.in_flight = None
+
+    async def _ask(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+        """One physical request: whatever goes wrong after it was begun is Unknown."""
+        try:
+            async with asyncio.timeout(self._session.parts.timings.command * 1.2):
+                return await call()
+        except TimeoutError:
+            return Unknown("no answer in time")
+        except DriverError as error:
+            return Unknown(str(error))
+
+    async def _revoke(self, path: str | None) -> None:
+        session = self._session
+        outcome = Deleted.GONE if path is None else await self._delete(path)
+
+        async def answered() -> None:
+            step = ExitStep.REVOKED if outcome is Deleted.GONE else ExitStep.NONE
+            session.deeds = session.deeds.leaving(step, self._now())
+            session.look()
+
+        await self._done(answered)
+
+    async def _delete(self, path: str) -> Deleted:
+        try:
+            async with asyncio.timeout(self._session.parts.timings.command * 1.2):
+                return await self._session.connection.driver.delete(path)
+        except (DriverError, TimeoutError):
+            return Deleted.UNKNOWN
+
+    async def _barrier(self) -> None:
+        session = self._session
+        passed = True
+        try:
+            async with asyncio.timeout(session.parts.timings.command * 1.2):
+                await session.connection.driver.barrier()
+        except (DriverError, TimeoutError):
+            passed = False
+
+        async def answered() -> None:
+            again = session.deeds.exit is ExitStep.BARRIER_AGAIN
+            after = ExitStep.SETTLING_AGAIN if again else ExitStep.SETTLING
+            step = after if passed else ExitStep.NONE
+            session.deeds = session.deeds.leaving(step, self._now())
+            session.look()
+
+        await self._done(answered)
+
+    async def _tidy(self) -> None:
+        session = self._session
+        deleted = 0
+        try:
+            driver = session.connection.driver
+            async with asyncio.timeout(session.parts.timings.command):
+                found = await driver.files(PREFIX)
+            for path in found:
+                if session.parts.steward.keeps(session.id):
+                    self.leftovers = True
+                    break
+                await self._delete(path)
+                deleted += 1
+        except (DriverError, TimeoutError):
+            self.leftovers = True
+
+        async def tidied() -> None:
+            if deleted:
+                session.look(deep=True)
+
+        await self._done(tidied)
+
+
+def _words(answer: Answer) -> str:
+    match answer:
+        case Accepted():
+            return "accepted"
+        case Refused(code, detail):
+            return f"refused: {code} {detail}".strip()
+        case Unknown(detail):
+            return f"unknown: {detail}".strip()
+
+
+def _counted(body: FileBody, slot: Slot) -> FileBody:
+    """The same body, telling the slot about every piece that went out."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        async for piece in body.open():
+            slot.touch()
+            yield piece
+        slot.touch()
+
+    return replace(body, open=pieces)

@@ -1,0 +1,119 @@
+"""The values of the fleet: a printer as stored, as seen live, its commands and its timings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from buildplate.core.evidence import Reading
+from buildplate.core.printers import Activity, Bed, Link, PrinterSpec
+from buildplate.drivers.sdk import Temperature
+
+
+@dataclass(frozen=True, slots=True)
+class PrinterRecord:
+    """A printer as the database holds it; `connection` follows its driver's form."""
+
+    spec: PrinterSpec
+    version: int
+    driver: str
+    connection: Mapping[str, Any]
+    created_at: datetime
+    bed: Bed
+    bed_version: int
+    bed_reason: str | None
+    fence: int
+    owner: str | None
+    seen_at: datetime | None
+    fingerprint: str | None
+    process: str | None
+    retired_at: datetime | None
+
+    @property
+    def id(self) -> str:
+        """The printer's id."""
+        return self.spec.id
+
+
+class CommandState(StrEnum):
+    """Where a physical command stands in the ledger."""
+
+    ASKED = "asked"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    SETTLED = "settled"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """One physical command: stored before it is sent, kept as the record of what was done."""
+
+    id: str
+    printer_id: str
+    print_id: str | None
+    kind: str
+    state: CommandState
+    asked_by: str | None
+    asked_at: datetime
+    sent_at: datetime | None
+    answered_at: datetime | None
+    settled_at: datetime | None
+    answer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetTimings:
+    """Durations in seconds, already scaled by the farm's time factor.
+
+    `connect`: opening a link; `look`: one read; `poll`: between reads of a printer that is quiet;
+    `min_look`: the least time between two reads; `backoff_first`/`backoff_last`: reconnecting;
+    `auth_retry`: after a refused credential; `command`: the longest command time-out; `settle`:
+    TRUTH.md's settle time; `bed_gap`: how long an unwatched gap may be; `seen_every`: how often
+    the last sight of a printer is stored; `lease`: a lease's life.
+    """
+
+    connect: float = 15.0
+    look: float = 15.0
+    poll: float = 10.0
+    min_look: float = 0.1
+    backoff_first: float = 1.0
+    backoff_last: float = 30.0
+    auth_retry: float = 60.0
+    command: float = 30.0
+    settle: float = 5.0
+    bed_gap: float = 600.0
+    seen_every: float = 60.0
+    transfer_stall: float = 1.0
+    lease: float = 5.0
+
+
+@dataclass(slots=True)
+class LiveState:
+    """What is known of a printer now; `told_at` is when it last said anything (boot-time s)."""
+
+    link: Link = Link.CONNECTING
+    problem: str = ""
+    hint: str = ""
+    activity: Activity = Activity.UNKNOWN
+    path: str | None = None
+    detail: str = ""
+    temperatures: dict[str, Temperature] = field(default_factory=dict)
+    progress: float | None = None
+    time_left_s: float | None = None
+    told_at: float | None = None
+    software: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def take(self, reading: Reading) -> None:
+        """Note what an answered read said."""
+        self.activity = reading.activity
+        self.path = reading.path
+        self.detail = reading.detail
+        if reading.progress is not None or reading.activity is Activity.IDLE:
+            self.progress = reading.progress
+            self.time_left_s = reading.time_left_s

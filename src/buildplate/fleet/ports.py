@@ -1,0 +1,66 @@
+"""What the fleet needs from the rooms above it, as protocols that it owns."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from buildplate.drivers.sdk import Watch
+from buildplate.storage import Tx
+
+if TYPE_CHECKING:
+    from buildplate.fleet.session import PrinterSession
+
+
+class PrintSteward(Protocol):
+    """Decides and writes for the active print of a printer; dispatch fulfils it."""
+
+    async def attend(self, session: PrinterSession) -> None:
+        """Take every step that is due for the printer's active print.
+
+        Called after each observation, outcome or wish, one call at a time per printer. Physical
+        steps are handed to the session and come back as another call.
+        """
+
+    def watch(self, printer_id: str) -> Watch | None:
+        """The file whose evidence the next read should carry; None without an active print."""
+
+    def occupant(self, printer_id: str) -> tuple[str, bool] | None:
+        """The active print's id and whether it needs attention; None for a free printer."""
+
+    def keeps(self, printer_id: str) -> bool:
+        """Whether an active print forbids deleting other files on the printer."""
+
+    def freed(self, printer_id: str) -> None:
+        """A printer may have become ready, or stopped being so: think again about the queue."""
+
+    async def take_over(self, tx: Tx, printer_id: str, fence: int) -> None:
+        """Join the take-over of a printer: give its active print the fence and a new version."""
+
+    async def release(self, tx: Tx, printer_id: str) -> bool:
+        """Tell whether the printer has no active print, inside the caller's transaction."""
+
+
+class Clock(Protocol):
+    """Where the fleet reads time; injected, so that tests can make it jump."""
+
+    def now(self) -> datetime:
+        """The wall clock, aware UTC."""
+
+    def boot(self) -> float:
+        """The boot-time clock in seconds; it counts while the machine is suspended."""
+
+
+class Handle(Protocol):
+    """A supervised task."""
+
+    async def stop(self) -> None:
+        """Cancel the task and wait until it has ended."""
+
+
+class Spawner(Protocol):
+    """Starts supervised tasks: one that fails is logged and begun again, alone."""
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]]) -> Handle:
+        """Keep `run` running under `name` until it is stopped."""

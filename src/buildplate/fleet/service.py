@@ -1,0 +1,212 @@
+"""The fleet's use cases: printers come, change and go; each in service has one session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from buildplate.core.printers import BedClearing, Printer, PrinterSpec
+from buildplate.drivers.sdk import Driver, DriverTimings, Identity, Manifest
+from buildplate.fleet import repository
+from buildplate.fleet.errors import InvalidPrinter, UnknownDriver, UnknownPrinter
+from buildplate.fleet.model import CommandRecord, CommandState, PrinterRecord
+from buildplate.fleet.ports import Handle, Spawner
+from buildplate.fleet.session import PrinterSession, SessionParts
+from buildplate.storage import EventRecord
+
+
+@dataclass(frozen=True, slots=True)
+class NewPrinter:
+    """What a person says of a printer that is to be added; `spec` still lacks id and number."""
+
+    spec: PrinterSpec
+    driver: str
+    connection: Mapping[str, Any]
+
+
+class FleetService:
+    """All printers in service and their sessions."""
+
+    def __init__(
+        self,
+        parts: SessionParts,
+        manifests: Mapping[str, Manifest],
+        spawner: Spawner,
+        node: str,
+    ) -> None:
+        self._parts = parts
+        self._manifests = manifests
+        self._spawner = spawner
+        self._node = node
+        self._sessions: dict[str, PrinterSession] = {}
+        self._handles: dict[str, Handle] = {}
+
+    @property
+    def manifests(self) -> Mapping[str, Manifest]:
+        """The installed drivers by name."""
+        return self._manifests
+
+    @property
+    def sessions(self) -> Mapping[str, PrinterSession]:
+        """The sessions by printer id."""
+        return self._sessions
+
+    def printers(self) -> list[Printer]:
+        """Every printer in service as the planner sees it."""
+        return [session.as_printer() for session in self._sessions.values()]
+
+    async def start(self) -> None:
+        """Take every printer over and open its session."""
+        self._parts.lease.renew()
+        records = await self._parts.storage.read(repository.list_printers)
+        events = {record.id: self._event("printer.owned", record.id) for record in records}
+        records = await self._parts.storage.write(
+            repository.take_over, self._node, self._parts.steward, events
+        )
+        orders = await self._parts.storage.read(repository.open_commands)
+        for record in records:
+            self._open(record, [order for order in orders if order.printer_id == record.id])
+
+    async def stop(self) -> None:
+        """Close every session; prints on printers go on by themselves."""
+        async with asyncio.TaskGroup() as tasks:
+            for handle in self._handles.values():
+                tasks.create_task(handle.stop())
+        self._handles.clear()
+
+    async def keep_lease(self) -> None:
+        """Renew the node's lease for as long as this runs."""
+        while True:
+            self._parts.lease.renew()
+            await asyncio.sleep(self._parts.timings.lease / 5)
+
+    async def add(self, new: NewPrinter) -> PrinterRecord:
+        """Add a printer and connect to it; UnknownDriver, InvalidPrinter, NameTaken."""
+        manifest = self._manifest(new.driver)
+        self._check(manifest, new.spec, new.connection)
+        spec = replace(new.spec, id=self._parts.new_id())
+        event = self._event("printer.added", spec.id, name=spec.name, driver=new.driver)
+        record = await self._parts.storage.write(
+            repository.add_printer, spec, new.driver, new.connection, self._node, event
+        )
+        self._open(record, [])
+        return record
+
+    async def edit(
+        self, reference: str, spec: PrinterSpec, connection: Mapping[str, Any], version: int
+    ) -> PrinterRecord:
+        """Replace a printer's description; a changed connection opens a new session."""
+        before = await self.get(reference)
+        manifest = self._manifest(before.driver)
+        self._check(manifest, spec, connection)
+        event = self._event("printer.edited", before.id, name=spec.name)
+        record = await self._parts.storage.write(
+            repository.edit_printer, spec, connection, version, event
+        )
+        session = self._sessions[record.id]
+        reconnect = (
+            dict(connection) != dict(before.connection) or spec.enabled is not before.spec.enabled
+        )
+        if reconnect:
+            await self._reopen(record)
+        else:
+            session.described(record)
+        self._parts.steward.freed(record.id)
+        return record
+
+    async def retire(self, reference: str) -> None:
+        """Take a printer out of service; PrinterBusy while a print is active on it."""
+        record = await self.get(reference)
+        event = self._event("printer.retired", record.id, name=record.spec.name)
+        await self._parts.storage.write(
+            repository.retire_printer, record.id, self._parts.steward, event
+        )
+        self._sessions.pop(record.id, None)
+        handle = self._handles.pop(record.id, None)
+        if handle is not None:
+            await handle.stop()
+        self._parts.steward.freed(record.id)
+
+    async def get(self, reference: str) -> PrinterRecord:
+        """The printer with this id or number, as stored; UnknownPrinter."""
+        return await self._parts.storage.read(repository.get_printer, reference)
+
+    def session(self, printer_id: str) -> PrinterSession:
+        """The session of a printer in service; UnknownPrinter for one that is retired."""
+        try:
+            return self._sessions[printer_id]
+        except KeyError:
+            message = "the printer is not in service"
+            raise UnknownPrinter(message) from None
+
+    async def clear_bed(self, reference: str, bed_version: int) -> PrinterRecord:
+        """A person has cleared the bed they saw; PrinterBusy, BedChanged."""
+        record = await self.get(reference)
+        session = self.session(record.id)
+        event = self._event("bed.clear", record.id, bed_version=bed_version)
+        record = await self._parts.storage.write(
+            repository.clear_bed, record.id, bed_version, self._parts.steward, event
+        )
+        session.record = record
+        session.look(deep=True)
+        self._parts.steward.freed(record.id)
+        return record
+
+    async def connect(self, reference: str) -> None:
+        """Try to reach a printer now instead of at the end of its back-off."""
+        record = await self.get(reference)
+        self.session(record.id).connection.hurry()
+
+    async def probe(self, driver: str, connection: Mapping[str, Any]) -> Identity:
+        """Try a connection before it is saved: what answers there; DriverError, UnknownDriver."""
+        manifest = self._manifest(driver)
+        timings = DriverTimings(request=self._parts.timings.look)
+        made: Driver = manifest.make(connection, timings)
+        try:
+            async with asyncio.timeout(self._parts.timings.connect):
+                return await made.connect()
+        finally:
+            await made.close()
+
+    def _event(self, kind: str, printer_id: str, **data: Any) -> EventRecord:
+        return EventRecord(
+            self._parts.new_id(), self._parts.clock.now(), kind, printer_id=printer_id, data=data
+        )
+
+    def _manifest(self, driver: str) -> Manifest:
+        try:
+            return self._manifests[driver]
+        except KeyError:
+            known = ", ".join(sorted(self._manifests)) or "none"
+            message = f"there is no driver {driver}; installed: {known}"
+            raise UnknownDriver(message) from None
+
+    def _check(self, manifest: Manifest, spec: PrinterSpec, connection: Mapping[str, Any]) -> None:
+        if not spec.name.strip():
+            message = "a printer needs a name"
+            raise InvalidPrinter(message)
+        if spec.bed_policy.clear is BedClearing.MACRO:
+            message = f"the driver {manifest.name} cannot run a macro that clears the bed"
+            raise InvalidPrinter(message, "Use the bed policy manual or automatic.")
+        manifest.make(connection, DriverTimings())
+
+    def _open(self, record: PrinterRecord, orders: Sequence[CommandRecord]) -> None:
+        session = PrinterSession(record, self._manifest(record.driver), self._parts)
+        now = self._parts.clock.boot()
+        for order in orders:
+            if order.state is CommandState.ASKED:
+                session.asked = order
+            else:
+                session.in_flight = (order.id, now)
+        self._sessions[record.id] = session
+        name = f"printer {record.spec.number} {record.spec.name}"
+        self._handles[record.id] = self._spawner.start(name, session.serve)
+
+    async def _reopen(self, record: PrinterRecord) -> None:
+        handle = self._handles.pop(record.id, None)
+        if handle is not None:
+            await handle.stop()
+        orders = await self._parts.storage.read(repository.open_commands)
+        self._open(record, [order for order in orders if order.printer_id == record.id])

@@ -1,0 +1,325 @@
+"""One printer's session: its link, its mailbox, its bed, and the physical steps it is told to do.
+
+Everything that happens with a printer passes through one mailbox, one message at a time: reads,
+changes of the link, outcomes of physical steps, wishes of people. After each message the steward
+decides. Physical steps run beside the mailbox, so that a printer that hangs blocks nobody, itself
+included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from buildplate.core.beds import BedChange, LastSeen, bed_after_gap, bed_after_reading
+from buildplate.core.deeds import Deeds
+from buildplate.core.evidence import Reading
+from buildplate.core.printers import Activity, Bed, Link, Printer, PrinterStatus
+from buildplate.core.prints import Seen
+from buildplate.drivers.sdk import Manifest, Push, Watch
+from buildplate.fleet import repository
+from buildplate.fleet.connection import Connection, Host
+from buildplate.fleet.errors import OwnerChanged
+from buildplate.fleet.hands import Hands
+from buildplate.fleet.leases import Lease
+from buildplate.fleet.mail import Done, LinkIs, Message, Nudge, Read
+from buildplate.fleet.model import (
+    CommandRecord,
+    CommandState,
+    FleetTimings,
+    LiveState,
+    PrinterRecord,
+)
+from buildplate.fleet.ports import Clock, PrintSteward
+from buildplate.fleet.transfers import TransferSlots
+from buildplate.storage import EventRecord, Storage, StorageError, to_micros
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What every session of a fleet shares."""
+
+    storage: Storage
+    steward: PrintSteward
+    clock: Clock
+    timings: FleetTimings
+    lease: Lease
+    slots: TransferSlots
+    host_locks: dict[str, asyncio.Lock]
+    new_id: Callable[[], str]
+    log: Any
+
+
+MAILBOX = 256
+
+
+class PrinterSession:
+    """The one live link to a printer. `serve` runs until it is cancelled."""
+
+    def __init__(self, record: PrinterRecord, manifest: Manifest, parts: SessionParts) -> None:
+        self.record = record
+        self.manifest = manifest
+        self.parts = parts
+        self.live = LiveState()
+        self.deeds = Deeds()
+        self.reading: Reading | None = None
+        self.read_for: Watch | None = None
+        self.in_flight: tuple[str, float] | None = None
+        self.asked: CommandRecord | None = None
+        self.starts = 0
+        self._mail: asyncio.Queue[Message] = asyncio.Queue(MAILBOX)
+        host = Host(self._make, self._watch, self._mail.put, self._telemetry)
+        self.connection = Connection(host, parts.timings, parts.clock.boot)
+        self.hands = Hands(self)
+        self._kept: Message | None = None
+        self._seen_stored = float("-inf")
+        self._had_print = False
+
+    @property
+    def id(self) -> str:
+        """The printer's id."""
+        return self.record.id
+
+    async def serve(self) -> None:
+        """Run the link and the mailbox until cancelled."""
+        self.deeds = Deeds()
+        self.reading = None
+        if not self.record.spec.enabled:
+            self.live.link = Link.DISABLED
+        async with asyncio.TaskGroup() as tasks:
+            self.hands.tasks = tasks
+            tasks.create_task(self._mailbox())
+            if self.record.spec.enabled:
+                tasks.create_task(self.connection.keep())
+
+    async def post(self, message: Message) -> None:
+        """Put a message into the mailbox; waits while it is full."""
+        await self._mail.put(message)
+
+    def nudge(self) -> None:
+        """Have the steward think again soon; a full mailbox will do so anyway."""
+        if not self._mail.full():
+            self._mail.put_nowait(Nudge())
+
+    def look(self, at: float | None = None, *, deep: bool = False) -> None:
+        """Have the printer read at `at` (boot-time s; None: now)."""
+        moment = self.parts.clock.boot() if at is None else at
+        self.connection.look(moment, deep=deep)
+
+    def seen(self, *, released: bool) -> Seen:
+        """What is known of the printer, for a decision; `released`: the farm is not stopped."""
+        spec = self.record.spec
+        fit = released and spec.enabled and not spec.maintenance
+        return Seen(
+            link=self.live.link,
+            reading=self.reading,
+            bed=self.record.bed,
+            unsettled=self.in_flight is not None,
+            may_intend=fit and self.parts.lease.lives,
+        )
+
+    def as_printer(self) -> Printer:
+        """The printer as the planner sees it."""
+        occupant = self.parts.steward.occupant(self.id)
+        status = PrinterStatus(
+            link=self.live.link,
+            activity=self.live.activity,
+            bed=self.record.bed,
+            bed_version=self.record.bed_version,
+            starts=self.starts,
+            active_print_id=occupant[0] if occupant else None,
+            needs_attention=occupant[1] if occupant else False,
+            unsettled_command=self.in_flight[0] if self.in_flight else None,
+        )
+        return Printer(self.record.spec, status)
+
+    def event(self, kind: str, print_id: str | None = None, **data: Any) -> EventRecord:
+        """An event about this printer, stamped now."""
+        new_id, at = self.parts.new_id(), self.parts.clock.now()
+        return EventRecord(new_id, at, kind, printer_id=self.id, print_id=print_id, data=data)
+
+    # --- the link's side -------------------------------------------------------------------------
+
+    def _make(self) -> Any:
+        return self.manifest.make(self.record.connection, self.hands.driver_timings)
+
+    def _watch(self) -> Watch | None:
+        return self.parts.steward.watch(self.id)
+
+    def _telemetry(self, push: Push) -> None:
+        self.live.told_at = self.parts.clock.boot()
+        self.live.temperatures.update(push.temperatures)
+        if push.progress is not None:
+            self.live.progress = push.progress
+            self.live.time_left_s = push.time_left_s
+
+    # --- the mailbox -----------------------------------------------------------------------------
+
+    async def _mailbox(self) -> None:
+        retry: float | None = None
+        while True:
+            try:
+                async with asyncio.timeout(retry):
+                    await self._mail_waits()
+            except TimeoutError:
+                pass
+            retry = await self._work()
+
+    async def _mail_waits(self) -> None:
+        """Wait for a message and leave it in the mailbox."""
+        if self._kept is None:
+            self._kept = await self._mail.get()
+
+    async def _work(self) -> float | None:
+        """Take all messages, then let the steward act; seconds after which to try again."""
+        try:
+            while self._kept is not None or not self._mail.empty():
+                message = self._kept or self._mail.get_nowait()
+                self._kept = message
+                await self._take(message)
+                self._kept = None
+            await self.parts.steward.attend(self)
+            self._tidy_up()
+        except StorageError as error:
+            self.parts.log.warning("printer.storage", printer_id=self.id, error=str(error))
+            return self.parts.timings.backoff_first
+        except OwnerChanged:
+            self.record = await self.parts.storage.read(repository.get_printer, self.id)
+            return self.parts.timings.min_look
+        return None
+
+    async def _take(self, message: Message) -> None:
+        match message:
+            case LinkIs():
+                await self._link(message)
+            case Read():
+                await self._read(message)
+            case Done():
+                await message.apply()
+            case Nudge():
+                pass
+
+    async def _link(self, change: LinkIs) -> None:
+        before = self.live.link
+        self.reading = None
+        self.live.activity = Activity.UNKNOWN
+        self.live.problem, self.live.hint = change.problem, change.hint
+        self.live.link = change.link
+        if before is not change.link:
+            self._log_link(before, change)
+            self.parts.steward.freed(self.id)
+
+    def _log_link(self, before: Link, change: LinkIs) -> None:
+        lost = change.link in (Link.OFFLINE, Link.AUTH_REQUIRED)
+        say = self.parts.log.warning if lost else self.parts.log.info
+        say(
+            "printer.link",
+            action=f"link {before} to {change.link}",
+            printer_id=self.id,
+            printer=self.record.spec.name,
+            problem=change.problem,
+        )
+
+    async def _read(self, message: Read) -> None:
+        reading = message.reading
+        before = (self.live.activity, self.record.bed, self.live.link)
+        self.live.told_at = reading.begun
+        if message.identity is not None:
+            self.live.software = f"{message.identity.software} {message.identity.version}"
+            self.live.warnings = tuple(message.identity.warnings)
+            gap = self.parts.timings.bed_gap
+            await self._bed(bed_after_gap(self.record.bed, self._last_seen(), reading, gap))
+        await self._bed(bed_after_reading(self.record.bed, reading))
+        self.reading, self.read_for = reading, message.watch
+        self.live.take(reading)
+        if self.live.link is Link.SYNCING:
+            await self._link_up()
+        await self._store_sight(reading)
+        await self._settle(reading)
+        if (self.live.activity, self.record.bed, self.live.link) != before:
+            self.parts.steward.freed(self.id)
+
+    async def _link_up(self) -> None:
+        self.live.link, self.live.problem, self.live.hint = Link.ONLINE, "", ""
+        self._log_link(Link.SYNCING, LinkIs(Link.ONLINE))
+
+    def _last_seen(self) -> LastSeen | None:
+        if self.record.seen_at is None:
+            return None
+        age = (self.parts.clock.now() - self.record.seen_at).total_seconds()
+        return LastSeen(abs(age), self.record.fingerprint)
+
+    async def _bed(self, change: BedChange | None) -> None:
+        if change is None:
+            return
+        event = self.event(f"bed.{change.bed}", reason=change.reason)
+        self.record = await self.parts.storage.write(
+            repository.observe_bed, self.record, change.bed, change.reason, event
+        )
+
+    def described(self, record: PrinterRecord) -> None:
+        """Take over an edited description; what was observed meanwhile stays."""
+        self.record = replace(self.record, spec=record.spec, version=record.version)
+        self.nudge()
+
+    def bed_taken(self) -> None:
+        """Note that the intent's transaction has occupied the bed."""
+        self._note_bed(Bed.OCCUPIED, "a print of ours was started on it")
+
+    def bed_left(self, bed: Bed, reason: str | None) -> None:
+        """Note the bed that a verdict's transaction has stored."""
+        self._note_bed(bed, reason)
+
+    def _note_bed(self, bed: Bed, reason: str | None) -> None:
+        version = self.record.bed_version + 1
+        self.record = replace(self.record, bed=bed, bed_reason=reason, bed_version=version)
+
+    async def _store_sight(self, reading: Reading) -> None:
+        """Store what the host keeps, when it changed and else at a bounded rate."""
+        if reading.fingerprint is None:
+            if self._sight_due(reading.begun):
+                self.look(deep=True)
+            return
+        known = reading.fingerprint == self.record.fingerprint
+        if known and reading.begun < self._seen_stored + self.parts.timings.seen_every:
+            return
+        now = self.parts.clock.now()
+        await self.parts.storage.write(
+            repository.note_seen, self.record, to_micros(now), reading.fingerprint, reading.process
+        )
+        self.record = replace(
+            self.record, seen_at=now, fingerprint=reading.fingerprint, process=reading.process
+        )
+        self._seen_stored = reading.begun
+
+    def _sight_due(self, moment: float) -> bool:
+        return moment >= self._seen_stored + self.parts.timings.seen_every
+
+    async def _settle(self, reading: Reading) -> None:
+        """Settle a command nobody answered, once it can no longer be waiting anywhere."""
+        if self.in_flight is None or self.hands.ordering:
+            return
+        command_id, since = self.in_flight
+        due = since + self.parts.timings.command + self.parts.timings.settle
+        if reading.begun < due:
+            self.look(due)
+            return
+        event = self.event("command.settled", command_id=command_id)
+        await self.parts.storage.write(
+            repository.close_command, command_id, CommandState.SETTLED, "never answered", event
+        )
+        self.in_flight = None
+        self.parts.steward.freed(self.id)
+
+    def _tidy_up(self) -> None:
+        """Delete leftovers of ours when the printer is idle and holds no active print."""
+        has_print = self.parts.steward.keeps(self.id)
+        if self._had_print and not has_print:
+            self.hands.leftovers = True
+            self.look(deep=True)
+        self._had_print = has_print
+        idle = self.live.link is Link.ONLINE and self.live.activity is Activity.IDLE
+        if self.hands.leftovers and idle and not has_print:
+            self.hands.tidy()
