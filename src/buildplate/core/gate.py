@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 
 def may_start(print_: QueuedPrint, queue: Queue, now: datetime) -> bool:
-    """Tell whether anything but printers keeps the print waiting."""
-    return next(_parts(print_, queue, now), None) is None
+    """Tell whether only printers keep the print waiting, so that `held_back` has nothing to say."""
+    return (
+        not queue.stopped
+        and not print_.job.hold
+        and print_.job.file.state is FileState.READY
+        and (print_.not_before is None or now >= print_.not_before)
+    )
 
 
 def held_back(print_: QueuedPrint, queue: Queue, now: datetime) -> list[Part]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class MaterialNeed:
     grams: float | None = None
 
 
+@lru_cache(maxsize=4096)  # planning compares the same few names a hundred thousand times
 def normalised(name: str | None) -> str:
     """Make two spellings of one name equal: case, spaces and a colour's # do not count."""
     if name is None:

@@ -20,7 +20,6 @@ put others ahead, within the class: it lends them the age of those they are put 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
@@ -29,10 +28,12 @@ from typing import TYPE_CHECKING
 from buildplate.core.jobs import Priority
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from buildplate.core.jobs import JobFacts, QueuedPrint
+
+    Keyed = tuple[int, float, float, float, int, int, str, QueuedPrint]
 
 ASSUMED_DUE = {
     Priority.LOW: timedelta(hours=96),
@@ -75,14 +76,14 @@ def in_order(
 
     `printers_for` says how many printers can work on a job side by side.
     """
-    by_job: dict[str, list[QueuedPrint]] = defaultdict(list)
+    by_job: dict[str, list[QueuedPrint]] = {}
     for print_ in prints:
-        by_job[print_.job.id].append(print_)
-    keyed: list[tuple[tuple[float, ...], str, QueuedPrint]] = []
+        by_job.setdefault(print_.job.id, []).append(print_)
+    keyed: list[Keyed] = []
     for copies in by_job.values():
         keyed.extend(_keyed(copies, now, policy, printers_for))
-    keyed.sort(key=lambda item: item[:2])
-    return [print_ for _, _, print_ in keyed]
+    keyed.sort()
+    return [item[-1] for item in keyed]
 
 
 def _keyed(
@@ -90,56 +91,63 @@ def _keyed(
     now: datetime,
     policy: PlanPolicy,
     printers_for: Callable[[JobFacts], int],
-) -> Iterable[tuple[tuple[float, ...], str, QueuedPrint]]:
+) -> Iterator[Keyed]:
     job = copies[0].job
-    lasts = duration_s(job, policy)
-    soonest = now.timestamp() + lasts
-    level, number = -job.priority.level, job.number
     side_by_side = 1
+    queued = copies[0].queued_at
     if len(copies) > 1:
         copies.sort(key=lambda p: (inf if p.rank is None else p.rank, p.queued_at, p.copy, p.id))
         side_by_side = max(1, printers_for(job))
-    queued = min(p.queued_at for p in copies)
+        queued = min(p.queued_at for p in copies)
+    lasts = duration_s(job, policy)
+    soonest = now.timestamp() + lasts
     due = (job.due or queued + policy.assumed_due[job.priority]).timestamp()
     since = queued.timestamp()
+    level, number, last = -job.priority.level, job.number, len(copies) - 1
     for place, print_ in enumerate(copies):
-        rounds_after = (len(copies) - 1 - place) // side_by_side
-        done_by = max(due - rounds_after * lasts, soonest)
+        done_by = max(due - (last - place) // side_by_side * lasts, soonest)
         rank = inf if print_.rank is None else print_.rank
-        yield (level, rank, done_by, since, number, place), print_.id, print_
+        yield level, rank, done_by, since, number, place, print_.id, print_
 
 
-def longest_waiting(ordered: Sequence[QueuedPrint], now: datetime, policy: PlanPolicy) -> list[int]:
+def longest_waiting(
+    ordered: Sequence[QueuedPrint],
+    now: datetime,
+    policy: PlanPolicy,
+    entitled: Callable[[int], bool],
+) -> list[int]:
     """The places of the prints whose jobs have waited `policy.ageing` or more, longest first.
 
-    `ordered` are the prints that could start, in the queue's order. One print of each job, since
-    its start ends the wait of the others; but all of those a person has ranked, in their order.
+    `ordered` is the queue in its order; `entitled` tells of a place whether its print could use a
+    turn now. Of the prints nobody has ranked, some of those in the answer may not be.
     """
     limit = now - policy.ageing
-    eldest: dict[Priority, datetime] = {}
+    ranked: dict[Priority, list[int]] = {}
     found: list[tuple[datetime, int]] = []
-    for place in range(len(ordered) - 1, -1, -1):
-        print_ = ordered[place]
-        since = _waits_since(print_)
-        priority = print_.job.priority
-        eldest[priority] = oldest = min(since, eldest.get(priority, since))
+    for place, print_ in enumerate(ordered):
         if print_.rank is not None:
-            since = oldest
+            ranked.setdefault(print_.job.priority, []).append(place)
+            continue
+        since = _waits_since(print_)
         if since <= limit:
             found.append((since, place))
     found.sort()
-    return _one_of_each_job(ordered, [place for _, place in found])
+    lent: list[tuple[datetime, int]] = []
+    for priority, places in ranked.items():
+        behind = (since for since, n in found if ordered[n].job.priority is priority if entitled(n))
+        lent += _lend(ordered, [n for n in places if entitled(n)], next(behind, now))
+    found += [(since, place) for since, place in lent if since <= limit]
+    found.sort()
+    return [place for _, place in found]
 
 
-def _one_of_each_job(ordered: Sequence[QueuedPrint], places: Iterable[int]) -> list[int]:
-    jobs: set[str] = set()
-    kept = []
-    for place in places:
-        print_ = ordered[place]
-        if print_.rank is not None or print_.job.id not in jobs:
-            kept.append(place)
-        jobs.add(print_.job.id)
-    return kept
+def _lend(
+    ordered: Sequence[QueuedPrint], places: list[int], eldest: datetime
+) -> Iterator[tuple[datetime, int]]:
+    """Give ranked prints the age of whoever has waited longest of those they are put ahead of."""
+    for place in reversed(places):
+        eldest = min(eldest, _waits_since(ordered[place]))
+        yield eldest, place
 
 
 def _waits_since(print_: QueuedPrint) -> datetime:

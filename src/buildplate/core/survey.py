@@ -13,7 +13,7 @@ from buildplate.core.order import PlanPolicy, in_order, longest_waiting
 from buildplate.core.printers import StartPolicy, is_in_service, is_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from buildplate.core.jobs import JobFacts, Queue, QueuedPrint
@@ -109,41 +109,47 @@ class Survey:
     @cached_property
     def seats(self) -> Seats:
         """Who starts where: first those whose turn it is, then everybody in the queue's order."""
-        can = self._can_start()
+        if self.queue.stopped or not self.ready:
+            return Seats({}, {}, frozenset(), self.ready)
         turn = self.ready & self.which(self._gives_a_turn)
         matching = Matching(turn)
-        turns = set()
-        entitled = [place for place, mask in can.items() if mask & turn]
-        for n in self._longest_waiting(entitled):
-            place = entitled[n]
-            if matching.place(place, can[place] & turn, self.failed(self.ordered[place])):
-                turns.add(place)
+        turns = self._take_turns(matching, turn) if turn else frozenset()
         for place in turns:
-            matching.widen(place, can[place])
+            matching.widen(place, self._can_start(place))
         matching.free |= self.ready & ~turn
-        for place, mask in can.items():
+        for place, print_ in enumerate(self.ordered):
             if not matching.free:
                 break
             if place not in turns:
-                matching.place(place, mask, self.failed(self.ordered[place]))
+                matching.place(place, self._can_start(place), self.failed(print_))
         place_of = {bit: place for place, bit in matching.held.items()}
-        return Seats(matching.held, place_of, frozenset(turns), matching.free)
+        return Seats(matching.held, place_of, turns, matching.free)
 
-    def _can_start(self) -> dict[int, int]:
-        """For each place in the queue the ready printers that can take the print, if there are."""
-        found = {}
-        if self.ready and not self.queue.stopped:
-            for place, print_ in enumerate(self.ordered):
-                mask = self.takers(print_) & self.ready
-                if mask and may_start(print_, self.queue, self.now):
-                    found[place] = mask
-        return found
+    def _take_turns(self, matching: Matching, turn: int) -> frozenset[int]:
+        """Place those who have waited longest: one print of each job, and all that are ranked."""
+        turns, jobs = set(), set()
+        for place in longest_waiting(
+            self.ordered, self.now, self.policy, lambda n: self._can_start(n) & turn != 0
+        ):
+            if not matching.free:
+                break
+            print_ = self.ordered[place]
+            can = self._can_start(place) & turn
+            if not can or (print_.rank is None and print_.job.id in jobs):
+                continue
+            jobs.add(print_.job.id)  # a start ends the wait of the job's other prints
+            if matching.place(place, can, self.failed(print_)):
+                turns.add(place)
+        return frozenset(turns)
+
+    def _can_start(self, place: int) -> int:
+        """The ready printers that can take the print, if it may start at all."""
+        print_ = self.ordered[place]
+        can = self.takers(print_) & self.ready
+        return can if can and may_start(print_, self.queue, self.now) else 0
 
     def _gives_a_turn(self, printer: Printer) -> bool:
         return (printer.status.starts + printer.spec.number) % self.policy.turn == 0
-
-    def _longest_waiting(self, places: Iterable[int]) -> list[int]:
-        return longest_waiting([self.ordered[place] for place in places], self.now, self.policy)
 
     @cached_property
     def plan(self) -> Plan:
