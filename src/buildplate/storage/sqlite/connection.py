@@ -17,15 +17,19 @@ from buildplate.storage.errors import (
 )
 from buildplate.storage.tables import metadata
 
+CHECKPOINT_PAGES = 1000
 _CACHED_STATEMENTS = 512
 _WAL_KEPT_BYTES = 64 * 1024 * 1024
 _SYNCHRONOUS_FULL = 2
 _CONSTRAINT_DATATYPE = 3091  # SQLITE_CONSTRAINT_DATATYPE, which the module does not name
 
 
-def connect_writer(path: Path, busy_seconds: float) -> sqlite3.Connection:
+def connect_writer(
+    path: Path, busy_seconds: float, checkpoint_pages: int = CHECKPOINT_PAGES
+) -> sqlite3.Connection:
     """The one connection that writes: WAL, every commit synced, foreign keys on.
 
+    The log is folded into the database whenever it holds `checkpoint_pages` pages.
     Waits up to `busy_seconds` for another process's lock; after that the connection itself
     never waits. Raises `StorageError` and its subclasses.
     """
@@ -34,6 +38,7 @@ def connect_writer(path: Path, busy_seconds: float) -> sqlite3.Connection:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {checkpoint_pages}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
         level = connection.execute("PRAGMA synchronous").fetchone()[0]
         connection.execute("PRAGMA busy_timeout = 0")

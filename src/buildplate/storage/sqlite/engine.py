@@ -14,7 +14,7 @@ from buildplate.storage.lock import ProcessLock
 from buildplate.storage.ports import Tx
 from buildplate.storage.schema import upgrade
 from buildplate.storage.scripts import name_of
-from buildplate.storage.sqlite.connection import connect_reader, connect_writer
+from buildplate.storage.sqlite.connection import CHECKPOINT_PAGES, connect_reader, connect_writer
 from buildplate.storage.sqlite.readers import Readers
 from buildplate.storage.sqlite.request import Courier, Request
 from buildplate.storage.sqlite.writer import Writer
@@ -25,13 +25,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SqliteConfig:
-    """Where the database is, and its bounds. `busy_seconds`: how long a lock is waited for."""
+    """Where the database is, and its bounds.
+
+    `busy_seconds`: how long another process's lock is waited for. `group_limit`: scripts in
+    one commit. `queue_limit`: scripts that may wait before their callers have to.
+    """
 
     path: Path
     busy_seconds: float = 60.0
     group_limit: int = 64
     queue_limit: int = 1024
     readers: int = 2
+    checkpoint_pages: int = CHECKPOINT_PAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ class SqliteStorage:
             self._lock.take()
             undo.callback(self._lock.release)
             upgrade(path, busy)
-            writer = connect_writer(path, busy)
+            writer = connect_writer(path, busy, self._config.checkpoint_pages)
             undo.callback(writer.close)
             readers = []
             for _ in range(self._config.readers):
