@@ -17,9 +17,15 @@ from buildplate_sim.admin import Admin
 from buildplate_sim.journal import Scribe
 from buildplate_sim.octoprint.control import FarmControl
 from buildplate_sim.octoprint.farm import Farm, FarmConfig
+from buildplate_sim.samples import write_samples
+from buildplate_sim.virtual.farm import VirtualControl, VirtualFarm, VirtualFarmConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Coroutine, Sequence
+    from typing import Any
+
+    Later = Callable[[Coroutine[Any, Any, None]], object]
+    AnyFarm = Farm | VirtualFarm
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
     octoprints = kinds.add_parser("octoprints", parents=[common], help="simulated OctoPrints")
     octoprints.add_argument("--push-interval", type=float, default=0.5, help="real seconds")
     octoprints.add_argument("--no-connect", action="store_true", help="printers start offline")
+    kinds.add_parser("virtual", parents=[common], help="virtual printers, the demo's")
+    samples = kinds.add_parser("samples", help="write the demo's G-code files")
+    samples.add_argument("--out", type=Path, required=True, help="a folder")
     return parser
 
 
@@ -58,14 +67,22 @@ def _stop_events(options: argparse.Namespace, stop: asyncio.Event) -> None:
         loop.add_reader(descriptor, look)
 
 
-async def _serve(options: argparse.Namespace) -> None:
-    stop = asyncio.Event()
-    _stop_events(options, stop)
-    options.state_dir.mkdir(parents=True, exist_ok=True)
-    scribe = Scribe()
-    admin = Admin()
-    async with asyncio.TaskGroup() as tasks:
-        config = FarmConfig(
+def _farm(options: argparse.Namespace, scribe: Scribe, admin: Admin, later: Later) -> AnyFarm:
+    if options.kind == "virtual":
+        virtual = VirtualFarm(
+            VirtualFarmConfig(
+                count=options.count,
+                base_address=options.base_address,
+                port=options.port,
+                state_dir=options.state_dir,
+                time_factor=options.time_factor,
+            ),
+            scribe,
+        )
+        VirtualControl(virtual, admin)
+        return virtual
+    farm = Farm(
+        FarmConfig(
             count=options.count,
             base_address=options.base_address,
             port=options.port,
@@ -74,9 +91,22 @@ async def _serve(options: argparse.Namespace) -> None:
             seed=options.seed,
             push_interval_s=options.push_interval,
             connect=not options.no_connect,
-        )
-        farm = Farm(config, scribe, tasks.create_task)
-        FarmControl(farm, admin)
+        ),
+        scribe,
+        later,
+    )
+    FarmControl(farm, admin)
+    return farm
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    _stop_events(options, stop)
+    options.state_dir.mkdir(parents=True, exist_ok=True)
+    scribe = Scribe()
+    admin = Admin()
+    async with asyncio.TaskGroup() as tasks:
+        farm = _farm(options, scribe, admin, tasks.create_task)
         await farm.open()
         await admin.listen(options.admin_address, options.admin_port)
         ready = {"ready": True, "kind": options.kind, "admin": admin.url}
@@ -90,6 +120,10 @@ async def _serve(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM, SIGINT or the end of stdin; answers the exit status."""
     options = _parser().parse_args(arguments)
+    if options.kind == "samples":
+        for path in write_samples(options.out):
+            print(path)  # noqa: T201 -- the command's answer
+        return 0
     uvloop.run(_serve(options))
     return 0
 

@@ -161,3 +161,29 @@ async def octoprints(
         yield simulator
     finally:
         await simulator.stop()
+
+
+@asynccontextmanager
+async def virtual_printers(
+    state_dir: Path,
+    *,
+    count: int = 1,
+    time_factor: float = 60.0,
+    base_address: str = "127.0.0.10",
+    port: int = 0,
+) -> AsyncIterator[Simulator]:
+    """A process of virtual printers for as long as the block runs."""
+    simulator = await Simulator.start(
+        [
+            "virtual",
+            f"--count={count}",
+            f"--state-dir={state_dir}",
+            f"--time-factor={time_factor}",
+            f"--base-address={base_address}",
+            f"--port={port}",
+        ]
+    )
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()
