@@ -1,0 +1,372 @@
+"""Talks HTTP with one OctoPrint: every request bounded in time and size, none repeated.
+
+Reads share kept-open connections. Whatever changes something goes out on a connection of its own,
+so that a kept-open one that the host has just closed never leaves it unclear what was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from buildplate.drivers.octoprint.config import OctoPrintSettings
+from buildplate.drivers.sdk import (
+    Accepted,
+    Answer,
+    AuthRequired,
+    DriverTimings,
+    FileBody,
+    HostConfused,
+    HostFull,
+    HostRefused,
+    PrinterOffline,
+    Refused,
+    Unknown,
+)
+
+BODY_LIMIT = 1 << 20
+"""Bytes of an ordinary answer."""
+
+LISTING_LIMIT = 32 << 20
+"""Bytes of the list of all files."""
+
+SLOWEST = 16 << 10
+"""Bytes a second below which a transfer is given up."""
+
+CREATED, NO_CONTENT, OK = 201, 204, 200
+FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+SERVER_ERROR, FULL = 500, 507
+SAID_NO = {FORBIDDEN: "forbidden", NOT_FOUND: "file_missing", CONFLICT: "busy"}
+_BOUNDARY = "buildplate-7f3c1d9e5a2b48c6"
+_NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One complete answer of the host."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object; HostConfused when it is none."""
+        try:
+            value = orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            raise HostConfused(f"the host answered {self.status} with no JSON") from None
+        if not isinstance(value, dict):
+            raise HostConfused(f"the host answered {self.status} with JSON of another shape")
+        return value
+
+    def refusal(self) -> str | None:
+        """The host's own words of a refusal, None when this is no OctoPrint refusal."""
+        try:
+            said = self.json().get("error")
+        except HostConfused:
+            return None
+        return said if isinstance(said, str) else None
+
+
+class Once:
+    """Lets one request out once: aiohttp would repeat a DELETE whose connection was cut."""
+
+    def __init__(self) -> None:
+        self._sent = False
+
+    async def __call__(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Pass the first attempt on; refuse every further one."""
+        if self._sent:
+            raise aiohttp.ClientConnectionError("the connection was cut; nothing is sent twice")
+        self._sent = True
+        return await handler(request)
+
+
+class OctoPrintClient:
+    """The HTTP side of one OctoPrint. Close it when done; safe to close twice."""
+
+    def __init__(self, settings: OctoPrintSettings, timings: DriverTimings) -> None:
+        self._settings = settings
+        self._timings = timings
+        self._reads: aiohttp.ClientSession | None = None
+        self._orders: aiohttp.ClientSession | None = None
+
+    def open(self) -> None:
+        """Make the two sessions; needs a running loop."""
+        self._reads = self._session(force_close=False)
+        self._orders = self._session(force_close=True)
+
+    def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=8, force_close=force_close, ssl=self._settings.verify_tls
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=_NO_LIMIT,
+            auto_decompress=False,
+            headers={
+                "X-Api-Key": self._settings.api_key,
+                "Accept-Encoding": "identity",
+                "User-Agent": "Buildplate",
+            },
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for session in (self._reads, self._orders):
+            if session is not None:
+                await session.close()
+
+    def url(self, path: str, query: str = "") -> URL:
+        """An address on the host; `path` is percent-encoded already."""
+        base = str(self._settings.url)
+        return URL(f"{base}{path}{query}", encoded=True)
+
+    # --- reads -----------------------------------------------------------------------------------
+
+    async def get(self, path: str, query: str = "", limit: int = BODY_LIMIT) -> Reply:
+        """One read; PrinterOffline, AuthRequired, HostConfused. 404 and 409 are for the caller."""
+        reply = await self._whole(
+            self._reads, "GET", self.url(path, query), self._timings.request, limit
+        )
+        return _readable(reply)
+
+    async def get_json(self, path: str, query: str = "", limit: int = BODY_LIMIT) -> dict[str, Any]:
+        """One read that must answer 200 and a JSON object."""
+        reply = await self.get(path, query, limit)
+        if reply.status != OK:
+            raise HostConfused(f"the host answered {reply.status} to a read of {path}")
+        return reply.json()
+
+    async def ask(self, path: str, wish: Mapping[str, Any]) -> Reply:
+        """One POST that is no physical command; errors as in `get`."""
+        reply = await self._whole(
+            self._orders, "POST", self.url(path), self._timings.request, BODY_LIMIT, wish
+        )
+        return _readable(reply)
+
+    # --- physical commands -----------------------------------------------------------------------
+
+    async def order(self, path: str, wish: Mapping[str, Any]) -> Answer:
+        """Send one physical command, once, and say honestly what came of it. Never raises."""
+        try:
+            reply = await self._whole(
+                self._orders, "POST", self.url(path), self._timings.command, BODY_LIMIT, wish
+            )
+        except (PrinterOffline, HostConfused) as error:
+            return Unknown(str(error))
+        if reply.status == NO_CONTENT:
+            return Accepted()
+        said = reply.refusal()
+        if reply.status in SAID_NO and said is not None:
+            return Refused(SAID_NO[reply.status], said[:500])
+        return Unknown(f"the host answered {reply.status}")
+
+    async def delete(self, path: str) -> Reply:
+        """Send one DELETE, once; PrinterOffline, HostConfused."""
+        url = self.url(path)
+        return await self._whole(self._orders, "DELETE", url, self._timings.command, BODY_LIMIT)
+
+    # --- files -----------------------------------------------------------------------------------
+
+    async def upload(self, name: str, body: FileBody) -> dict[str, Any]:
+        """Store a file without selecting or printing it; the answer as JSON.
+
+        HostFull, HostRefused, PrinterOffline, HostConfused, AuthRequired.
+        """
+        head, tail = _envelope(name)
+        length = len(head) + body.size + len(tail)
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
+            "Content-Length": str(length),
+        }
+        async with self._transfer(body.size) as limit:
+
+            async def pieces() -> AsyncIterator[bytes]:
+                yield head
+                sent = 0
+                async for piece in body.open():
+                    sent += len(piece)
+                    if sent > body.size:
+                        raise HostConfused("the file on its way is longer than announced")
+                    limit.touch()
+                    yield piece
+                if sent != body.size:
+                    raise HostConfused("the file on its way is shorter than announced")
+                limit.touch()
+                yield tail
+
+            request = self._request(
+                self._orders, "POST", self.url("api/files/local"), data=pieces(), headers=headers
+            )
+            async with request as response:
+                reply = Reply(response.status, await _read_up_to(response, BODY_LIMIT))
+        return _stored(reply)
+
+    async def fetch_sha256(self, path: str, size: int | None = None) -> str:
+        """The sha256 of a stored file's bytes, fetched in pieces; DriverError where it fails."""
+        url = self.url(f"downloads/files/local/{quote(path)}")
+        digest = hashlib.sha256()
+        async with (
+            self._transfer(size) as limit,
+            self._request(self._reads, "GET", url) as response,
+        ):
+            if response.status != OK:
+                reply = Reply(response.status, await _read_up_to(response, BODY_LIMIT))
+                said = _readable(reply).refusal() or "no reason given"
+                raise HostRefused(f"the stored file cannot be fetched ({reply.status}): {said}")
+            async for piece in response.content.iter_any():
+                limit.touch()
+                digest.update(piece)
+        return digest.hexdigest()
+
+    # --- the push socket -------------------------------------------------------------------------
+
+    async def websocket(self, message_limit: int) -> aiohttp.ClientWebSocketResponse:
+        """Open the push socket; PrinterOffline, HostConfused."""
+        if self._orders is None:
+            raise PrinterOffline("the connection is not open")
+        base = self._settings.url
+        scheme = "wss" if base.scheme == "https" else "ws"
+        url = self.url("sockjs/websocket").with_scheme(scheme)
+        async with _bounded(self._timings.request):
+            return await self._orders.ws_connect(
+                url,
+                autoping=False,
+                max_msg_size=message_limit,
+                timeout=aiohttp.ClientWSTimeout(ws_close=self._timings.request / 10),
+            )
+
+    # --- one request -----------------------------------------------------------------------------
+
+    async def _whole(
+        self,
+        session: aiohttp.ClientSession | None,
+        method: str,
+        url: URL,
+        seconds: float,
+        limit: int,
+        wish: Mapping[str, Any] | None = None,
+    ) -> Reply:
+        data, headers = None, {}
+        if wish is not None:
+            data, headers = orjson.dumps(dict(wish)), {"Content-Type": "application/json"}
+        async with _bounded(seconds):
+            request = self._request(session, method, url, data=data, headers=headers)
+            async with request as response:
+                return Reply(response.status, await _read_up_to(response, limit))
+
+    @asynccontextmanager
+    async def _request(
+        self, session: aiohttp.ClientSession | None, method: str, url: URL, **more: Any
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if session is None or session.closed:
+            raise PrinterOffline("the connection is closed")
+        once = () if session is self._reads else (Once(),)
+        try:
+            async with session.request(
+                method, url, allow_redirects=False, middlewares=once, **more
+            ) as response:
+                yield response
+        except aiohttp.ClientResponseError as error:
+            raise HostConfused(f"the answer is not HTTP: {_words(error)}") from None
+        except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                raise
+            raise PrinterOffline(_words(error)) from None
+
+    @asynccontextmanager
+    async def _transfer(self, size: int | None) -> AsyncIterator[_Patience]:
+        """Bound a transfer: no piece may take `transfer_idle`, nor all of them for ever."""
+        idle = self._timings.transfer_idle
+        whole = None if size is None else idle * (1 + size / SLOWEST / 60)
+        try:
+            async with asyncio.timeout(whole), asyncio.timeout(idle) as patience:
+                yield _Patience(patience, idle)
+        except TimeoutError:
+            raise PrinterOffline("the transfer made no progress") from None
+
+
+class _Patience:
+    """Puts off the end of a transfer that moves."""
+
+    def __init__(self, timeout: asyncio.Timeout, idle: float) -> None:
+        self._timeout = timeout
+        self._idle = idle
+
+    def touch(self) -> None:
+        if not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time() + self._idle)
+
+
+@asynccontextmanager
+async def _bounded(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise PrinterOffline(f"no complete answer within {seconds:g} s") from None
+    except aiohttp.WSServerHandshakeError as error:
+        raise HostConfused(f"the push socket was refused with {error.status}") from None
+    except aiohttp.ClientError as error:
+        raise PrinterOffline(_words(error)) from None
+
+
+async def _read_up_to(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            response.close()
+            raise HostConfused(f"the answer is longer than {limit} bytes")
+    return bytes(body)
+
+
+def _readable(reply: Reply) -> Reply:
+    """Sort out what no read can go on with."""
+    if reply.status in (FORBIDDEN, 401):
+        raise AuthRequired(reply.refusal() or "the host refuses the API key")
+    if reply.status >= SERVER_ERROR:
+        raise HostConfused(f"the host answered {reply.status}")
+    if 300 <= reply.status < 400:  # noqa: PLR2004 (the redirections of RFC 9110)
+        raise HostConfused(
+            f"the host redirects ({reply.status}); enter the address it redirects to"
+        )
+    return reply
+
+
+def _envelope(name: str) -> tuple[bytes, bytes]:
+    """What goes before and after the file's bytes in a multipart body."""
+    if not name.isascii() or not name.isprintable() or '"' in name or "\\" in name:
+        raise HostRefused("the file's name has letters that cannot be sent")
+    head = (
+        f"--{_BOUNDARY}\r\n"
+        f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    return head.encode(), f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+def _stored(reply: Reply) -> dict[str, Any]:
+    if reply.status == CREATED:
+        return reply.json()
+    said = reply.refusal() or ""
+    if reply.status == FULL or "No space left" in said or "Errno 28" in said:
+        raise HostFull(f"the host has no room for the file: {said[:200]}")
+    _readable(reply)
+    raise HostRefused(f"the host refused the file ({reply.status}): {said[:200]}")
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

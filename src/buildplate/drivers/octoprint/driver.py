@@ -1,0 +1,333 @@
+"""Drives one printer behind an OctoPrint: it reports and obeys, and decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from buildplate.drivers.octoprint import mapping
+from buildplate.drivers.octoprint.channel import PushChannel
+from buildplate.drivers.octoprint.client import (
+    CONFLICT,
+    LISTING_LIMIT,
+    NO_CONTENT,
+    NOT_FOUND,
+    OK,
+    OctoPrintClient,
+    Reply,
+)
+from buildplate.drivers.octoprint.config import OctoPrintSettings
+from buildplate.drivers.octoprint.mapping import Baseline, Job, Phase, Prints, Sight
+from buildplate.drivers.sdk import (
+    Answer,
+    AuthRequired,
+    Deleted,
+    DriverError,
+    DriverTimings,
+    FileBody,
+    HostConfused,
+    Identity,
+    PrinterOffline,
+    Push,
+    Reading,
+    Unknown,
+    Watch,
+)
+
+NEEDED = {
+    "status": "STATUS",
+    "connection": "CONNECTION",
+    "files_list": "FILES_LIST",
+    "files_upload": "FILES_UPLOAD",
+    "files_download": "FILES_DOWNLOAD",
+    "files_delete": "FILES_DELETE",
+    "files_select": "FILES_SELECT",
+    "print": "PRINT",
+}
+"""OctoPrint's needs, and its permissions' names, for what this driver does."""
+
+OTHER_STARTERS = {
+    "continuousprint": "Continuous Print",
+    "octoqueue": "OctoQueue",
+    "print_queue": "Print Queue",
+    "printscheduler": "Print Scheduler",
+}
+"""Plugins of OctoPrint that start prints by themselves, by their id."""
+
+
+class OctoPrintDriver:
+    """One printer behind one OctoPrint; one connection, then a new driver."""
+
+    def __init__(self, settings: OctoPrintSettings, timings: DriverTimings) -> None:
+        self._settings = settings
+        self._timings = timings
+        self._client = OctoPrintClient(settings, timings)
+        self._channel = PushChannel(self._client, timings, self._login)
+        self._looked_to = 0
+        self._closed = False
+
+    # --- the connection --------------------------------------------------------------------------
+
+    async def connect(self) -> Identity:
+        """Open the connection with its push channel; PrinterOffline, AuthRequired, HostConfused."""
+        self._client.open()
+        version = await self._client.get_json("api/version")
+        text, server = version.get("text"), version.get("server")
+        if not isinstance(server, str) or "OctoPrint" not in str(text):
+            raise HostConfused("what answers at this address is not an OctoPrint")
+        await self._channel.open()
+        if self._settings.auto_connect:
+            await self._connect_printer()
+        return Identity("OctoPrint", server[:50])
+
+    async def close(self) -> None:
+        """Close the connection; safe to call at any time and more than once."""
+        self._closed = True
+        try:
+            await self._channel.close()
+        finally:
+            await self._client.close()
+
+    async def _login(self) -> str:
+        """A fresh `name:session` for the push socket; AuthRequired names what the key may not."""
+        reply = await self._client.ask("api/login", {"passive": True})
+        if reply.status != OK:
+            raise AuthRequired("the host refuses the API key")
+        said = reply.json()
+        name, session = said.get("name"), said.get("session")
+        if not isinstance(name, str) or not isinstance(session, str):
+            raise AuthRequired("the API key belongs to nobody")
+        needs = said.get("needs")
+        roles = needs.get("role") if isinstance(needs, dict) else None
+        if isinstance(roles, list) and "admin" not in roles:
+            lacking = [label for need, label in NEEDED.items() if need not in roles]
+            if lacking:
+                hint = "Give the key's user these permissions in OctoPrint's access control."
+                raise AuthRequired(f"the API key lacks {', '.join(lacking)}", hint)
+        return f"{name}:{session}"
+
+    async def _connect_printer(self) -> None:
+        """Ask the host to open its serial connection when it is merely closed, and wait a little.
+
+        Never after an error: that is for a person to look at.
+        """
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + self._timings.request / 2
+        job = await self._job()
+        if job.phase is Phase.HALTED and job.text == "Offline" and not job.error:
+            await self._client.ask("api/connection", {"command": "connect"})
+        elif job.phase is not Phase.CHANGING:
+            return
+        while loop.time() < limit:
+            await asyncio.sleep(self._timings.request / 100)
+            if (await self._job()).phase is Phase.IDLE and await self._ready():
+                return
+
+    async def pushes(self) -> AsyncIterator[Push]:
+        """Yield what the host sends until the connection is lost, then raise DriverError."""
+        self._channel.read_on = True
+        try:
+            while True:
+                push = await self._channel.receive()
+                if push is not None:
+                    yield push
+        finally:
+            self._channel.read_on = False
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        """Read the printer afresh. With `watch` the reading carries Evidence on that file.
+
+        `deep` also digests everything the host keeps (Reading.fingerprint). Raises DriverError.
+        """
+        begun = self._timings.clock()
+        base = None if watch is None or watch.baseline is None else Baseline.load(watch.baseline)
+        sight, seq = await self._see(watch, base)
+        if watch is not None and base is not None and base.idle and sight.unbroken:
+            sight, seq = await self._proven(watch, base, sight, seq)
+        ours = watch.path if watch is not None and base is not None and base.idle else None
+        doing, detail = mapping.activity(sight, ours)
+        job = sight.jobs[-1]
+        foreign = [one for one in self._channel.heard_since(self._looked_to) if one.path != ours]
+        digest = await self._fingerprint(job) if deep else None
+        reading = Reading(
+            begun=begun,
+            activity=doing,
+            path=job.path if mapping.is_run(job) else None,
+            channel=bool(self._channel.epoch),
+            baseline=self._baseline(sight, seq, watch).dump(),
+            foreign_ran=bool(foreign),
+            fingerprint=digest,
+            detail=detail,
+            progress=job.progress,
+            time_left_s=job.time_left,
+            evidence=None if watch is None else mapping.evidence(watch.path, base, sight),
+        )
+        self._noted(seq, base)
+        return reading
+
+    async def _see(self, watch: Watch | None, base: Baseline | None) -> tuple[Sight, int]:
+        """All reads of one look, and up to which number the record had come before them."""
+        seq = self._channel.seq
+        jobs = [await self._job()]
+        ready = await self._ready()
+        stored, prints = False, None
+        if watch is not None:
+            prints = await self._prints(watch.path)
+            stored = prints is not None
+            jobs.append(await self._job())
+        return self._sight(base, Sight(jobs, ready, stored, prints)), seq
+
+    def _sight(self, base: Baseline | None, sight: Sight, *, proven: bool = False) -> Sight:
+        channel = self._channel
+        unbroken = base is not None and channel.holds(base.epoch, base.seq)
+        return Sight(
+            sight.jobs,
+            sight.ready,
+            sight.stored,
+            sight.prints,
+            unbroken=unbroken,
+            proven=unbroken and proven,
+            heard=channel.heard_since(base.seq) if base is not None and unbroken else (),
+            marks=channel.marks,
+        )
+
+    async def _proven(
+        self, watch: Watch, base: Baseline, sight: Sight, seq: int
+    ) -> tuple[Sight, int]:
+        """The same look once the push socket is known to have delivered all of its time.
+
+        When it had something new to say after the reads, they are made again, once.
+        """
+        quiet = not sight.heard and mapping.is_still(sight, watch.path)
+        proven = await self._channel.prove(levels=quiet)
+        if proven and self._channel.seq != seq:
+            sight, seq = await self._see(watch, base)
+            proven = await self._channel.prove(levels=False)
+        return self._sight(base, sight, proven=proven), seq
+
+    def _baseline(self, sight: Sight, seq: int, watch: Watch | None) -> Baseline:
+        prints = sight.prints if watch is not None else None
+        if watch is not None and not sight.stored:
+            prints = Prints()
+        idle = all(job.phase is Phase.IDLE for job in sight.jobs) and bool(sight.ready)
+        return Baseline(self._channel.epoch, seq, self._channel.marks, idle=idle, prints=prints)
+
+    def _noted(self, seq: int, base: Baseline | None) -> None:
+        """Remember up to where a reading has told the record, and forget what nobody needs."""
+        self._looked_to = seq
+        keep = seq
+        if base is not None and self._channel.holds(base.epoch, base.seq):
+            keep = min(seq, base.seq)
+        self._channel.forget(keep)
+
+    async def _job(self) -> Job:
+        return mapping.read_job(await self._client.get_json("api/job"))
+
+    async def _ready(self) -> bool | None:
+        reply = await self._client.get("api/printer", "?exclude=temperature,sd")
+        if reply.status == CONFLICT:
+            return None
+        if reply.status != OK:
+            raise HostConfused(f"the host answered {reply.status} to a read of its printer")
+        return mapping.read_ready(reply.json())
+
+    async def _prints(self, path: str) -> Prints | None:
+        """The history of a stored file; None when the file is not there."""
+        reply = await self._client.get(_file(path))
+        if reply.status == NOT_FOUND and reply.refusal() is not None:
+            return None
+        if reply.status != OK:
+            raise HostConfused(f"the host answered {reply.status} to a read of a file")
+        return mapping.read_prints(reply.json())
+
+    async def _fingerprint(self, job: Job) -> str:
+        return mapping.fingerprint(job, await self._listing())
+
+    async def _listing(self) -> object:
+        answer = await self._client.get_json("api/files/local", "?recursive=true", LISTING_LIMIT)
+        if not isinstance(answer.get("files"), list):
+            raise HostConfused("the host's list of files is not understood")
+        return answer["files"]
+
+    # --- files -----------------------------------------------------------------------------------
+
+    async def upload(self, name: str, body: FileBody) -> str:
+        """Store the file under `name`, neither selecting nor printing it; answer the host's path.
+
+        Raises HostFull, HostRefused, PrinterOffline, HostConfused; nothing is concluded from those.
+        """
+        answer = await self._client.upload(name, body)
+        stored: Any = answer.get("files")
+        local = stored.get("local") if isinstance(stored, dict) else None
+        path = local.get("path") if isinstance(local, dict) else None
+        if not isinstance(path, str) or not path:
+            raise HostConfused("the host did not say where it stored the file")
+        if answer.get("effectiveSelect") or answer.get("effectivePrint"):
+            raise HostConfused("the host selected the file although it was only to store it")
+        return path
+
+    async def fetch_sha256(self, path: str) -> str | None:
+        """Fetch the stored file and answer the sha256 of its bytes; DriverError when it fails."""
+        entry = await self._client.get_json(_file(path))
+        size = entry.get("size")
+        return await self._client.fetch_sha256(path, size if isinstance(size, int) else None)
+
+    async def delete(self, path: str) -> Deleted:
+        """Delete a stored file; a file that is not there is GONE. Never raises DriverError."""
+        try:
+            reply = await self._client.delete(_file(path))
+        except DriverError:
+            return Deleted.UNKNOWN
+        return _deleted(reply)
+
+    async def files(self, prefix: str) -> Sequence[str]:
+        """Paths of stored files whose name begins with `prefix`."""
+        return sorted(
+            entry["path"]
+            for entry in mapping.walk(await self._listing())
+            if str(entry.get("name", "")).startswith(prefix)
+        )
+
+    # --- physical commands -----------------------------------------------------------------------
+
+    async def start(self, path: str) -> Answer:
+        """Select and print the stored file, once. Refused only on the host's positive word."""
+        return await self._order(_file(path), {"command": "select", "print": True})
+
+    async def cancel(self) -> Answer:
+        """Cancel whatever the host prints: the caller has just read that it is ours."""
+        return await self._order("api/job", {"command": "cancel"})
+
+    async def pause(self) -> Answer:
+        """Pause the running print."""
+        return await self._order("api/job", {"command": "pause", "action": "pause"})
+
+    async def resume(self) -> Answer:
+        """Resume the paused print."""
+        return await self._order("api/job", {"command": "pause", "action": "resume"})
+
+    async def _order(self, path: str, wish: dict[str, Any]) -> Answer:
+        if self._closed:
+            return Unknown("the connection is closed")
+        return await self._client.order(path, wish)
+
+    async def barrier(self) -> None:
+        """OctoPrint has no barrier: only the settle times cover what it may still begin."""
+        if self._closed:
+            raise PrinterOffline("the connection is closed")
+
+
+def _file(path: str) -> str:
+    return f"api/files/local/{quote(path)}"
+
+
+def _deleted(reply: Reply) -> Deleted:
+    if reply.status == NO_CONTENT:
+        return Deleted.GONE
+    if reply.refusal() is None:
+        return Deleted.UNKNOWN
+    return {NOT_FOUND: Deleted.GONE, CONFLICT: Deleted.IN_USE}.get(reply.status, Deleted.UNKNOWN)

@@ -1,0 +1,472 @@
+"""Turns what an OctoPrint says into readings and evidence: pure functions over plain values.
+
+The host's times are compared with the host's times only, and ours with ours: its clock may be
+wrong. What counts as proof is the OctoPrint row of the evidence table in the driver's page.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from buildplate.drivers.sdk import Activity, Ending, Evidence, HostConfused, Run, Temperature
+
+MARKS_LIMIT = 1024
+FACTS_LIMIT = 24
+_LOCAL = "local"
+
+
+class Phase(StrEnum):
+    """What the host's state text amounts to."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    HALTED = "halted"
+    CHANGING = "changing"
+
+
+_PHASES = {
+    "Operational": Phase.IDLE,
+    "Starting": Phase.RUNNING,
+    "Printing": Phase.RUNNING,
+    "Pausing": Phase.RUNNING,
+    "Resuming": Phase.RUNNING,
+    "Finishing": Phase.RUNNING,
+    "Starting print from SD": Phase.RUNNING,
+    "Printing from SD": Phase.RUNNING,
+    "Paused": Phase.PAUSED,
+    "Cancelling": Phase.STOPPING,
+}
+_RUNS = {Phase.RUNNING: Run.RUNNING, Phase.PAUSED: Run.PAUSED, Phase.STOPPING: Run.STOPPING}
+
+STARTED = "PrintStarted"
+DONE = "PrintDone"
+FAILED = "PrintFailed"
+CANCELLED = "PrintCancelled"
+JOURNALLED = frozenset({STARTED, DONE, FAILED, CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`GET /api/job`: what the host says it does. `progress` is 0-1, `time_left` seconds."""
+
+    text: str
+    path: str | None = None
+    origin: str | None = None
+    progress: float | None = None
+    time_left: float | None = None
+    error: str = ""
+
+    @property
+    def phase(self) -> Phase:
+        """What the state's text amounts to."""
+        if self.text.startswith(("Offline", "Error", "Closed")):
+            return Phase.HALTED
+        return _PHASES.get(self.text, Phase.CHANGING)
+
+    def runs(self, path: str) -> bool:
+        """Whether this very file of the host's own storage is being printed."""
+        return self.phase in _RUNS and self.path == path and self.origin == _LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """A file's print history; `time` (s) is that of its last print, `success` how that ended."""
+
+    successes: int = 0
+    failures: int = 0
+    last_success: bool | None = None
+    last_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One event of the push socket. `at` is our boot-time clock, `time` the print's seconds."""
+
+    seq: int
+    at: float
+    kind: str
+    path: str | None
+    time: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """How things stood when the intent was made; stored with it as plain JSON."""
+
+    epoch: str
+    seq: int
+    marks: frozenset[float]
+    idle: bool
+    prints: Prints | None
+
+    def dump(self) -> dict[str, Any]:
+        """As plain JSON."""
+        prints = self.prints
+        return {
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "marks": sorted(self.marks),
+            "idle": self.idle,
+            "prints": None if prints is None else [prints.successes, prints.failures],
+        }
+
+    @classmethod
+    def load(cls, stored: Mapping[str, Any]) -> Baseline:
+        """From what `dump` made; anything else proves nothing, and gives an empty baseline."""
+        prints = stored.get("prints")
+        try:
+            return cls(
+                epoch=str(stored["epoch"]),
+                seq=int(stored["seq"]),
+                marks=frozenset(float(mark) for mark in stored["marks"]),
+                idle=stored["idle"] is True,
+                prints=None if prints is None else Prints(int(prints[0]), int(prints[1])),
+            )
+        except (KeyError, TypeError, ValueError, IndexError):
+            return cls("", 0, frozenset(), idle=False, prints=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """All that one look has read.
+
+    `jobs` are the reads of /api/job in their order. `ready` is the word of /api/printer: None where
+    the host says that the printer is not operational. `stored` tells whether our file is there.
+    `unbroken`: the push socket has been held since the baseline. `proven`: after the other reads
+    it was shown to have delivered all that was sent. `heard` and `marks` are of that socket.
+    """
+
+    jobs: Sequence[Job]
+    ready: bool | None = None
+    stored: bool = False
+    prints: Prints | None = None
+    unbroken: bool = False
+    proven: bool = False
+    heard: Sequence[Heard] = ()
+    marks: frozenset[float] = frozenset()
+
+
+# --- reading the host's JSON ---------------------------------------------------------------------
+
+
+def read_job(answer: Mapping[str, Any]) -> Job:
+    """`GET /api/job`; HostConfused when it is no such answer."""
+    text, job, progress = answer.get("state"), answer.get("job"), answer.get("progress")
+    if not isinstance(text, str) or not isinstance(job, Mapping):
+        raise HostConfused("the host's word on its job is not understood")
+    file = job.get("file")
+    file = file if isinstance(file, Mapping) else {}
+    progress = progress if isinstance(progress, Mapping) else {}
+    done = number(progress.get("completion"))
+    return Job(
+        text=text,
+        path=_text(file.get("path")),
+        origin=_text(file.get("origin")),
+        progress=None if done is None else min(max(done / 100, 0.0), 1.0),
+        time_left=number(progress.get("printTimeLeft")),
+        error=(_text(answer.get("error")) or "").strip()[:300],
+    )
+
+
+def read_ready(answer: Mapping[str, Any]) -> bool:
+    """Whether `GET /api/printer` says that the printer does nothing and can be talked to."""
+    state = answer.get("state")
+    flags = state.get("flags") if isinstance(state, Mapping) else None
+    if not isinstance(flags, Mapping):
+        raise HostConfused("the host's word on its printer is not understood")
+    working = ("printing", "paused", "pausing", "resuming", "cancelling", "finishing", "error")
+    return flags.get("operational") is True and not any(flags.get(flag) for flag in working)
+
+
+def read_prints(entry: Mapping[str, Any]) -> Prints:
+    """The print history in a file's entry; empty where there is none."""
+    prints = entry.get("prints")
+    if not isinstance(prints, Mapping):
+        return Prints()
+    last = prints.get("last")
+    last = last if isinstance(last, Mapping) else {}
+    success = last.get("success")
+    return Prints(
+        successes=_count(prints.get("success")),
+        failures=_count(prints.get("failure")),
+        last_success=success if isinstance(success, bool) else None,
+        last_time=number(last.get("printTime")),
+    )
+
+
+def read_marks(levels: Mapping[str, Any]) -> frozenset[float] | None:
+    """Host times of the print starts marked in a push message; None where it has no markings."""
+    marks = levels.get("markings")
+    if not isinstance(marks, Sequence) or isinstance(marks, str):
+        return None
+    found = [
+        time
+        for mark in marks
+        if isinstance(mark, Mapping)
+        and mark.get("type") == "print"
+        and (time := number(mark.get("time"))) is not None
+    ]
+    return frozenset(sorted(found)[-MARKS_LIMIT:])
+
+
+def read_event(seq: int, at: float, kind: str, payload: Mapping[str, Any]) -> Heard:
+    """One event of a print, as the journal keeps it; a file elsewhere is named with its place."""
+    origin, path = payload.get("origin"), _text(payload.get("path"))
+    return Heard(
+        seq=seq,
+        at=at,
+        kind=kind,
+        path=path if path is None or origin == _LOCAL else f"{origin}:{path}",
+        time=number(payload.get("time")),
+        reason=(_text(payload.get("reason")) or "")[:100],
+    )
+
+
+def read_temperatures(levels: Mapping[str, Any]) -> dict[str, Temperature]:
+    """The newest temperatures of a push message (°C)."""
+    temps = levels.get("temps")
+    if not isinstance(temps, Sequence) or not temps or not isinstance(temps[-1], Mapping):
+        return {}
+    return {
+        str(name): Temperature(actual, number(value.get("target")))
+        for name, value in temps[-1].items()
+        if isinstance(value, Mapping) and (actual := number(value.get("actual"))) is not None
+    }
+
+
+def walk(entries: object) -> Iterable[Mapping[str, Any]]:
+    """All files of a recursive listing, folders left out."""
+    waiting = list(entries) if isinstance(entries, Sequence) else []
+    while waiting:
+        entry = waiting.pop()
+        if not isinstance(entry, Mapping):
+            continue
+        children = entry.get("children")
+        if entry.get("type") == "folder" or isinstance(children, list):
+            waiting.extend(children or [])
+        elif isinstance(entry.get("path"), str):
+            yield entry
+
+
+def number(value: object) -> float | None:
+    """A JSON number, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+# --- deciding what it means ----------------------------------------------------------------------
+
+
+def activity(sight: Sight, ours: str | None) -> tuple[Activity, str]:
+    """What the machine does, with a word for people. `ours` is the path an intent was made for."""
+    job = sight.jobs[-1]
+    phase = job.phase
+    if phase is Phase.HALTED:
+        hint = "OctoPrint is not connected to its printer; connect it on OctoPrint's page"
+        return Activity.HALTED, f"{job.text}: {job.error}" if job.error else hint
+    if any(one.phase is not phase for one in sight.jobs) and not _all_run(sight, job.path):
+        return Activity.BUSY, "changing its state"
+    if phase is Phase.IDLE:
+        return (Activity.IDLE, "") if sight.ready else (Activity.BUSY, "becoming operational")
+    if phase is Phase.CHANGING:
+        return Activity.BUSY, job.text[:100]
+    if job.path is None:
+        return Activity.BUSY, f"{job.text}, but of no file"
+    if ours is None or not job.runs(ours):
+        return Activity.FOREIGN, job.text
+    return (Activity.PAUSED if phase is Phase.PAUSED else Activity.OURS), job.text
+
+
+def is_run(job: Job) -> bool:
+    """Whether the host shows some file in print."""
+    return job.phase in _RUNS
+
+
+def is_still(sight: Sight, path: str) -> bool:
+    """Whether no read shows our file in print, so that only the channel can tell if it ever was."""
+    return not any(job.runs(path) for job in sight.jobs)
+
+
+def _all_run(sight: Sight, path: str | None) -> bool:
+    return path is not None and all(job.runs(path) for job in sight.jobs)
+
+
+def evidence(path: str, baseline: Baseline | None, sight: Sight) -> Evidence:
+    """What the printer says about our file since the intent whose baseline this is."""
+    run = _RUNS[sight.jobs[-1].phase] if _all_run(sight, path) else Run.NONE
+    if baseline is None or not baseline.idle:
+        return Evidence(run=run, began_since=False, facts=_facts(sight, path, baseline))
+    ending, reason = _ending(path, baseline, sight)
+    return Evidence(
+        run=run,
+        ending=ending,
+        reason=reason,
+        doubt=_doubt(path, baseline, sight, run, ending),
+        silent=_silent(path, baseline, sight, run),
+        others_ran=_others_ran(path, baseline, sight),
+        facts=_facts(sight, path, baseline),
+    )
+
+
+def _ours(path: str, sight: Sight, *kinds: str) -> list[Heard]:
+    return [one for one in sight.heard if one.path == path and one.kind in kinds]
+
+
+def _ending(path: str, baseline: Baseline, sight: Sight) -> tuple[Ending | None, str]:
+    """How a run of our file ended; a completion anywhere outweighs every failure."""
+    if any(one.time is not None for one in _ours(path, sight, DONE)):
+        return Ending.COMPLETED, "the printer reported it done"
+    successes, failures = _grown(baseline, sight)
+    prints = sight.prints
+    if successes and prints is not None and prints.last_success and prints.last_time is not None:
+        return Ending.COMPLETED, "the printer's history has it as printed"
+    failed = _ours(path, sight, FAILED, CANCELLED)
+    if failed:
+        why = next((one.reason for one in reversed(failed) if one.reason), "")
+        said = f"the printer reported it failed: {why}" if why else "the printer reported it failed"
+        return Ending.FAILED, "it was cancelled on the printer" if why == "cancelled" else said
+    if failures:
+        return Ending.FAILED, "the printer's history has it as failed"
+    return None, ""
+
+
+def _grown(baseline: Baseline, sight: Sight) -> tuple[int, int]:
+    """By how much our file's history has grown; nothing where either end is not known."""
+    if baseline.prints is None or sight.prints is None:
+        return 0, 0
+    return (
+        sight.prints.successes - baseline.prints.successes,
+        sight.prints.failures - baseline.prints.failures,
+    )
+
+
+def _doubt(
+    path: str, baseline: Baseline, sight: Sight, run: Run, ending: Ending | None
+) -> str | None:
+    """The contradiction that only a person can settle, if there is one."""
+    if (
+        run is Run.NONE
+        and ending is not Ending.COMPLETED
+        and _claims_completion(path, baseline, sight)
+    ):
+        return (
+            "the printer calls it completed without a print time, so nobody knows what it printed"
+        )
+    if not sight.unbroken:
+        return None
+    starts = [one for one in sight.heard if one.kind == STARTED]
+    if run is not Run.NONE:
+        return _doubt_run(path, starts, proven=sight.proven)
+    if not _open_start(path, sight):
+        return None
+    job = sight.jobs[-1]
+    if job.phase in _RUNS:
+        shown = f"shows {job.path} running" if job.path else "prints no file"
+        return f"the printer announced the start of our file, but {shown}"
+    if job.phase is Phase.IDLE and sight.proven:
+        return "the printer announced the start of our file, but it neither runs nor ended"
+    return None
+
+
+def _doubt_run(path: str, starts: Sequence[Heard], *, proven: bool) -> str | None:
+    if not any(one.path == path for one in starts):
+        if not proven:
+            return "the printer shows our file running, but its announcements were not heard yet"
+        return "the printer shows our file running, but never announced its start"
+    if starts[-1].path != path:
+        return f"the printer announced the start of {starts[-1].path}, but shows our file running"
+    return None
+
+
+def _claims_completion(path: str, baseline: Baseline, sight: Sight) -> bool:
+    return bool(_ours(path, sight, DONE)) or _grown(baseline, sight)[0] > 0
+
+
+def _open_start(path: str, sight: Sight) -> bool:
+    """Whether the last thing heard of our file is that it started."""
+    ours = _ours(path, sight, *JOURNALLED)
+    return bool(ours) and ours[-1].kind == STARTED
+
+
+def _silent(path: str, baseline: Baseline, sight: Sight, run: Run) -> bool:
+    """The proof that our file never ran: an unbroken channel on which nothing was heard of it."""
+    held = sight.unbroken and sight.proven and run is Run.NONE
+    if not held or _ours(path, sight, *JOURNALLED) or any(job.runs(path) for job in sight.jobs):
+        return False
+    if sight.marks - baseline.marks or _grown(baseline, sight) != (0, 0):
+        return False
+    job = sight.jobs[-1]
+    nameless = any(one.path is None for one in sight.heard) or (
+        job.phase in _RUNS and job.path is None
+    )
+    unlinked = job.path == path and job.origin == _LOCAL and not sight.stored
+    return not nameless and not unlinked
+
+
+def _others_ran(path: str, baseline: Baseline, sight: Sight) -> bool:
+    """True unless it is known that no other file ran since the intent."""
+    if not sight.unbroken or any(one.path != path for one in sight.heard):
+        return True
+    fresh = len(sight.marks - baseline.marks)
+    return fresh > len(_ours(path, sight, STARTED)) or _runs_other(path, sight)
+
+
+def _runs_other(path: str, sight: Sight) -> bool:
+    return any(job.phase in _RUNS and not job.runs(path) for job in sight.jobs)
+
+
+def _facts(sight: Sight, path: str, baseline: Baseline | None) -> dict[str, Any]:
+    """What the evidence was made of, for people and for the record."""
+    prints = sight.prints
+    return {
+        "states": [job.text for job in sight.jobs],
+        "file": sight.jobs[-1].path,
+        "stored": sight.stored,
+        "prints": None
+        if prints is None
+        else {
+            "success": prints.successes,
+            "failure": prints.failures,
+            "last": prints.last_success,
+            "seconds": prints.last_time,
+        },
+        "unbroken": sight.unbroken,
+        "events": [
+            {"event": one.kind, "ours": one.path == path, "seconds": one.time, "why": one.reason}
+            for one in sight.heard[-FACTS_LIMIT:]
+        ],
+        "new_markings": 0 if baseline is None else len(sight.marks - baseline.marks),
+    }
+
+
+def fingerprint(job: Job, entries: object) -> str:
+    """A digest of everything the host keeps across a restart of ours.
+
+    Current file, class of its state, and the history of every file that was ever printed. Files
+    that never were, and the host's clock, make no difference.
+    """
+    printed = sorted(
+        [entry["path"], prints.successes, prints.failures, prints.last_success, prints.last_time]
+        for entry in walk(entries)
+        if (prints := read_prints(entry)) != Prints()
+    )
+    kept = [job.path, job.origin, job.phase.value, printed]
+    return hashlib.sha256(orjson.dumps(kept)).hexdigest()
