@@ -41,7 +41,11 @@ _JOB_BY_NUMBER = select(jobs).where(jobs.c.number == bindparam("number"))
 _JOB_LOCKED = _JOB.with_for_update()
 _PRINTS_OF = select(prints).where(prints.c.job_id == bindparam("job_id")).order_by(prints.c.number)
 _KEY = select(idempotency).where(idempotency.c.key == bindparam("of_key"))
-_FILE = select(print_files.c.id).where(print_files.c.id == bindparam("file_id"))
+_FILE = (
+    select(print_files.c.id, print_files.c.name)
+    .where(print_files.c.id == bindparam("file_id"))
+    .where(print_files.c.state != "deleted")
+)
 _NEW_JOB = insert(jobs)
 _NEW_KEY = insert(idempotency)
 
@@ -98,7 +102,8 @@ async def create_job(
     known = await _known_key(tx, key)
     if known is not None:
         return await get_job(tx, known), False
-    if await tx.row(_FILE, {"file_id": order.file_id}) is None:
+    file = await tx.row(_FILE, {"file_id": order.file_id})
+    if file is None:
         message = f"there is no print file {order.file_id}"
         raise UnknownFile(message)
     number = await tx.next_number("job")
@@ -106,6 +111,7 @@ async def create_job(
         _NEW_JOB,
         _job_columns(order)
         | {
+            "name": order.name or file["name"],
             "id": job_id,
             "number": number,
             "created_at": stamp.micros,

@@ -30,10 +30,9 @@ class JobService:
         Raises UnknownFile, InvalidJob, KeyReused.
         """
         self._check(order)
-        named = order if order.name else replace(order, name=order.file_id)
         stamp = self._parts.stamp(1 + 2 * order.copies)
         job, created = await self._parts.storage.write(
-            repository.create_job, self._parts.new_id(), named, key, stamp
+            repository.create_job, self._parts.new_id(), order, key, stamp
         )
         self._parts.planner.wake()
         return await self.job(job.id), created

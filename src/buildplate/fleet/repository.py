@@ -220,7 +220,7 @@ async def retire_printer(
 @script
 async def take_over(
     tx: Tx, node: str, steward: PrintSteward, events: Mapping[str, EventRecord]
-) -> list[PrinterRecord]:
+) -> None:
     """Make `node` the owner of the named printers: new fences, new versions of their prints."""
     for printer_id, event in events.items():
         await tx.change(
@@ -231,7 +231,6 @@ async def take_over(
         record = await get_printer(tx, printer_id)
         await steward.take_over(tx, printer_id, record.fence)
         await tx.record(event)
-    return await list_printers(tx)
 
 
 _SET_BED = (

@@ -57,14 +57,18 @@ class FleetService:
         """Every printer in service as the planner sees it."""
         return [session.as_printer() for session in self._sessions.values()]
 
-    async def start(self) -> None:
-        """Take every printer over and open its session."""
+    async def own(self) -> None:
+        """Take every printer over: new fences, new versions of their active prints."""
         self._parts.lease.renew()
         records = await self._parts.storage.read(repository.list_printers)
         events = {record.id: self._event("printer.owned", record.id) for record in records}
-        records = await self._parts.storage.write(
+        await self._parts.storage.write(
             repository.take_over, self._node, self._parts.steward, events
         )
+
+    async def start(self) -> None:
+        """Open a session for every printer in service; `own` comes first."""
+        records = await self._parts.storage.read(repository.list_printers)
         orders = await self._parts.storage.read(repository.open_commands)
         for record in records:
             self._open(record, [order for order in orders if order.printer_id == record.id])

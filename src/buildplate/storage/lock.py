@@ -43,6 +43,17 @@ class ProcessLock:
         if descriptor is not None:
             os.close(descriptor)
 
+    @property
+    def held(self) -> bool:
+        """Whether the lock is ours and still stands where the next server would look for it."""
+        if self._descriptor is None:
+            return False
+        try:
+            ours, there = os.fstat(self._descriptor), self._path.stat()
+        except OSError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+
     def _write_pid(self, descriptor: int) -> None:
         try:
             os.ftruncate(descriptor, 0)

@@ -86,6 +86,10 @@ class SqliteStorage:
         readers.start()
         self._running = _Running(loop, writer, readers)
 
+    def owned(self) -> bool:
+        """Whether this process still is the one owner of the database."""
+        return self._lock.held
+
     async def close(self) -> None:
         """See `Storage.close`."""
         running, self._running = self._running, None

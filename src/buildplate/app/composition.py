@@ -1,0 +1,248 @@
+"""The composition root: the only place that knows all the concrete parts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+import uuid_utils
+
+from buildplate.access.repository import SqlKeys
+from buildplate.access.service import KeyService
+from buildplate.app.clock import SystemClock
+from buildplate.app.print_files import JobsOfFiles, JoinedFiles
+from buildplate.app.settings import Settings
+from buildplate.app.supervisor import Pauses, Supervisor
+from buildplate.core.prints import Timings
+from buildplate.dispatch.parts import DispatchParts
+from buildplate.dispatch.planner import Planner
+from buildplate.dispatch.print_service import PrintService
+from buildplate.dispatch.queue_service import QueueService
+from buildplate.dispatch.service import JobService
+from buildplate.dispatch.steward import Steward, StewardParts
+from buildplate.drivers.sdk import Manifest
+from buildplate.files.analyser import LocalAnalyser
+from buildplate.files.repository import SqlFiles
+from buildplate.files.service import FileRoom, FilesConfig, FileService
+from buildplate.files.store import LocalBlobStore
+from buildplate.files.tasks import AnalysisWorker
+from buildplate.fleet.commands import CommandService
+from buildplate.fleet.leases import Lease
+from buildplate.fleet.model import FleetTimings
+from buildplate.fleet.ports import Clock
+from buildplate.fleet.service import FleetService
+from buildplate.fleet.session import SessionParts
+from buildplate.fleet.transfers import TransferSlots
+from buildplate.storage import Bus, OutboxRelay, SqliteConfig, SqliteStorage
+
+
+@dataclass(frozen=True, slots=True)
+class Farm:
+    """A running farm: every use case, and the storage beneath."""
+
+    storage: SqliteStorage
+    bus: Bus
+    fleet: FleetService
+    commands: CommandService
+    jobs: JobService
+    prints: PrintService
+    queue: QueueService
+    files: FileService
+    keys: KeyService
+    clock: Clock
+    joined_files: JoinedFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Every duration that the farm's time factor scales."""
+
+    fleet: FleetTimings
+    prints: Timings
+    give_back: timedelta
+
+
+def durations(settings: Settings) -> Durations:
+    """The farm's durations, divided by the time factor."""
+    by = settings.time_factor
+    plain = FleetTimings()
+    fleet = FleetTimings(
+        connect=plain.connect / by,
+        look=plain.look / by,
+        poll=settings.poll_seconds / by,
+        min_look=plain.min_look / by,
+        backoff_first=settings.backoff_first_seconds / by,
+        backoff_last=settings.backoff_last_seconds / by,
+        auth_retry=plain.auth_retry / by,
+        command=plain.command / by,
+        settle=plain.settle / by,
+        bed_gap=settings.bed_gap_seconds / by,
+        seen_every=plain.seen_every / by,
+        transfer_stall=plain.transfer_stall / by,
+        lease=plain.lease,
+    )
+    base = Timings()
+    prints = Timings(
+        settle=base.settle / by,
+        patience=base.patience / by,
+        resend=base.resend / by,
+        upload_pause=base.upload_pause / by,
+        upload_tries=base.upload_tries,
+    )
+    return Durations(fleet, prints, timedelta(seconds=5 / by))
+
+
+def new_id() -> str:
+    """A fresh UUIDv7."""
+    return str(uuid_utils.uuid7())
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What tests may put in the place of the machine's own."""
+
+    clock: Clock
+    on_step: Callable[[str], None] | None = None
+
+
+@asynccontextmanager
+async def open_farm(
+    settings: Settings, manifests: Mapping[str, Manifest], outside: Outside | None = None
+) -> AsyncIterator[Farm]:
+    """Open the database and the files, take the printers over, and run until the block ends."""
+    outside = outside or Outside(SystemClock())
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    storage = SqliteStorage(SqliteConfig(settings.database_path))
+    await storage.open()
+    storage.on_step = outside.on_step
+    try:
+        async with (
+            LocalBlobStore(settings.data_dir / "files") as blobs,
+            Supervisor(Pauses(last=30.0 / settings.time_factor)) as supervisor,
+        ):
+            built = _Build(settings, manifests, outside, storage, blobs, supervisor)
+            async with built.running() as farm:
+                yield farm
+    finally:
+        await storage.close()
+
+
+class _Build:
+    """Joins the rooms of one farm."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        manifests: Mapping[str, Manifest],
+        outside: Outside,
+        storage: SqliteStorage,
+        blobs: LocalBlobStore,
+        supervisor: Supervisor,
+    ) -> None:
+        self._settings = settings
+        self._clock = outside.clock
+        self._storage = storage
+        self._supervisor = supervisor
+        self._durations = durations(settings)
+        self._log = structlog.get_logger("farm")
+        self._files, self._analysis = self._file_room(blobs)
+        self._joined = JoinedFiles(storage, self._files)
+        self._planner = Planner(storage, self._joined, self._clock, new_id, self._log)
+        self._steward = Steward(self._steward_parts())
+        parts = self._session_parts()
+        self._fleet = FleetService(parts, manifests, supervisor, new_id())
+        self._commands = CommandService(parts, self._fleet)
+        self._bus = Bus()
+
+    def _file_room(self, blobs: LocalBlobStore) -> tuple[FileService, AnalysisWorker]:
+        rows = SqlFiles(self._storage)
+        analyser = LocalAnalyser(blobs)
+        worker = AnalysisWorker(rows, analyser)
+
+        def wake() -> None:
+            worker.wake()
+
+        room = FileRoom(
+            store=blobs,
+            files=rows,
+            uses=JobsOfFiles(self._storage),
+            analyser=analyser,
+            wake_analysis=wake,
+            new_id=new_id,
+            now=self._clock.now,
+        )
+        return FileService(room, FilesConfig(max_bytes=self._settings.max_file_bytes)), worker
+
+    def _steward_parts(self) -> StewardParts:
+        return StewardParts(
+            storage=self._storage,
+            files=self._joined,
+            clock=self._clock,
+            timings=self._durations.prints,
+            give_back_pause=self._durations.give_back,
+            new_id=new_id,
+            wake_planner=self._planner.wake,
+            log=self._log,
+        )
+
+    def _session_parts(self) -> SessionParts:
+        timings = self._durations.fleet
+        boot = self._clock.boot
+        return SessionParts(
+            storage=self._storage,
+            steward=self._steward,
+            clock=self._clock,
+            timings=timings,
+            lease=Lease(timings.lease, boot, self._storage.owned),
+            slots=TransferSlots(self._settings.transfers, timings.transfer_stall, boot),
+            host_locks={},
+            new_id=new_id,
+            log=self._log,
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Farm]:
+        """Start every task, in the order in which they need one another."""
+        relay = OutboxRelay(self._storage, self._bus.publish)
+        await self._files.sweep()
+        self._supervisor.start("outbox relay", relay.run)
+        self._supervisor.start("file analysis", self._analysis.run)
+        await self._fleet.own()
+        await self._steward.load()
+        await self._fleet.start()
+        self._supervisor.start("lease", self._fleet.keep_lease)
+
+        async def plan() -> None:
+            await self._planner.run(self._fleet, self._steward)
+
+        self._supervisor.start("planner", plan)
+        parts = DispatchParts(
+            storage=self._storage,
+            fleet=self._fleet,
+            commands=self._commands,
+            steward=self._steward,
+            planner=self._planner,
+            clock=self._clock,
+            new_id=new_id,
+        )
+        jobs = JobService(parts)
+        try:
+            yield Farm(
+                storage=self._storage,
+                bus=self._bus,
+                fleet=self._fleet,
+                commands=self._commands,
+                jobs=jobs,
+                prints=PrintService(parts, jobs),
+                queue=QueueService(parts),
+                files=self._files,
+                keys=KeyService(SqlKeys(self._storage), self._clock.now, new_id),
+                clock=self._clock,
+                joined_files=self._joined,
+            )
+        finally:
+            await self._fleet.stop()

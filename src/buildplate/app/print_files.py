@@ -1,0 +1,102 @@
+"""Joins the file room to dispatch: print files as planning and transfers need them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+
+from buildplate.core import jobs as core
+from buildplate.dispatch import repository as dispatch
+from buildplate.dispatch.errors import UnknownFile
+from buildplate.drivers.sdk import FileBody
+from buildplate.files import errors
+from buildplate.files.model import Analysis, FileState, PrintFile
+from buildplate.files.repository import files_by_id
+from buildplate.files.service import FileService
+from buildplate.storage import Storage
+
+_STATES = {
+    FileState.ANALYSING: core.FileState.PREPARING,
+    FileState.READY: core.FileState.READY,
+    FileState.UNREADABLE: core.FileState.READY,
+}
+KEPT = 4096
+
+
+class JoinedFiles:
+    """`dispatch.ports.PrintFiles`, fulfilled by the file room."""
+
+    def __init__(self, storage: Storage, files: FileService) -> None:
+        self._storage = storage
+        self._files = files
+        self._facts: dict[str, core.FileFacts] = {}
+
+    async def facts(self, file_ids: Collection[str]) -> dict[str, core.FileFacts]:
+        """What is known of these files; a file that is gone is left out.
+
+        A file whose analysis is done never changes, so its facts are kept.
+        """
+        unknown = [file_id for file_id in file_ids if file_id not in self._facts]
+        found = {key: self._facts[key] for key in file_ids if key in self._facts}
+        for file_id, file in (await self._storage.read(files_by_id, unknown)).items():
+            found[file_id] = facts_of(file)
+            if file.state is not FileState.ANALYSING:
+                self._keep(file_id, found[file_id])
+        return found
+
+    def forget(self, file_id: str) -> None:
+        """A file was deleted."""
+        self._facts.pop(file_id, None)
+
+    def _keep(self, file_id: str, facts: core.FileFacts) -> None:
+        if len(self._facts) >= KEPT:
+            self._facts.clear()
+        self._facts[file_id] = facts
+
+    async def body(self, file_id: str) -> FileBody:
+        """The bytes to send to a printer, final newline included; raises UnknownFile."""
+        try:
+            file = await self._files.get(file_id)
+        except errors.UnknownFile as error:
+            message = f"the print file {file_id} is gone"
+            raise UnknownFile(message) from error
+
+        def pieces() -> AsyncIterator[bytes]:
+            return self._files.printer_bytes(file)
+
+        return FileBody(file.printer_size, file.printer_sha256, pieces)
+
+
+class JobsOfFiles:
+    """`files.ports.FileUses`, fulfilled by dispatch."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def jobs_using(self, file_id: str) -> tuple[int, ...]:
+        """The numbers of the jobs that are not finished and print this file."""
+        return await self._storage.read(dispatch.jobs_using, file_id)
+
+
+def facts_of(file: PrintFile) -> core.FileFacts:
+    """What planning needs of a print file."""
+    facts = core.FileFacts(id=file.id, state=_STATES[file.state], size=file.printer_size)
+    return facts if file.analysis is None else _with_analysis(facts, file.analysis)
+
+
+def _with_analysis(facts: core.FileFacts, found: Analysis) -> core.FileFacts:
+    box = found.print_box
+    return core.FileFacts(
+        id=facts.id,
+        state=facts.state,
+        size=facts.size,
+        duration_s=found.estimated_s,
+        box=None
+        if box is None
+        else core.Box(box.min_x, box.min_y, box.min_z, box.max_x, box.max_y, box.max_z),
+        tools=frozenset(tool.tool for tool in found.tools),
+        filament_g=tuple(
+            (tool.tool, tool.filament_g) for tool in found.tools if tool.filament_g is not None
+        ),
+        max_nozzle_c=found.max_nozzle_c,
+        max_bed_c=found.max_bed_c,
+    )
