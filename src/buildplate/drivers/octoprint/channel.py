@@ -15,8 +15,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from buildplate.drivers.octoprint.client import OctoPrintClient
-from buildplate.drivers.octoprint.mapping import (
+from buildplate.drivers.octoprint.answers import (
     JOURNALLED,
     Heard,
     number,
@@ -24,6 +23,7 @@ from buildplate.drivers.octoprint.mapping import (
     read_marks,
     read_temperatures,
 )
+from buildplate.drivers.octoprint.client import OctoPrintClient
 from buildplate.drivers.sdk import (
     AuthRequired,
     DriverTimings,

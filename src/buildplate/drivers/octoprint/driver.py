@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from buildplate.drivers.octoprint import mapping
+from buildplate.drivers.octoprint import answers, mapping
+from buildplate.drivers.octoprint.answers import Job, Phase, Prints
 from buildplate.drivers.octoprint.channel import PushChannel
 from buildplate.drivers.octoprint.client import (
     CONFLICT,
@@ -19,7 +20,7 @@ from buildplate.drivers.octoprint.client import (
     Reply,
 )
 from buildplate.drivers.octoprint.config import OctoPrintSettings
-from buildplate.drivers.octoprint.mapping import Baseline, Job, Phase, Prints, Sight
+from buildplate.drivers.octoprint.mapping import Baseline, Sight
 from buildplate.drivers.sdk import (
     Answer,
     AuthRequired,
@@ -225,7 +226,7 @@ class OctoPrintDriver:
         self._channel.forget(keep)
 
     async def _job(self) -> Job:
-        return mapping.read_job(await self._client.get_json("api/job"))
+        return answers.read_job(await self._client.get_json("api/job"))
 
     async def _ready(self) -> bool | None:
         reply = await self._client.get("api/printer", "?exclude=temperature,sd")
@@ -233,7 +234,7 @@ class OctoPrintDriver:
             return None
         if reply.status != OK:
             raise HostConfused(f"the host answered {reply.status} to a read of its printer")
-        return mapping.read_ready(reply.json())
+        return answers.read_ready(reply.json())
 
     async def _prints(self, path: str) -> Prints | None:
         """The history of a stored file; None when the file is not there."""
@@ -242,7 +243,7 @@ class OctoPrintDriver:
             return None
         if reply.status != OK:
             raise HostConfused(f"the host answered {reply.status} to a read of a file")
-        return mapping.read_prints(reply.json())
+        return answers.read_prints(reply.json())
 
     async def _fingerprint(self, job: Job) -> str:
         return mapping.fingerprint(job, await self._listing())
@@ -288,7 +289,7 @@ class OctoPrintDriver:
         """Paths of stored files whose name begins with `prefix`."""
         return sorted(
             entry["path"]
-            for entry in mapping.walk(await self._listing())
+            for entry in answers.walk(await self._listing())
             if str(entry.get("name", "")).startswith(prefix)
         )
 

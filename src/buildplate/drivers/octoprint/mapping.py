@@ -1,4 +1,4 @@
-"""Turns what an OctoPrint says into readings and evidence: pure functions over plain values.
+"""Turns what an OctoPrint said into readings and evidence: pure functions over plain values.
 
 The host's times are compared with the host's times only, and ours with ours: its clock may be
 wrong. What counts as proof is the OctoPrint row of the evidence table in the driver's page.
@@ -7,95 +7,30 @@ wrong. What counts as proof is the OctoPrint row of the evidence table in the dr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import orjson
 
-from buildplate.drivers.sdk import Activity, Ending, Evidence, HostConfused, Run, Temperature
+from buildplate.drivers.octoprint.answers import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    JOURNALLED,
+    LOCAL,
+    RUNNING_PHASES,
+    STARTED,
+    Heard,
+    Job,
+    Phase,
+    Prints,
+    read_prints,
+    walk,
+)
+from buildplate.drivers.sdk import Activity, Ending, Evidence, Run
 
-MARKS_LIMIT = 1024
 FACTS_LIMIT = 24
-_LOCAL = "local"
-
-
-class Phase(StrEnum):
-    """What the host's state text amounts to."""
-
-    IDLE = "idle"
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPING = "stopping"
-    HALTED = "halted"
-    CHANGING = "changing"
-
-
-_PHASES = {
-    "Operational": Phase.IDLE,
-    "Starting": Phase.RUNNING,
-    "Printing": Phase.RUNNING,
-    "Pausing": Phase.RUNNING,
-    "Resuming": Phase.RUNNING,
-    "Finishing": Phase.RUNNING,
-    "Starting print from SD": Phase.RUNNING,
-    "Printing from SD": Phase.RUNNING,
-    "Paused": Phase.PAUSED,
-    "Cancelling": Phase.STOPPING,
-}
-_RUNS = {Phase.RUNNING: Run.RUNNING, Phase.PAUSED: Run.PAUSED, Phase.STOPPING: Run.STOPPING}
-
-STARTED = "PrintStarted"
-DONE = "PrintDone"
-FAILED = "PrintFailed"
-CANCELLED = "PrintCancelled"
-JOURNALLED = frozenset({STARTED, DONE, FAILED, CANCELLED})
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """`GET /api/job`: what the host says it does. `progress` is 0-1, `time_left` seconds."""
-
-    text: str
-    path: str | None = None
-    origin: str | None = None
-    progress: float | None = None
-    time_left: float | None = None
-    error: str = ""
-
-    @property
-    def phase(self) -> Phase:
-        """What the state's text amounts to."""
-        if self.text.startswith(("Offline", "Error", "Closed")):
-            return Phase.HALTED
-        return _PHASES.get(self.text, Phase.CHANGING)
-
-    def runs(self, path: str) -> bool:
-        """Whether this very file of the host's own storage is being printed."""
-        return self.phase in _RUNS and self.path == path and self.origin == _LOCAL
-
-
-@dataclass(frozen=True, slots=True)
-class Prints:
-    """A file's print history; `time` (s) is that of its last print, `success` how that ended."""
-
-    successes: int = 0
-    failures: int = 0
-    last_success: bool | None = None
-    last_time: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One event of the push socket. `at` is our boot-time clock, `time` the print's seconds."""
-
-    seq: int
-    at: float
-    kind: str
-    path: str | None
-    time: float | None = None
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,126 +90,6 @@ class Sight:
     marks: frozenset[float] = frozenset()
 
 
-# --- reading the host's JSON ---------------------------------------------------------------------
-
-
-def read_job(answer: Mapping[str, Any]) -> Job:
-    """`GET /api/job`; HostConfused when it is no such answer."""
-    text, job, progress = answer.get("state"), answer.get("job"), answer.get("progress")
-    if not isinstance(text, str) or not isinstance(job, Mapping):
-        raise HostConfused("the host's word on its job is not understood")
-    file = job.get("file")
-    file = file if isinstance(file, Mapping) else {}
-    progress = progress if isinstance(progress, Mapping) else {}
-    done = number(progress.get("completion"))
-    return Job(
-        text=text,
-        path=_text(file.get("path")),
-        origin=_text(file.get("origin")),
-        progress=None if done is None else min(max(done / 100, 0.0), 1.0),
-        time_left=number(progress.get("printTimeLeft")),
-        error=(_text(answer.get("error")) or "").strip()[:300],
-    )
-
-
-def read_ready(answer: Mapping[str, Any]) -> bool:
-    """Whether `GET /api/printer` says that the printer does nothing and can be talked to."""
-    state = answer.get("state")
-    flags = state.get("flags") if isinstance(state, Mapping) else None
-    if not isinstance(flags, Mapping):
-        raise HostConfused("the host's word on its printer is not understood")
-    working = ("printing", "paused", "pausing", "resuming", "cancelling", "finishing", "error")
-    return flags.get("operational") is True and not any(flags.get(flag) for flag in working)
-
-
-def read_prints(entry: Mapping[str, Any]) -> Prints:
-    """The print history in a file's entry; empty where there is none."""
-    prints = entry.get("prints")
-    if not isinstance(prints, Mapping):
-        return Prints()
-    last = prints.get("last")
-    last = last if isinstance(last, Mapping) else {}
-    success = last.get("success")
-    return Prints(
-        successes=_count(prints.get("success")),
-        failures=_count(prints.get("failure")),
-        last_success=success if isinstance(success, bool) else None,
-        last_time=number(last.get("printTime")),
-    )
-
-
-def read_marks(levels: Mapping[str, Any]) -> frozenset[float] | None:
-    """Host times of the print starts marked in a push message; None where it has no markings."""
-    marks = levels.get("markings")
-    if not isinstance(marks, Sequence) or isinstance(marks, str):
-        return None
-    found = [
-        time
-        for mark in marks
-        if isinstance(mark, Mapping)
-        and mark.get("type") == "print"
-        and (time := number(mark.get("time"))) is not None
-    ]
-    return frozenset(sorted(found)[-MARKS_LIMIT:])
-
-
-def read_event(seq: int, at: float, kind: str, payload: Mapping[str, Any]) -> Heard:
-    """One event of a print, as the journal keeps it; a file elsewhere is named with its place."""
-    origin, path = payload.get("origin"), _text(payload.get("path"))
-    return Heard(
-        seq=seq,
-        at=at,
-        kind=kind,
-        path=path if path is None or origin == _LOCAL else f"{origin}:{path}",
-        time=number(payload.get("time")),
-        reason=(_text(payload.get("reason")) or "")[:100],
-    )
-
-
-def read_temperatures(levels: Mapping[str, Any]) -> dict[str, Temperature]:
-    """The newest temperatures of a push message (°C)."""
-    temps = levels.get("temps")
-    if not isinstance(temps, Sequence) or not temps or not isinstance(temps[-1], Mapping):
-        return {}
-    return {
-        str(name): Temperature(actual, number(value.get("target")))
-        for name, value in temps[-1].items()
-        if isinstance(value, Mapping) and (actual := number(value.get("actual"))) is not None
-    }
-
-
-def walk(entries: object) -> Iterable[Mapping[str, Any]]:
-    """All files of a recursive listing, folders left out."""
-    waiting = list(entries) if isinstance(entries, Sequence) else []
-    while waiting:
-        entry = waiting.pop()
-        if not isinstance(entry, Mapping):
-            continue
-        children = entry.get("children")
-        if entry.get("type") == "folder" or isinstance(children, list):
-            waiting.extend(children or [])
-        elif isinstance(entry.get("path"), str):
-            yield entry
-
-
-def number(value: object) -> float | None:
-    """A JSON number, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-# --- deciding what it means ----------------------------------------------------------------------
-
-
 def activity(sight: Sight, ours: str | None) -> tuple[Activity, str]:
     """What the machine does, with a word for people. `ours` is the path an intent was made for."""
     job = sight.jobs[-1]
@@ -297,7 +112,7 @@ def activity(sight: Sight, ours: str | None) -> tuple[Activity, str]:
 
 def is_run(job: Job) -> bool:
     """Whether the host shows some file in print."""
-    return job.phase in _RUNS
+    return job.phase in RUNNING_PHASES
 
 
 def is_still(sight: Sight, path: str) -> bool:
@@ -311,7 +126,7 @@ def _all_run(sight: Sight, path: str | None) -> bool:
 
 def evidence(path: str, baseline: Baseline | None, sight: Sight) -> Evidence:
     """What the printer says about our file since the intent whose baseline this is."""
-    run = _RUNS[sight.jobs[-1].phase] if _all_run(sight, path) else Run.NONE
+    run = RUNNING_PHASES[sight.jobs[-1].phase] if _all_run(sight, path) else Run.NONE
     if baseline is None or not baseline.idle:
         return Evidence(run=run, began_since=False, facts=_facts(sight, path, baseline))
     ending, reason = _ending(path, baseline, sight)
@@ -378,7 +193,7 @@ def _doubt(
     if not _open_start(path, sight):
         return None
     job = sight.jobs[-1]
-    if job.phase in _RUNS:
+    if job.phase in RUNNING_PHASES:
         shown = f"shows {job.path} running" if job.path else "prints no file"
         return f"the printer announced the start of our file, but {shown}"
     if job.phase is Phase.IDLE and sight.proven:
@@ -415,9 +230,9 @@ def _silent(path: str, baseline: Baseline, sight: Sight, run: Run) -> bool:
         return False
     job = sight.jobs[-1]
     nameless = any(one.path is None for one in sight.heard) or (
-        job.phase in _RUNS and job.path is None
+        job.phase in RUNNING_PHASES and job.path is None
     )
-    unlinked = job.path == path and job.origin == _LOCAL and not sight.stored
+    unlinked = job.path == path and job.origin == LOCAL and not sight.stored
     return not nameless and not unlinked
 
 
@@ -430,7 +245,7 @@ def _others_ran(path: str, baseline: Baseline, sight: Sight) -> bool:
 
 
 def _runs_other(path: str, sight: Sight) -> bool:
-    return any(job.phase in _RUNS and not job.runs(path) for job in sight.jobs)
+    return any(job.phase in RUNNING_PHASES and not job.runs(path) for job in sight.jobs)
 
 
 def _facts(sight: Sight, path: str, baseline: Baseline | None) -> dict[str, Any]:

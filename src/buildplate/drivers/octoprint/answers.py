@@ -1,0 +1,208 @@
+"""What an OctoPrint's JSON says, as plain values; what is not understood is HostConfused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from buildplate.drivers.sdk import HostConfused, Run, Temperature
+
+MARKS_LIMIT = 1024
+LOCAL = "local"
+
+
+class Phase(StrEnum):
+    """What the host's state text amounts to."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    HALTED = "halted"
+    CHANGING = "changing"
+
+
+_PHASES = {
+    "Operational": Phase.IDLE,
+    "Starting": Phase.RUNNING,
+    "Printing": Phase.RUNNING,
+    "Pausing": Phase.RUNNING,
+    "Resuming": Phase.RUNNING,
+    "Finishing": Phase.RUNNING,
+    "Starting print from SD": Phase.RUNNING,
+    "Printing from SD": Phase.RUNNING,
+    "Paused": Phase.PAUSED,
+    "Cancelling": Phase.STOPPING,
+}
+RUNNING_PHASES = {
+    Phase.RUNNING: Run.RUNNING,
+    Phase.PAUSED: Run.PAUSED,
+    Phase.STOPPING: Run.STOPPING,
+}
+
+STARTED = "PrintStarted"
+DONE = "PrintDone"
+FAILED = "PrintFailed"
+CANCELLED = "PrintCancelled"
+JOURNALLED = frozenset({STARTED, DONE, FAILED, CANCELLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`GET /api/job`: what the host says it does. `progress` is 0-1, `time_left` seconds."""
+
+    text: str
+    path: str | None = None
+    origin: str | None = None
+    progress: float | None = None
+    time_left: float | None = None
+    error: str = ""
+
+    @property
+    def phase(self) -> Phase:
+        """What the state's text amounts to."""
+        if self.text.startswith(("Offline", "Error", "Closed")):
+            return Phase.HALTED
+        return _PHASES.get(self.text, Phase.CHANGING)
+
+    def runs(self, path: str) -> bool:
+        """Whether this very file of the host's own storage is being printed."""
+        return self.phase in RUNNING_PHASES and self.path == path and self.origin == LOCAL
+
+
+@dataclass(frozen=True, slots=True)
+class Prints:
+    """A file's print history; `time` (s) is that of its last print, `success` how that ended."""
+
+    successes: int = 0
+    failures: int = 0
+    last_success: bool | None = None
+    last_time: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One event of the push socket. `at` is our boot-time clock, `time` the print's seconds."""
+
+    seq: int
+    at: float
+    kind: str
+    path: str | None
+    time: float | None = None
+    reason: str = ""
+
+
+def read_job(answer: Mapping[str, Any]) -> Job:
+    """`GET /api/job`; HostConfused when it is no such answer."""
+    text, job, progress = answer.get("state"), answer.get("job"), answer.get("progress")
+    if not isinstance(text, str) or not isinstance(job, Mapping):
+        raise HostConfused("the host's word on its job is not understood")
+    file = job.get("file")
+    file = file if isinstance(file, Mapping) else {}
+    progress = progress if isinstance(progress, Mapping) else {}
+    done = number(progress.get("completion"))
+    return Job(
+        text=text,
+        path=_text(file.get("path")),
+        origin=_text(file.get("origin")),
+        progress=None if done is None else min(max(done / 100, 0.0), 1.0),
+        time_left=number(progress.get("printTimeLeft")),
+        error=(_text(answer.get("error")) or "").strip()[:300],
+    )
+
+
+def read_ready(answer: Mapping[str, Any]) -> bool:
+    """Whether `GET /api/printer` says that the printer does nothing and can be talked to."""
+    state = answer.get("state")
+    flags = state.get("flags") if isinstance(state, Mapping) else None
+    if not isinstance(flags, Mapping):
+        raise HostConfused("the host's word on its printer is not understood")
+    working = ("printing", "paused", "pausing", "resuming", "cancelling", "finishing", "error")
+    return flags.get("operational") is True and not any(flags.get(flag) for flag in working)
+
+
+def read_prints(entry: Mapping[str, Any]) -> Prints:
+    """The print history in a file's entry; empty where there is none."""
+    prints = entry.get("prints")
+    if not isinstance(prints, Mapping):
+        return Prints()
+    last = prints.get("last")
+    last = last if isinstance(last, Mapping) else {}
+    success = last.get("success")
+    return Prints(
+        successes=_count(prints.get("success")),
+        failures=_count(prints.get("failure")),
+        last_success=success if isinstance(success, bool) else None,
+        last_time=number(last.get("printTime")),
+    )
+
+
+def read_marks(levels: Mapping[str, Any]) -> frozenset[float] | None:
+    """Host times of the print starts marked in a push message; None where it has no markings."""
+    marks = levels.get("markings")
+    if not isinstance(marks, Sequence) or isinstance(marks, str):
+        return None
+    found = [
+        time
+        for mark in marks
+        if isinstance(mark, Mapping)
+        and mark.get("type") == "print"
+        and (time := number(mark.get("time"))) is not None
+    ]
+    return frozenset(sorted(found)[-MARKS_LIMIT:])
+
+
+def read_event(seq: int, at: float, kind: str, payload: Mapping[str, Any]) -> Heard:
+    """One event of a print, as the journal keeps it; a file elsewhere is named with its place."""
+    origin, path = payload.get("origin"), _text(payload.get("path"))
+    return Heard(
+        seq=seq,
+        at=at,
+        kind=kind,
+        path=path if path is None or origin == LOCAL else f"{origin}:{path}",
+        time=number(payload.get("time")),
+        reason=(_text(payload.get("reason")) or "")[:100],
+    )
+
+
+def read_temperatures(levels: Mapping[str, Any]) -> dict[str, Temperature]:
+    """The newest temperatures of a push message (°C)."""
+    temps = levels.get("temps")
+    if not isinstance(temps, Sequence) or not temps or not isinstance(temps[-1], Mapping):
+        return {}
+    return {
+        str(name): Temperature(actual, number(value.get("target")))
+        for name, value in temps[-1].items()
+        if isinstance(value, Mapping) and (actual := number(value.get("actual"))) is not None
+    }
+
+
+def walk(entries: object) -> Iterable[Mapping[str, Any]]:
+    """All files of a recursive listing, folders left out."""
+    waiting = list(entries) if isinstance(entries, Sequence) else []
+    while waiting:
+        entry = waiting.pop()
+        if not isinstance(entry, Mapping):
+            continue
+        children = entry.get("children")
+        if entry.get("type") == "folder" or isinstance(children, list):
+            waiting.extend(children or [])
+        elif isinstance(entry.get("path"), str):
+            yield entry
+
+
+def number(value: object) -> float | None:
+    """A JSON number, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
