@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,7 +40,6 @@ from tests.contract.storage_engines import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
 
 @pytest.fixture(params=ENGINES)
@@ -404,3 +406,69 @@ async def test_a_value_of_the_wrong_type_is_refused(
 async def test_a_value_no_driver_can_store_is_refused(storage: Storage) -> None:
     with pytest.raises(ScriptError):
         await storage.write(add, "farm", key=object())
+
+
+async def test_an_observer_that_fails_is_heard_and_stops_nobody_else(storage: Storage) -> None:
+    def fail(_: str) -> None:
+        raise LookupError
+
+    storage.on_step = fail
+    with pytest.raises(LookupError):
+        await storage.write(add, "farm", key="x")
+    storage.on_step = None
+    assert await storage.read(count, "farm") == 0
+    await storage.write(add, "farm", key="y")
+    assert await storage.read(count, "farm") == 1
+
+
+@pytest.mark.parametrize("group_limit", [1, 3, 64])
+async def test_whatever_else_runs_each_caller_gets_its_own_outcome(
+    engine: str, tmp_path: Path, seed: int, group_limit: int
+) -> None:
+    luck = random.Random(seed)
+    expected: dict[str, object] = {}
+    async with opened(engine, tmp_path, group_limit=group_limit, queue_limit=20) as storage:
+        await storage.write(add, "farm", key="taken")
+        async with asyncio.TaskGroup() as tasks:
+            for n in range(300):
+                kind = luck.choice(("good", "good", "bad", "taken", "cancelled"))
+                tasks.create_task(_one_caller(storage, f"{n}", kind, expected))
+                if luck.random() < 0.2:
+                    await asyncio.sleep(luck.random() / 200)
+        keys = {row["key"] for row in await storage.read(all_rows, tables.farm)}
+    surely = {key for key, outcome in expected.items() if outcome == "written"}
+    maybe = {key for key, outcome in expected.items() if outcome == "unknown"}
+    assert surely <= keys - {"taken"} <= surely | maybe
+
+
+async def _one_caller(storage: Storage, key: str, kind: str, outcomes: dict[str, object]) -> None:
+    if kind == "bad":
+        with pytest.raises(LookupError, match=f"^'?{key}'?$"):
+            await storage.write(fail_after_writing, key)
+    elif kind == "taken":
+        with pytest.raises(ConstraintViolated):
+            await storage.write(add, "farm", key="taken")
+    elif kind == "cancelled":
+        outcomes[key] = "unknown"
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await storage.write(add, "farm", key=key)
+                outcomes[key] = "written"
+    else:
+        await storage.write(add, "farm", key=key)
+        outcomes[key] = "written"
+
+
+def _open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_opening_and_closing_leaves_nothing_behind(engine: str, tmp_path: Path) -> None:
+    async with opened(engine, tmp_path):
+        pass
+    threads, descriptors = threading.active_count(), _open_descriptors()
+    for _ in range(10):
+        async with opened(engine, tmp_path) as storage:
+            await storage.read(count, "farm")
+    assert threading.active_count() == threads
+    assert _open_descriptors() == descriptors

@@ -142,18 +142,35 @@ async def _refused(storage: SqliteStorage) -> str:
     return refusal.value.code
 
 
-async def test_a_disk_full_during_transitions_loses_nothing_and_halves_nothing(
-    tmp_path: Path,
-) -> None:
+def on_a_small_disk(tmp_path: Path, size: str, deed: str) -> list[str]:
+    """The command that does the deed on a disk of its own that holds no more than `size`."""
     if shutil.which("unshare") is None:
         pytest.skip("needs unshare, for a small disk of its own")
     disk = tmp_path / "disk"
     disk.mkdir()
-    script = 'mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"'
+    script = f'mount -t tmpfs -o size={size} tmpfs "$0" && exec "$@"'
     namespace = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(disk))
+    return [*namespace, *CHILD, deed, str(disk / "farm.db")]
+
+
+async def test_a_disk_full_at_the_first_start_is_said_plainly(tmp_path: Path) -> None:
     done = await asyncio.to_thread(
         subprocess.run,
-        [*namespace, *CHILD, "starve", str(disk / "farm.db")],
+        on_a_small_disk(tmp_path, "64k", "make"),
+        check=False,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert b"storage.errors.StorageFull" in done.stderr.splitlines()[-1]
+
+
+async def test_a_disk_full_during_transitions_loses_nothing_and_halves_nothing(
+    tmp_path: Path,
+) -> None:
+    done = await asyncio.to_thread(
+        subprocess.run,
+        on_a_small_disk(tmp_path, "2m", "starve"),
         check=True,
         stdout=subprocess.PIPE,
         timeout=90,
