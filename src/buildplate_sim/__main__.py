@@ -7,8 +7,9 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 import uvloop
@@ -17,15 +18,27 @@ from buildplate_sim.admin import Admin
 from buildplate_sim.journal import Scribe
 from buildplate_sim.octoprint.control import FarmControl
 from buildplate_sim.octoprint.farm import Farm, FarmConfig
+from buildplate_sim.proxy.farm import ProxyConfig, ProxyControl, ProxyFarm, Target
 from buildplate_sim.samples import write_samples
 from buildplate_sim.virtual.farm import VirtualControl, VirtualFarm, VirtualFarmConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
-    from typing import Any
 
     Later = Callable[[Coroutine[Any, Any, None]], object]
-    AnyFarm = Farm | VirtualFarm
+
+
+class Part(Protocol):
+    """One kind of thing that the process plays."""
+
+    async def open(self) -> None:
+        """Listen."""
+
+    def close(self) -> None:
+        """End."""
+
+    def announcement(self) -> list[dict[str, Any]]:
+        """What whoever started the process wants to know of each printer."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,6 +59,11 @@ def _parser() -> argparse.ArgumentParser:
     octoprints = kinds.add_parser("octoprints", parents=[common], help="simulated OctoPrints")
     octoprints.add_argument("--push-interval", type=float, default=0.5, help="real seconds")
     octoprints.add_argument("--no-connect", action="store_true", help="printers start offline")
+    octoprints.add_argument("--proxy", action="store_true", help="a fault proxy before each")
+    proxy = kinds.add_parser("proxy", parents=[common], help="fault proxies before other hosts")
+    proxy.add_argument("--upstream", action="append", required=True, help="address:port")
+    for kind in (octoprints, proxy):
+        kind.add_argument("--proxy-base-address", default="127.0.1.10", help="of the first one")
     kinds.add_parser("virtual", parents=[common], help="virtual printers, the demo's")
     samples = kinds.add_parser("samples", help="write the demo's G-code files")
     samples.add_argument("--out", type=Path, required=True, help="a folder")
@@ -67,36 +85,70 @@ def _stop_events(options: argparse.Namespace, stop: asyncio.Event) -> None:
         loop.add_reader(descriptor, look)
 
 
-def _farm(options: argparse.Namespace, scribe: Scribe, admin: Admin, later: Later) -> AnyFarm:
-    if options.kind == "virtual":
-        virtual = VirtualFarm(
-            VirtualFarmConfig(
-                count=options.count,
-                base_address=options.base_address,
-                port=options.port,
-                state_dir=options.state_dir,
-                time_factor=options.time_factor,
-            ),
-            scribe,
-        )
-        VirtualControl(virtual, admin)
-        return virtual
-    farm = Farm(
-        FarmConfig(
-            count=options.count,
-            base_address=options.base_address,
-            port=options.port,
-            state_dir=options.state_dir,
-            time_factor=options.time_factor,
-            seed=options.seed,
-            push_interval_s=options.push_interval,
-            connect=not options.no_connect,
-        ),
-        scribe,
-        later,
+def _virtual(options: argparse.Namespace, scribe: Scribe, admin: Admin) -> list[Part]:
+    config = VirtualFarmConfig(
+        count=options.count,
+        base_address=options.base_address,
+        port=options.port,
+        state_dir=options.state_dir,
+        time_factor=options.time_factor,
     )
+    farm = VirtualFarm(config, scribe)
+    VirtualControl(farm, admin)
+    return [farm]
+
+
+def _octoprints(
+    options: argparse.Namespace, scribe: Scribe, admin: Admin, later: Later
+) -> list[Part]:
+    config = FarmConfig(
+        count=options.count,
+        base_address=options.base_address,
+        port=options.port,
+        state_dir=options.state_dir,
+        time_factor=options.time_factor,
+        seed=options.seed,
+        push_interval_s=options.push_interval,
+        connect=not options.no_connect,
+    )
+    farm = Farm(config, scribe, later)
     FarmControl(farm, admin)
-    return farm
+    if not options.proxy:
+        return [farm]
+    targets = [Target(host.name, partial(getattr, host, "address")) for host in farm.hosts.values()]
+    proxies = ProxyFarm(_proxy_config(options), targets, later, farm.act)
+    ProxyControl(proxies, admin)
+    return [farm, proxies]
+
+
+def _proxy(options: argparse.Namespace, admin: Admin, later: Later) -> list[Part]:
+    targets = []
+    for index, upstream in enumerate(options.upstream):
+        host, _, port = upstream.rpartition(":")
+        address = (host, int(port))
+        targets.append(Target(f"proxy-{index + 1:03d}", partial(tuple[str, int], address)))
+    proxies = ProxyFarm(_proxy_config(options), targets, later)
+    ProxyControl(proxies, admin)
+    return [proxies]
+
+
+def _proxy_config(options: argparse.Namespace) -> ProxyConfig:
+    return ProxyConfig(
+        base_address=options.proxy_base_address,
+        port=options.port,
+        state_dir=options.state_dir,
+        time_factor=options.time_factor,
+        seed=options.seed,
+    )
+
+
+def _announced(options: argparse.Namespace, admin: Admin, parts: list[Part]) -> bytes:
+    printers: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        for entry in part.announcement():
+            printers.setdefault(entry["name"], {}).update(entry)
+    ready = {"ready": True, "kind": options.kind, "admin": admin.url}
+    return orjson.dumps({**ready, "printers": list(printers.values())})
 
 
 async def _serve(options: argparse.Namespace) -> None:
@@ -106,14 +158,20 @@ async def _serve(options: argparse.Namespace) -> None:
     scribe = Scribe()
     admin = Admin()
     async with asyncio.TaskGroup() as tasks:
-        farm = _farm(options, scribe, admin, tasks.create_task)
-        await farm.open()
+        if options.kind == "virtual":
+            parts = _virtual(options, scribe, admin)
+        elif options.kind == "proxy":
+            parts = _proxy(options, admin, tasks.create_task)
+        else:
+            parts = _octoprints(options, scribe, admin, tasks.create_task)
+        for part in parts:
+            await part.open()
         await admin.listen(options.admin_address, options.admin_port)
-        ready = {"ready": True, "kind": options.kind, "admin": admin.url}
-        print(orjson.dumps({**ready, "printers": farm.announcement()}).decode(), flush=True)  # noqa: T201 -- the line its starter waits for
+        print(_announced(options, admin, parts).decode(), flush=True)  # noqa: T201 -- the line its starter waits for
         await stop.wait()
         admin.close()
-        farm.close()
+        for part in reversed(parts):
+            part.close()
     scribe.stop()
 
 

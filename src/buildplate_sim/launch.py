@@ -77,6 +77,25 @@ class AdminClient:
         entries: list[dict[str, Any]] = await self.request("GET", f"/printers/{name}/log")
         return [entry for entry in entries if event in {None, entry["event"]}]
 
+    async def proxy_rule(self, name: str, at: str, play: str, **rest: Any) -> None:
+        """Let the fault proxy play a fault at the next occasions that match."""
+        await self.request("POST", f"/proxies/{name}/rules", {"at": at, "play": play, **rest})
+
+    async def proxy_rates(
+        self, name: str, rates: dict[str, float], params: dict[str, dict[str, Any]] | None = None
+    ) -> None:
+        """Let the fault proxy play faults by chance: `{"request.hold": 0.05}`."""
+        body = {"rates": rates, "params": params or {}}
+        await self.request("POST", f"/proxies/{name}/rates", body)
+
+    async def proxy_do(self, name: str, action: str, **params: Any) -> None:
+        """`cut`, `cut-sockets` or `hold-sockets` (`seconds`)."""
+        await self.request("POST", f"/proxies/{name}/do/{action}", params)
+
+    async def clear_proxy_rules(self, name: str) -> None:
+        """Let the proxy pass everything on."""
+        await self.request("DELETE", f"/proxies/{name}/rules")
+
     async def completions(self) -> dict[str, dict[str, int]]:
         """Per sha256 how often it was started and completed; and collisions per printer."""
         return dict(await self.request("GET", "/completions"))
@@ -142,9 +161,13 @@ async def octoprints(
     seed: int = 0,
     base_address: str = "127.0.0.10",
     port: int = 0,
+    proxy: bool = False,
     more: Sequence[str] = (),
 ) -> AsyncIterator[Simulator]:
-    """A process of simulated OctoPrints for as long as the block runs."""
+    """A process of simulated OctoPrints for as long as the block runs.
+
+    With `proxy` each printer has a `proxy_url` too, which goes through the fault proxy.
+    """
     simulator = await Simulator.start(
         [
             "octoprints",
@@ -154,6 +177,7 @@ async def octoprints(
             f"--seed={seed}",
             f"--base-address={base_address}",
             f"--port={port}",
+            *(["--proxy"] if proxy else []),
             *more,
         ]
     )

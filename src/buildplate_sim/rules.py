@@ -46,10 +46,6 @@ class Rule:
             and fnmatchcase(command, self.command)
         )
 
-    def number(self, name: str, default: float) -> float:
-        """A numeric parameter."""
-        return float(self.params.get(name, default))
-
 
 class RuleBook:
     """The rules of one simulated machine; the first that matches and rolls is played."""
@@ -84,6 +80,14 @@ class RuleBook:
             at, _, play = name.partition(".")
             wanted = {"at": at, "play": play, "chance": chance, "times": FOREVER}
             self.add({**wanted, "params": params.get(name, {})})
+
+    def draw(self, rule: Rule, name: str, default: float) -> float:
+        """A rule's numeric parameter: given, or drawn from a pair of bounds."""
+        value = rule.params.get(name, default)
+        if isinstance(value, list):
+            low, high = value
+            return self._random.uniform(float(low), float(high))
+        return float(value)
 
     def take(self, at: str, method: str = "", path: str = "", command: str = "") -> Rule | None:
         """The rule to play at this occasion, if any."""

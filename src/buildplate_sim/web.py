@@ -35,7 +35,7 @@ class BodySink(Protocol):
         """The body ended too early: its sender is gone."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Request:
     """One request, complete once its site is told so."""
 
@@ -47,6 +47,11 @@ class Request:
     body: bytearray = field(default_factory=bytearray)
     sink: BodySink | None = None
     reply: Reply | None = None
+
+    @property
+    def base(self) -> str:
+        """The address that the client believes to talk to."""
+        return f"http://{self.headers.get('host', '')}"
 
     def json(self) -> Any:
         """The body as JSON; `ValueError` when it is none."""
@@ -84,6 +89,16 @@ def json_reply(value: Any, status: int = 200, **headers: str) -> Reply:
     return Reply(status, orjson.dumps(value), headers=headers)
 
 
+class Source(Protocol):
+    """Whatever feeds a connection and can be asked to wait."""
+
+    def pause(self) -> None:
+        """The client reads slower than this is sent."""
+
+    def resume(self) -> None:
+        """The client has caught up, or is gone."""
+
+
 class Site(Protocol):
     """What a listening address does with its connections and requests."""
 
@@ -114,6 +129,7 @@ class Connection(asyncio.Protocol):
         self._arriving: Request | None = None
         self._waiting: deque[Request] = deque()
         self._pump: _FilePump | None = None
+        self.source: Source | None = None
         self.closing = False
 
     # --- asyncio's side
@@ -145,21 +161,22 @@ class Connection(asyncio.Protocol):
         self.transport = None
         if self._arriving is not None and self._arriving.sink is not None:
             self._arriving.sink.abort()
-        if self._pump is not None:
-            self._pump.resume()
+        self.resume_writing()
         if self.socket is not None:
             self.socket.lost()
         self.site.closed(self)
 
     def pause_writing(self) -> None:
         """The client reads slower than we write."""
-        if self._pump is not None:
-            self._pump.pause()
+        for source in (self._pump, self.source):
+            if source is not None:
+                source.pause()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        if self._pump is not None:
-            self._pump.resume()
+        for source in (self._pump, self.source):
+            if source is not None:
+                source.resume()
 
     # --- httptools' side
 
@@ -223,9 +240,19 @@ class Connection(asyncio.Protocol):
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(data)
 
+    def settled(self, request: Request) -> None:
+        """The request was answered by `write`, or will not be answered at all."""
+        if request in self._waiting:
+            self._waiting.remove(request)
+
+    def tunnel(self, request: Request, socket: WebSocket) -> None:
+        """Hand everything that arrives from now on to `socket`, raw."""
+        self.settled(request)
+        self.socket = socket
+
     def upgrade(self, request: Request, socket: Callable[[Connection], WebSocket]) -> None:
         """Turn the connection into a websocket."""
-        self._waiting.remove(request)
+        self.settled(request)
         key = accept_key(request.headers.get("sec-websocket-key", ""))
         self.write(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"

@@ -65,7 +65,7 @@ class Delivery:
         elif rule.play == "reset":
             connection.reset()
         elif rule.play == "hold":
-            seconds = rule.number("seconds", 30.0)
+            seconds = host.rules.draw(rule, "seconds", 30.0)
             host.pulse.after(seconds, lambda: self._carry_out(connection, request, command))
         elif rule.play == "error":
             connection.answer(request, error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL))
@@ -97,7 +97,7 @@ class Delivery:
     def _spoil(self, connection: Connection, request: Request, reply: Reply, rule: Rule) -> None:
         host = self._host
         if rule.play == "slow":
-            seconds = rule.number("seconds", 5.0)
+            seconds = host.rules.draw(rule, "seconds", 5.0)
             host.pulse.after(seconds, lambda: connection.answer(request, reply))
         elif rule.play == "cut":
             connection.reset()
@@ -110,7 +110,7 @@ class Delivery:
         elif rule.play == "error":
             connection.answer(request, error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL))
         elif rule.play == "drip":
-            drip = Drip(host, rule.number("interval_s", 1.0))
+            drip = Drip(host, host.rules.draw(rule, "interval_s", 1.0))
             drip.send(connection, reply.head() + reply.body)
 
 

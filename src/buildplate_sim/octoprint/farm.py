@@ -84,6 +84,10 @@ class Farm:
         for host in self.hosts.values():
             host.close()
 
+    def act(self, name: str, action: str) -> None:
+        """Do something to a host by name, as the proxy may."""
+        self.hosts[name].plays.play(action, {"down_s": 4.0})
+
     def announcement(self) -> list[dict[str, Any]]:
         """What whoever started the process wants to know."""
         return [

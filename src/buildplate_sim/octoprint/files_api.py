@@ -54,7 +54,7 @@ class FilesApi:
         if path.startswith(RESOURCE):
             stored = self._stored(path.removeprefix(RESOURCE))
             if method == "GET":
-                entry = self._host.shelf.entry(stored, self._host.base, self._host.skew)
+                entry = self._host.shelf.entry(stored, request.base, self._host.skew)
                 return json_reply(entry)
             if method == "POST":
                 return self._command(stored, request)
@@ -76,7 +76,7 @@ class FilesApi:
     def list_all(self, request: Request) -> Reply:
         """`GET /api/files` and `/api/files/local`."""
         recursive = truthy(request.query.get("recursive", ""))
-        files = self._host.shelf.listing(self._host.base, recursive=recursive, skew=self._host.skew)
+        files = self._host.shelf.listing(request.base, recursive=recursive, skew=self._host.skew)
         return json_reply({"files": files, "free": 100 << 30, "total": 250 << 30})
 
     # --- commands on one file
@@ -128,16 +128,16 @@ class FilesApi:
             text = "No file to upload and no folder to create"
             return error_reply(HTTPStatus.BAD_REQUEST, text)
         try:
-            return self._store(upload)
+            return self._store(upload, request.base)
         finally:
             upload.abort()
 
-    def _store(self, upload: Upload) -> Reply:
+    def _store(self, upload: Upload, base: str) -> Reply:
         if upload.failed is not None:
             return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
         folder = upload.fields.get("path", "").strip("/")
         if upload.incoming is None or upload.filename is None:
-            return self._make_folder(folder, upload.fields.get("foldername"))
+            return self._make_folder(base, folder, upload.fields.get("foldername"))
         try:
             path = self._host.shelf.target(folder, upload.filename)
         except BadNameError:
@@ -153,9 +153,9 @@ class FilesApi:
         incoming, upload.incoming = upload.incoming, None
         stored = self._host.shelf.keep(incoming, path, upload.filename, USER)
         self._host.journal.write("stored", path=path, size=stored.size, sha256=stored.sha256)
-        return self._stored_answer(stored, upload.fields)
+        return self._stored_answer(stored, upload.fields, base)
 
-    def _stored_answer(self, stored: Stored, fields: dict[str, str]) -> Reply:
+    def _stored_answer(self, stored: Stored, fields: dict[str, str], base: str) -> Reply:
         software = self._software
         name, path = stored.name, stored.path
         kinds = {"type": ["machinecode", "gcode"], "operation": "add"}
@@ -175,7 +175,6 @@ class FilesApi:
         }
         software.emit("Upload", {"name": name, "path": path, "target": "local", **told, **done})
         place = quote(path)
-        base = self._host.base
         refs = {
             "download": f"{base}{DOWNLOAD}{place}",
             "resource": f"{base}{RESOURCE}{place}",
@@ -189,14 +188,14 @@ class FilesApi:
         }
         return json_reply(answer, HTTPStatus.CREATED, Location=refs["resource"])
 
-    def _make_folder(self, parent: str, name: str | None) -> Reply:
+    def _make_folder(self, base: str, parent: str, name: str | None) -> Reply:
         if not name:
             text = "No file to upload and no folder to create"
             return error_reply(HTTPStatus.BAD_REQUEST, text)
         path = f"{parent}/{name}".strip("/")
         self._host.shelf.make_folder(path)
         self._host.shelf.save()
-        refs = {"resource": f"{self._host.base}{RESOURCE}{quote(path)}"}
+        refs = {"resource": f"{base}{RESOURCE}{quote(path)}"}
         folder = {"name": name, "origin": "local", "path": path, "refs": refs}
         answer = {"done": True, "folder": folder}
         return json_reply(answer, HTTPStatus.CREATED, Location=refs["resource"])

@@ -48,7 +48,7 @@ class Launcher:
             return True
         delay = self._host.random.uniform(*IN_FLIGHT_S)
         if play == "late" and rule is not None:
-            delay = rule.number("seconds", 25.0)
+            delay = self._host.rules.draw(rule, "seconds", 25.0)
         self.flight = flight
         flight.timer = self._software.after(delay, lambda: self._arrive(flight))
         return True

@@ -95,7 +95,7 @@ class Plays:
         rule = host.rules.take("print", path=path)
         if rule is None or run is None:
             return
-        delay = rule.number("fraction", 0.5) * run.timeline.length
+        delay = host.rules.draw(rule, "fraction", 0.5) * run.timeline.length
 
         def strike() -> None:
             if run is host.machine.run and not run.ended and host.software is not None:

@@ -1,0 +1,1 @@
+"""The fault proxy: stands between Buildplate and printers, and outlives Buildplate."""
