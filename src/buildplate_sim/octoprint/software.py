@@ -139,8 +139,11 @@ class OctoPrint:
             return
         self.error = ""
         self.emit("Connecting", {})
-        self.after(OPENING_S, lambda: self.change(State.OPENING))
-        self.after(OPENED_S, self._connected)
+        self.after(OPENING_S, self._opening)
+
+    def _opening(self) -> None:
+        self.change(State.OPENING)
+        self.after(OPENED_S - OPENING_S, self._connected)
 
     def _connected(self) -> None:
         if self.state is not State.OPENING:
