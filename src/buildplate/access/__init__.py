@@ -1,1 +1,1 @@
-"""Who may do what: API keys, roles and their checks."""
+"""API keys and roles: who may call the program, and to do what."""

@@ -1,0 +1,132 @@
+"""The rows of API keys in the database."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import bindparam, insert, select, update
+
+from buildplate.access.errors import LastAdmin, UnknownKey
+from buildplate.access.model import ApiKey, Role
+from buildplate.storage import EventRecord, Row, Storage, Tx, from_micros, script, to_micros
+from buildplate.storage.tables import api_keys
+
+_ADD = insert(api_keys)
+_ALL = select(api_keys).order_by(api_keys.c.id.desc())
+_ANY = select(api_keys.c.id).limit(1)
+_BY_HASH = select(api_keys).where(api_keys.c.sha256 == bindparam("of_sha256"))
+_BY_ID = select(api_keys).where(api_keys.c.id == bindparam("key_id"))
+_OTHER_ADMIN = (
+    select(api_keys.c.id)
+    .where(api_keys.c.role == Role.ADMIN.value)
+    .where(api_keys.c.id != bindparam("key_id"))
+    .where(api_keys.c.revoked_at.is_(None))
+    .where(api_keys.c.expires_at.is_(None))
+    .limit(1)
+)
+_REVOKE = (
+    update(api_keys)
+    .where(api_keys.c.id == bindparam("key_id"))
+    .values(revoked_at=bindparam("new_revoked_at"))
+)
+
+
+def key_from(row: Row) -> ApiKey:
+    """One row of `api_keys` as a value."""
+    expires, revoked = row["expires_at"], row["revoked_at"]
+    return ApiKey(
+        id=row["id"],
+        name=row["name"],
+        sha256=row["sha256"],
+        role=Role(row["role"]),
+        created_at=from_micros(row["created_at"]),
+        expires_at=None if expires is None else from_micros(expires),
+        revoked_at=None if revoked is None else from_micros(revoked),
+    )
+
+
+@script
+async def add_key(tx: Tx, key: ApiKey, event_id: str) -> None:
+    """Insert a key, by its hash."""
+    values = {
+        "id": key.id,
+        "name": key.name,
+        "sha256": key.sha256,
+        "role": key.role.value,
+        "created_at": to_micros(key.created_at),
+        "expires_at": None if key.expires_at is None else to_micros(key.expires_at),
+    }
+    await tx.change(_ADD, values)
+    await tx.record(_event(key, "key.created", event_id, key.created_at))
+
+
+@script
+async def add_first_key(tx: Tx, key: ApiKey, event_id: str) -> bool:
+    """Insert a key where there is none at all; whether it did."""
+    if await tx.row(_ANY) is not None:
+        return False
+    await add_key(tx, key, event_id)
+    return True
+
+
+@script
+async def revoke_key(tx: Tx, key_id: str, at: datetime, event_id: str) -> ApiKey:
+    """Revoke a key, unless it is the last admin's; UnknownKey, LastAdmin."""
+    key = await _by_id(tx, key_id)
+    if key.revoked_at is not None:
+        return key
+    if key.role is Role.ADMIN and await tx.row(_OTHER_ADMIN, {"key_id": key_id}) is None:
+        message = f"{key.name} is the last admin key that works for good"
+        raise LastAdmin(message)
+    await tx.change(_REVOKE, {"key_id": key_id, "new_revoked_at": to_micros(at)})
+    await tx.record(_event(key, "key.revoked", event_id, at))
+    return await _by_id(tx, key_id)
+
+
+def _event(key: ApiKey, kind: str, event_id: str, at: datetime) -> EventRecord:
+    data = {"key_id": key.id, "name": key.name, "role": key.role.value}
+    return EventRecord(event_id, at, kind, data=data)
+
+
+async def _by_id(tx: Tx, key_id: str) -> ApiKey:
+    row = await tx.row(_BY_ID, {"key_id": key_id})
+    if row is None:
+        message = f"there is no key {key_id}"
+        raise UnknownKey(message)
+    return key_from(row)
+
+
+async def _by_hash(tx: Tx, sha256: str) -> ApiKey | None:
+    row = await tx.row(_BY_HASH, {"of_sha256": sha256})
+    return None if row is None else key_from(row)
+
+
+async def _every(tx: Tx) -> list[ApiKey]:
+    return [key_from(row) for row in await tx.rows(_ALL)]
+
+
+class SqlKeys:
+    """`KeyRows` on the storage room: every call is one transaction."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    async def add(self, key: ApiKey, event_id: str) -> None:
+        """Stores a new key."""
+        await self._storage.write(add_key, key, event_id)
+
+    async def add_first(self, key: ApiKey, event_id: str) -> bool:
+        """Stores the key if there is none at all; whether it did."""
+        return await self._storage.write(add_first_key, key, event_id)
+
+    async def by_hash(self, sha256: str) -> ApiKey | None:
+        """The key with this hash."""
+        return await self._storage.read(_by_hash, sha256)
+
+    async def every(self) -> list[ApiKey]:
+        """All keys, newest first."""
+        return await self._storage.read(_every)
+
+    async def revoke(self, key_id: str, at: datetime, event_id: str) -> ApiKey:
+        """Revokes a key; UnknownKey, LastAdmin."""
+        return await self._storage.write(revoke_key, key_id, at, event_id)
