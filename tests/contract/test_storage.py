@@ -466,9 +466,9 @@ def _open_descriptors() -> int:
 async def test_opening_and_closing_leaves_nothing_behind(engine: str, tmp_path: Path) -> None:
     async with opened(engine, tmp_path):
         pass
-    threads, descriptors = threading.active_count(), _open_descriptors()
+    descriptors = _open_descriptors()
     for _ in range(10):
         async with opened(engine, tmp_path) as storage:
             await storage.read(count, "farm")
-    assert threading.active_count() == threads
+    assert not [t.name for t in threading.enumerate() if t.name.startswith("storage-")]
     assert _open_descriptors() == descriptors
