@@ -44,3 +44,16 @@ def test_a_lock_without_a_readable_id_still_holds(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnreachable, match="nowhere"):
         ProcessLock(tmp_path / "nowhere" / "farm.db").take()
+
+
+def test_a_lock_is_held_while_it_stands_where_the_next_server_looks(tmp_path: Path) -> None:
+    lock = ProcessLock(tmp_path / "farm.db")
+    assert not lock.held
+    lock.take()
+    assert lock.held
+    (tmp_path / "farm.db.lock").unlink()
+    assert not lock.held
+    (tmp_path / "farm.db.lock").write_text("1")
+    assert not lock.held
+    lock.release()
+    assert not lock.held
