@@ -222,16 +222,17 @@ def _open_start(path: str, sight: Sight) -> bool:
 
 
 def _silent(path: str, baseline: Baseline, sight: Sight, run: Run) -> bool:
-    """The proof that our file never ran: an unbroken channel on which nothing was heard of it."""
+    """The proof that our file never ran: an unbroken channel on which no print at all was heard.
+
+    Other prints spoil it too: hosts were seen to announce one file and to print another.
+    """
     held = sight.unbroken and sight.proven and run is Run.NONE
-    if not held or _ours(path, sight, *JOURNALLED) or any(job.runs(path) for job in sight.jobs):
+    if not held or sight.heard or sight.marks - baseline.marks:
         return False
-    if sight.marks - baseline.marks or _grown(baseline, sight) != (0, 0):
+    if any(job.runs(path) for job in sight.jobs) or _grown(baseline, sight) != (0, 0):
         return False
     job = sight.jobs[-1]
-    nameless = any(one.path is None for one in sight.heard) or (
-        job.phase in RUNNING_PHASES and job.path is None
-    )
+    nameless = job.phase in RUNNING_PHASES and job.path is None
     unlinked = job.path == path and job.origin == LOCAL and not sight.stored
     return not nameless and not unlinked
 
