@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Self
 
 import structlog
 
@@ -66,7 +67,7 @@ class Supervisor:
         self._tasks = asyncio.TaskGroup()
         self._kept: list[SupervisedTask] = []
 
-    async def __aenter__(self) -> Supervisor:
+    async def __aenter__(self) -> Self:
         """Begin to supervise."""
         await self._tasks.__aenter__()
         return self

@@ -1,0 +1,116 @@
+"""The demo: a fleet of virtual printers found by entry point, and a few orders to watch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+from buildplate.app.composition import Farm
+from buildplate.app.settings import SettingsError
+from buildplate.core.jobs import Priority
+from buildplate.core.materials import LoadedMaterial
+from buildplate.core.printers import BedClearing, BedPolicy, PrinterSpec
+from buildplate.dispatch.model import NewJob
+from buildplate.fleet.model import PrinterRecord
+from buildplate.fleet.repository import model_from
+from buildplate.fleet.service import NewPrinter
+
+GROUP = "buildplate.demo"
+PIECE = 1 << 20
+
+
+class DemoFleet(Protocol):
+    """What a demo brings: printers in the shape of the API's printer body, and G-code files."""
+
+    @property
+    def printers(self) -> Sequence[Mapping[str, Any]]:
+        """The printers."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files."""
+
+
+class StartDemo(Protocol):
+    """An entry point of the group `buildplate.demo`."""
+
+    def __call__(self, state_dir: Path, count: int) -> AbstractAsyncContextManager[DemoFleet]:
+        """Run the demo's printers for as long as the block runs."""
+
+
+@asynccontextmanager
+async def running_demo(farm: Farm, data_dir: Path, count: int) -> AsyncIterator[None]:
+    """Run the demo's printers beside the farm; printers and orders are added once."""
+    async with _start()(data_dir / "demo", count) as fleet:
+        for body in fleet.printers:
+            await _add(farm, body)
+        jobs, _ = await farm.jobs.jobs(1, None, {})
+        if not jobs:
+            await _order(farm, fleet.files)
+        yield
+
+
+def _start() -> StartDemo:
+    for entry in entry_points(group=GROUP):
+        start: StartDemo = entry.load()
+        return start
+    message = "the simulators are not installed, so there is no demo"
+    raise SettingsError(message)
+
+
+async def _add(farm: Farm, body: Mapping[str, Any]) -> None:
+    spec = _spec(body)
+    known = {session.record.spec.name: session.record for session in farm.fleet.sessions.values()}
+    record = known.get(spec.name)
+    if record is None:
+        await _welcome(farm, spec, body)
+    elif dict(record.connection) != dict(body["connection"]):
+        await farm.fleet.edit(record.id, record.spec, body["connection"], record.version)
+
+
+async def _welcome(farm: Farm, spec: PrinterSpec, body: Mapping[str, Any]) -> None:
+    """A new virtual printer has nothing on its bed: the demo's own person says so."""
+    record: PrinterRecord = await farm.fleet.add(
+        NewPrinter(spec, body["driver"], body["connection"])
+    )
+    await farm.fleet.clear_bed(record.id, record.bed_version)
+
+
+def _spec(body: Mapping[str, Any]) -> PrinterSpec:
+    return PrinterSpec(
+        id="",
+        number=0,
+        name=body["name"],
+        model=model_from(body["model"]),
+        materials=tuple(LoadedMaterial(**material) for material in body.get("materials", ())),
+        tags=frozenset(body.get("tags", ())),
+        location=body.get("location"),
+        bed_policy=BedPolicy(BedClearing(body.get("bed_policy", {}).get("clear", "manual"))),
+    )
+
+
+async def _order(farm: Farm, files: Sequence[Path]) -> None:
+    """A few orders with priorities and due times."""
+    now = farm.clock.now()
+    wishes = [
+        NewJob("", copies=4, priority=Priority.NORMAL, due=now + timedelta(hours=2)),
+        NewJob("", copies=3, priority=Priority.HIGH, due=now + timedelta(hours=1)),
+        NewJob("", copies=1, priority=Priority.URGENT, due=now + timedelta(minutes=20)),
+        NewJob("", copies=2, priority=Priority.LOW),
+    ]
+    for index, path in enumerate(files):
+        stored = await farm.files.receive(_pieces(path), path.name)
+        for wish in wishes[index :: len(files)]:
+            order = replace(wish, file_id=stored.file.id, origin="demo")
+            await farm.jobs.receive(order)
+
+
+async def _pieces(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece

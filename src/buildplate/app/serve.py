@@ -1,0 +1,171 @@
+"""`buildplate serve`: one farm, its HTTP surface, and a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+
+import structlog
+import uvicorn
+import uvloop
+
+from buildplate.api import create_app
+from buildplate.api.rooms import Rooms
+from buildplate.app.composition import Farm, Outside, open_farm
+from buildplate.app.demo import running_demo
+from buildplate.app.drivers import installed_drivers
+from buildplate.app.logs import set_up_logs
+from buildplate.app.settings import Settings, SettingsError, load_settings
+from buildplate.storage import StorageError
+
+REFUSED = 1
+PID_FILE = "buildplate.pid"
+GRACE = 10
+BACKLOG = 2048
+
+
+def serve(*, host: str | None, port: int | None, data_dir: Path | None, demo: int | None) -> None:
+    """Run until SIGINT or SIGTERM; exits with 1 and a plain sentence when it can't start."""
+    try:
+        settings = load_settings(host=host, port=port, data_dir=data_dir)
+        settings.database_path  # noqa: B018 (refuse a database that is not supported, now)
+    except SettingsError as error:
+        raise SystemExit(_complain(str(error), error.hint)) from None
+    set_up_logs(settings.log_level)
+    try:
+        uvloop.run(run(settings, demo or 0))
+    except StorageError as error:
+        raise SystemExit(_complain(str(error), error.hint)) from None
+
+
+def _complain(problem: str, hint: str) -> int:
+    print(f"buildplate: {problem}\n{hint}", file=sys.stderr)  # noqa: T201 (speaks to a person)
+    return REFUSED
+
+
+async def run(settings: Settings, demo: int, outside: Outside | None = None) -> None:
+    """One farm and its server, until told to stop; StorageError when the data can't be opened."""
+    log = structlog.get_logger("serve")
+    async with AsyncExitStack() as stack:
+        listener = stack.enter_context(_listen(settings))
+        farm = await stack.enter_async_context(open_farm(settings, installed_drivers(), outside))
+        await stack.enter_async_context(_pid_file(settings.data_dir))
+        first = await farm.keys.first()
+        if demo:
+            await stack.enter_async_context(running_demo(farm, settings.data_dir, demo))
+        server = _server(farm, settings)
+        stop = asyncio.Event()
+        _stop_on_signals(stop)
+        url = _url(settings, listener)
+        _greet(url, None if first is None else first.secret)
+        log.info("server.started", action="start", url=url, data_dir=str(settings.data_dir))
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_end(stop, server))
+            await server.serve(sockets=[listener])
+            stop.set()
+        log.info("server.stopped", action="stop")
+
+
+async def _end(stop: asyncio.Event, server: uvicorn.Server) -> None:
+    """End the server when it is told to stop."""
+    await stop.wait()
+    server.should_exit = True
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The listening socket, taken before anything else so that a taken port is told at once."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        problem = f"can't listen on {settings.host}:{settings.port}: {error.strerror}"
+        hint = "Stop what uses the port, or choose another one with --port."
+        raise SystemExit(_complain(problem, hint)) from None
+    listener.listen(BACKLOG)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """A server whose signals are ours: the farm ends after it, in good order."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to `run`."""
+        yield
+
+
+def _server(farm: Farm, settings: Settings) -> uvicorn.Server:
+    app = create_app(rooms_of(farm, settings))
+    config = uvicorn.Config(
+        app,
+        loop="none",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    return _Server(config)
+
+
+def rooms_of(farm: Farm, settings: Settings) -> Rooms:
+    """What the HTTP surface works with."""
+    return Rooms(
+        fleet=farm.fleet,
+        commands=farm.commands,
+        jobs=farm.jobs,
+        prints=farm.prints,
+        queue=farm.queue,
+        files=farm.files,
+        keys=farm.keys,
+        storage=farm.storage,
+        clock=farm.clock,
+        max_file_bytes=settings.max_file_bytes,
+    )
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+
+@asynccontextmanager
+async def _pid_file(data_dir: Path) -> AsyncIterator[None]:
+    path = data_dir / PID_FILE
+    path.write_text(f"{os.getpid()}\n")
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host = settings.host if settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{listener.getsockname()[1]}"
+
+
+def _greet(url: str, secret: str | None) -> None:
+    """Say where the farm is, and on the very first start the way in, once."""
+    lines = [f"Buildplate runs at {url}  (API: {url}/docs)"]
+    if secret is not None:
+        lines += [
+            "",
+            "This is the first start. The admin API key, shown only now:",
+            f"  {secret}",
+            "To use the command line:",
+            f"  export BUILDPLATE_URL={url} BUILDPLATE_API_KEY={secret}",
+        ]
+    print("\n".join(lines), flush=True)  # noqa: T201 (speaks to a person, never to the log)
