@@ -1,0 +1,56 @@
+"""Pictures of the print that slicers put into comments, as base64 between two markers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING
+
+from buildplate.files.model import Thumbnail, ThumbnailPlace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LARGEST = 700_000
+"""Bytes of base64 a picture may have: about half a megabyte of PNG."""
+BLOCK = re.compile(
+    rb"^;[ \t]*(thumbnail(?:_[A-Z]{3})?) begin (\d{1,4})[x ](\d{1,4})[^\n]*\n"
+    rb"((?:;(?![^\n]*thumbnail)[^\n]*\n)+);[ \t]*\1 end",
+    re.MULTILINE,
+)
+NOISE = re.compile(rb"[;\s]+")
+MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+
+
+def best_thumbnail(head: bytes) -> ThumbnailPlace | None:
+    """Finds the largest PNG or JPEG in the first bytes of a file; None where there is none."""
+    return max(_places(head), key=lambda place: place.width * place.height, default=None)
+
+
+def decode_thumbnail(place: ThumbnailPlace, text: bytes) -> Thumbnail | None:
+    """Decodes the comment lines at `place`; None where they are not the picture they claim."""
+    data = _decode(text)
+    if _media_type(data) != place.media_type:
+        return None
+    return Thumbnail(place.media_type, place.width, place.height, data)
+
+
+def _places(head: bytes) -> Iterator[ThumbnailPlace]:
+    for block in BLOCK.finditer(head):
+        start, end = block.span(4)
+        if end - start <= LARGEST:
+            media_type = _media_type(_decode(head[start:end]))
+            if media_type:
+                yield ThumbnailPlace(media_type, int(block[2]), int(block[3]), start, end - start)
+
+
+def _decode(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(NOISE.sub(b"", text), validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _media_type(data: bytes) -> str | None:
+    return next((name for magic, name in MAGIC.items() if data.startswith(magic)), None)
