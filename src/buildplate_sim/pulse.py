@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,28 +14,31 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Timer:
-    """One call that is due later."""
+    """One call that is due later, at `due` on the machine's own clock."""
 
     call: Callable[[], None]
-    left: float
-    due: float = 0.0
-    handle: asyncio.TimerHandle | None = None
+    due: float
     over: bool = False
 
     def cancel(self) -> None:
         """It is not called any more."""
         self.over = True
-        if self.handle is not None:
-            self.handle.cancel()
 
 
 class Pulse:
-    """Gives one machine its time. Delays and `now` are simulated seconds."""
+    """Gives one machine its time. Delays and `now` are simulated seconds.
+
+    Calls happen in the order in which they are due, however late the event loop is: the loop's own
+    timers do not promise that, and at a high time factor all of them are late.
+    """
 
     def __init__(self, factor: float) -> None:
         self.factor = factor
         self._loop = asyncio.get_running_loop()
-        self._timers: set[Timer] = set()
+        self._heap: list[tuple[float, int, Timer]] = []
+        self._order = count()
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0
         self._waiting: list[Callable[[], None]] = []
         self._stopped_at: float | None = None
         self._lost = 0.0
@@ -51,10 +56,9 @@ class Pulse:
 
     def after(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Call after so many simulated seconds."""
-        timer = Timer(call, max(0.0, seconds) / self.factor)
-        self._timers.add(timer)
-        if not self.frozen:
-            self._arm(timer)
+        timer = Timer(call, self.now + max(0.0, seconds))
+        heappush(self._heap, (timer.due, next(self._order), timer))
+        self._arm()
         return timer
 
     def soon(self, call: Callable[[], None]) -> None:
@@ -66,13 +70,9 @@ class Pulse:
 
     def freeze(self) -> None:
         """Let time stand still."""
-        if self.frozen:
-            return
-        self._stopped_at = self._loop.time()
-        for timer in self._timers:
-            if timer.handle is not None:
-                timer.handle.cancel()
-                timer.left = max(0.0, timer.due - self._stopped_at)
+        if not self.frozen:
+            self._stopped_at = self._loop.time()
+            self._disarm()
 
     def thaw(self) -> None:
         """Let time go on."""
@@ -81,27 +81,40 @@ class Pulse:
         self._lost += self._loop.time() - self._stopped_at
         self._stopped_at = None
         waiting, self._waiting = self._waiting, []
-        for timer in list(self._timers):
-            self._arm(timer)
         for call in waiting:
             call()
+        self._arm()
 
     def clear(self) -> None:
         """Forget every timer."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._disarm()
+        self._heap.clear()
         self._waiting.clear()
 
-    def _arm(self, timer: Timer) -> None:
-        if timer.over:
-            self._timers.discard(timer)
-            return
-        timer.due = self._loop.time() + timer.left
-        timer.handle = self._loop.call_later(timer.left, self._fire, timer)
+    def _disarm(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
 
-    def _fire(self, timer: Timer) -> None:
-        self._timers.discard(timer)
-        if not timer.over:
-            timer.over = True
-            timer.call()
+    def _arm(self) -> None:
+        while self._heap and self._heap[0][2].over:
+            heappop(self._heap)
+        if self.frozen or not self._heap:
+            return
+        due = self._heap[0][0]
+        if self._handle is not None:
+            if self._armed_for <= due:
+                return
+            self._handle.cancel()
+        self._armed_for = due
+        delay = max(0.0, (due - self.now) / self.factor)
+        self._handle = self._loop.call_later(delay, self._fire)
+
+    def _fire(self) -> None:
+        self._handle = None
+        while self._heap and not self.frozen and self._heap[0][0] <= self.now:
+            _, _, timer = heappop(self._heap)
+            if not timer.over:
+                timer.over = True
+                timer.call()
+        self._arm()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from buildplate_sim.gcode import Library
 from buildplate_sim.octoprint.host import Host
 from buildplate_sim.octoprint.push import PushSocket, message
+from buildplate_sim.octoprint.software import OPENED_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -67,7 +68,7 @@ class Farm:
             )
 
     async def open(self) -> None:
-        """Listen and boot everywhere."""
+        """Listen and boot everywhere; the printers that connect have done so at the end."""
         first = IPv4Address(self.config.base_address)
         for index, host in enumerate(self.hosts.values()):
             kept = self.config.state_dir / host.name / "port"
@@ -75,6 +76,8 @@ class Farm:
             await host.listen(str(first + index), port)
             kept.write_text(str(host.address[1]))
             host.boot(connect=self.config.connect)
+        if self.config.connect:
+            await asyncio.sleep(2 * OPENED_S / self.config.time_factor + 0.01)
         self._tick()
 
     def close(self) -> None:
