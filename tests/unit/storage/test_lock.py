@@ -48,12 +48,12 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_a_lock_is_held_while_it_stands_where_the_next_server_looks(tmp_path: Path) -> None:
     lock = ProcessLock(tmp_path / "farm.db")
-    assert not lock.held
+    seen = [lock.held]
     lock.take()
-    assert lock.held
+    seen.append(lock.held)
     (tmp_path / "farm.db.lock").unlink()
-    assert not lock.held
+    seen.append(lock.held)
     (tmp_path / "farm.db.lock").write_text("1")
-    assert not lock.held
+    seen.append(lock.held)
     lock.release()
-    assert not lock.held
+    assert seen == [False, True, False, False]
