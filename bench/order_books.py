@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -55,13 +55,26 @@ def busy_status(starts: int, print_id: str, end: datetime) -> PrinterStatus:
     )
 
 
-def make_fleet(rng: random.Random, size: int) -> list[PrinterSpec]:
-    """A mixed farm: six models, seven kinds of spool in six colours, four groups."""
-    return [_spec(rng, number) for number in range(1, size + 1)]
+@dataclass(frozen=True, slots=True)
+class Variety:
+    """How mixed a farm is: how many models, materials and colours of those there are it uses."""
+
+    models: int = len(MODELS)
+    types: int = len(TYPES)
+    colors: int = len(COLORS)
 
 
-def _spec(rng: random.Random, number: int) -> PrinterSpec:
-    model = rng.choice(MODELS)
+MIXED = Variety()
+ALIKE = Variety(models=2, types=4, colors=3)
+
+
+def make_fleet(rng: random.Random, size: int, variety: Variety = MIXED) -> list[PrinterSpec]:
+    """A farm of printers that are idle, with what they hold."""
+    return [_spec(rng, number, variety) for number in range(1, size + 1)]
+
+
+def _spec(rng: random.Random, number: int, variety: Variety) -> PrinterSpec:
+    model = rng.choice(MODELS[: variety.models])
     tools = range(len(model.nozzles_mm))
     return PrinterSpec(
         id=f"printer-{number}",
@@ -69,47 +82,55 @@ def _spec(rng: random.Random, number: int) -> PrinterSpec:
         name=f"Printer {number}",
         model=model,
         plate=rng.choice(("smooth", "textured")),
-        materials=tuple(_spool(rng, tool) for tool in tools),
+        materials=tuple(_spool(rng, tool, variety) for tool in tools),
         tags=frozenset(rng.sample(("enclosed", "quiet", "cellar", "food-safe"), rng.randint(0, 2))),
         group=rng.choice(("north", "south", "east", "west")),
     )
 
 
-def _spool(rng: random.Random, tool: int) -> LoadedMaterial:
+def _spool(rng: random.Random, tool: int, variety: Variety) -> LoadedMaterial:
     grams = rng.choice((None, float(rng.randint(50, 1000))))
-    variant = rng.choice((None, "matte", "silk"))
-    return LoadedMaterial(tool, rng.choice(TYPES), rng.choice(COLORS), variant, grams)
+    type_, color = rng.choice(TYPES[: variety.types]), rng.choice(COLORS[: variety.colors])
+    return LoadedMaterial(tool, type_, color, rng.choice((None, "matte", "silk")), grams)
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """What kind of orders a book holds; hours, shares between 0 and 1."""
+    """What kind of orders a book holds: hours of one print, copies, and hours to the due time.
+
+    A due time is promised as a shop does: so many hours, but not less than the copies take on the
+    printers that can make them, and half as much again.
+    """
 
     hours: tuple[float, float] = (0.3, 12.0)
-    urgent: float = 0.1
-    due_slack: tuple[float, float] = (1.2, 12.0)
-    with_due: float = 0.85
     copies: tuple[int, ...] = (1, 1, 1, 2, 3, 5, 20)
+    urgent: float = 0.1
+    promised_h: tuple[float, ...] = (8, 24, 24, 48, 72)
+    urgent_h: tuple[float, ...] = (2, 4, 8)
+    with_due: float = 0.85
 
 
 def make_job(
-    rng: random.Random, number: int, at: datetime, mix: Mix, fleet: Sequence[PrinterSpec]
+    rng: random.Random, number: int, mix: Mix, fleet: Sequence[PrinterSpec]
 ) -> tuple[JobFacts, int]:
-    """A job that arrives at `at`, made for some printer of the fleet, and its copies."""
-    seconds = 3600 * rng.uniform(*mix.hours)
+    """A job made for some printer of the fleet, without a due time yet, and its copies."""
     urgent = rng.random() < mix.urgent
     priority = Priority.URGENT if urgent else rng.choices(PRIORITIES[:3], (2, 5, 2))[0]
-    slack = rng.uniform(*mix.due_slack) * (0.4 if urgent else 1.0)
-    due = at + timedelta(seconds=seconds * max(1.05, slack))
-    job = JobFacts(
-        id=f"job-{number}",
-        number=number,
-        file=_file(rng, number, seconds),
-        priority=priority,
-        due=due if rng.random() < mix.with_due else None,
-        requirements=_asks(rng, rng.choice(fleet)),
-    )
+    file = _file(rng, number, 3600 * rng.uniform(*mix.hours))
+    asks = _asks(rng, rng.choice(fleet))
+    job = JobFacts(f"job-{number}", number, file, priority, requirements=asks)
     return job, rng.choice(mix.copies)
+
+
+def promise(
+    rng: random.Random, job: JobFacts, copies: int, printers: int, mix: Mix
+) -> timedelta | None:
+    """How long after it came in a job is promised, where `printers` can make its copies."""
+    if rng.random() >= mix.with_due:
+        return None
+    hours = rng.choice(mix.urgent_h if job.priority is Priority.URGENT else mix.promised_h)
+    rounds = -(-copies // max(1, printers))
+    return timedelta(seconds=max(hours * 3600, 1.5 * rounds * (job.file.duration_s or 0)))
 
 
 def _file(rng: random.Random, number: int, seconds: float) -> FileFacts:
@@ -145,8 +166,11 @@ def _asks(rng: random.Random, made_for: PrinterSpec) -> Requirements:
     )
 
 
-def make_prints(job: JobFacts, copies: int, at: datetime) -> list[QueuedPrint]:
-    """The queued prints of a job that has just arrived."""
+def make_prints(
+    job: JobFacts, copies: int, at: datetime, due: timedelta | None
+) -> list[QueuedPrint]:
+    """The queued prints of a job that arrives at `at`."""
+    job = replace(job, due=None if due is None else at + due)
     return [
         QueuedPrint(f"print-{job.number}-{copy}", job, copy, queued_at=at)
         for copy in range(1, copies + 1)

@@ -1,4 +1,4 @@
-"""The three shapes of a hard constraint: one of some values, a value that suits, an amount.
+"""The shapes of a hard constraint: one of some values, one thing offered, a fit, an amount.
 
 Each shape answers for one pair (`unmet`, with the reason in words) and, through `index`, for a
 whole fleet at once as a set of bits. Both ask the same functions, so that explaining and planning
@@ -88,6 +88,48 @@ class OneOf(Constraint[frozenset[Have]], Generic[Have]):
                 for value in need:
                     accepted |= bits.get(value, 0)
                 found &= accepted
+            return found
+
+        return meets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers(Constraint[Need], Generic[Need, Have]):
+    """What the job asks must be among the things a printer offers.
+
+    Where `given` is set, only printers that offer that are judged: what else they lack is the
+    matter of another constraint.
+    """
+
+    have: Callable[[Printer], frozenset[Have]]
+    want: Callable[[Need], Have]
+    given: Callable[[Need], Have] | None = None
+
+    def unmet(self, job: JobFacts, printer: Printer) -> list[Need]:
+        """What the job asks and the printer does not offer."""
+        have = self.have(printer)
+        given = self.given
+        return [
+            need
+            for need in self.needs(job)
+            if self.want(need) not in have and (given is None or given(need) in have)
+        ]
+
+    def index(self, fleet: Sequence[Printer]) -> Index:
+        """Look up who offers it."""
+        everyone = (1 << len(fleet)) - 1
+        offered: dict[Have, int] = {}
+        for things, printers in _bits_by_value(self.have, fleet).items():
+            for thing in things:
+                offered[thing] = offered.get(thing, 0) | printers
+
+        def meets(job: JobFacts) -> int:
+            found = everyone
+            for need in self.needs(job):
+                fitting = offered.get(self.want(need), 0)
+                if self.given is not None:
+                    fitting |= everyone & ~offered.get(self.given(need), 0)
+                found &= fitting
             return found
 
         return meets

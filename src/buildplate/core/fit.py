@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildplate.core import machine_fit as machine
 from buildplate.core import material_fit as material
-from buildplate.core.constraint import Constraint, OneOf, Suffices, Suits
+from buildplate.core.constraint import Constraint, Offers, OneOf, Suffices, Suits
 from buildplate.core.materials import normalised
 from buildplate.core.reasons import Reason, Unblock, UnblockAction, WaitReason, wait_for
 from buildplate.core.remedies import change_requirements, update_printer, use_another
@@ -124,19 +124,20 @@ TABLE: tuple[Constraint[Any], ...] = (
         say=machine.say_name(lambda printer: printer.spec.plate),
         unblock=lambda _, printer, job: update_printer(printer, plate=job.requirements.plate),
     ),
-    Suits(
+    Offers(
         code=Reason.MATERIAL_MISSING,
         needs=material.material_needs,
-        have=material.loaded,
-        allows=material.type_and_color_allow,
+        have=material.spools,
+        want=material.type_and_color,
         say=material.say_material,
         unblock=material.load,
     ),
-    Suits(
+    Offers(
         code=Reason.MATERIAL_VARIANT,
         needs=material.variant_needs,
-        have=material.loaded,
-        allows=material.variant_allows,
+        have=material.spools,
+        want=material.type_color_and_variant,
+        given=material.type_and_color,
         say=material.say_material,
         unblock=material.load,
     ),

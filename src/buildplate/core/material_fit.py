@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from buildplate.core.materials import (
     LoadedMaterial,
     MaterialNeed,
-    same_type_and_color,
-    same_variant,
+    normalised,
 )
 from buildplate.core.remedies import update_printer
 
@@ -19,23 +18,29 @@ if TYPE_CHECKING:
     from buildplate.core.printers import Printer
     from buildplate.core.reasons import Unblock
 
-    Loaded = tuple[LoadedMaterial, ...]
+    Spool = tuple[int, str, str | None, str | None]
+    """Tool, type, colour and variant; None stands for any."""
 
 
-def loaded(printer: Printer) -> Loaded:
-    """What the printer holds, for all its tools; what is left of it is another question."""
-    return tuple(LoadedMaterial(m.tool, m.type, m.color, m.variant) for m in printer.spec.materials)
+def spools(printer: Printer) -> frozenset[Spool]:
+    """Every description that fits what the printer holds; how much is left is another question."""
+    found: set[Spool] = set()
+    for m in printer.spec.materials:
+        type_, color, variant = normalised(m.type), normalised(m.color), normalised(m.variant)
+        found.update((m.tool, type_, c, v) for c in (None, color) for v in (None, variant))
+    return frozenset(found)
 
 
-def type_and_color_allow(need: MaterialNeed, holds: Loaded) -> bool:
-    """Whether the tool holds the type and, if one is asked for, the colour."""
-    return any(same_type_and_color(need, material) for material in holds)
+def type_and_color(need: MaterialNeed) -> Spool:
+    """What must be loaded, whatever its variant."""
+    color = None if need.color is None else normalised(need.color)
+    return need.tool, normalised(need.type), color, None
 
 
-def variant_allows(need: MaterialNeed, holds: Loaded) -> bool:
-    """Whether the variant is right too; where type or colour are not, that is told instead."""
-    fitting = [material for material in holds if same_type_and_color(need, material)]
-    return not fitting or any(same_variant(need, material) for material in fitting)
+def type_color_and_variant(need: MaterialNeed) -> Spool:
+    """What must be loaded."""
+    variant = None if need.variant is None else normalised(need.variant)
+    return *type_and_color(need)[:3], variant
 
 
 def material_needs(job: JobFacts) -> tuple[MaterialNeed, ...]:
@@ -83,7 +88,7 @@ def load(needs: Sequence[MaterialNeed], printer: Printer, job: JobFacts) -> Unbl
     for need in needs:
         had = holds.get(need.tool)
         color = need.color
-        if color is None and had is not None and same_type_and_color(need, had):
+        if color is None and had is not None and normalised(had.type) == normalised(need.type):
             color = had.color
         left = grams.get(need.tool)
         holds[need.tool] = LoadedMaterial(need.tool, need.type, color, need.variant, left)

@@ -1,4 +1,4 @@
-"""Say what a printer has loaded, what a print needs, and whether the one serves the other."""
+"""Describe what a printer has loaded and what a print needs, and tell when two names are one."""
 
 from __future__ import annotations
 
@@ -37,17 +37,3 @@ def normalised(name: str | None) -> str:
     if name is None:
         return ""
     return name.strip().removeprefix("#").casefold()
-
-
-def same_type_and_color(need: MaterialNeed, loaded: LoadedMaterial) -> bool:
-    """Tell whether the tool, the type and, if one is asked for, the colour agree."""
-    return (
-        need.tool == loaded.tool
-        and normalised(need.type) == normalised(loaded.type)
-        and (need.color is None or normalised(need.color) == normalised(loaded.color))
-    )
-
-
-def same_variant(need: MaterialNeed, loaded: LoadedMaterial) -> bool:
-    """Tell whether the variant agrees: matte is not silk, and an unstated one is neither."""
-    return need.variant is None or normalised(need.variant) == normalised(loaded.variant)
