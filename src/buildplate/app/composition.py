@@ -102,7 +102,11 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What tests may put in the place of the machine's own."""
+    """What tests may put in the place of the machine's own.
+
+    `on_step` is told of every durable step (`before:` and `committed:` its script) and of every
+    physical one (`before:` and `answered:` its kind).
+    """
 
     clock: Clock
     on_step: Callable[[str], None] | None = None
@@ -144,6 +148,7 @@ class _Build:
     ) -> None:
         self._settings = settings
         self._clock = outside.clock
+        self._on_step = outside.on_step
         self._storage = storage
         self._supervisor = supervisor
         self._durations = durations(settings)
@@ -201,6 +206,7 @@ class _Build:
             host_locks={},
             new_id=new_id,
             log=self._log,
+            on_step=self._on_step,
         )
 
     @asynccontextmanager

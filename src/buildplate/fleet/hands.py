@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
 from buildplate.core.deeds import ExitStep, Order, Start, Upload
 from buildplate.drivers.sdk import (
@@ -28,6 +29,21 @@ if TYPE_CHECKING:
     from buildplate.fleet.session import PrinterSession
 
 PREFIX = "bp-"
+T = TypeVar("T")
+
+
+class PhysicalStep(StrEnum):
+    """Everything that goes out to a printer and is not a read."""
+
+    UPLOAD = "upload"
+    FETCH = "fetch"
+    START = "start"
+    CANCEL = "cancel"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DELETE = "delete"
+    BARRIER = "barrier"
+    FILES = "files"
 
 
 class Hands:
@@ -114,6 +130,16 @@ class Hands:
             if current is not None and current.uncancel() > 0:
                 raise
 
+    async def _observed(self, step: PhysicalStep, call: Awaitable[T]) -> T:
+        """Make the call; tell the observer just before it, and once it has been answered."""
+        tell = self._session.parts.on_step
+        if tell is not None:
+            tell(f"before:{step}")
+        answer = await call
+        if tell is not None:
+            tell(f"answered:{step}")
+        return answer
+
     async def _done(self, apply: Callable[[], Awaitable[None]]) -> None:
         self._busy = None
         await self._session.post(Done(apply))
@@ -151,8 +177,9 @@ class Hands:
         lock = parts.host_locks.setdefault(key, asyncio.Lock()) if mixed else asyncio.Lock()
         async with lock, parts.slots.hold() as slot:
             driver = self._session.connection.driver
-            path = await driver.upload(name, _counted(body, slot))
-            found = await driver.fetch_sha256(path)
+            upload = driver.upload(name, _counted(body, slot))
+            path = await self._observed(PhysicalStep.UPLOAD, upload)
+            found = await self._observed(PhysicalStep.FETCH, driver.fetch_sha256(path))
         if found is not None and found != body.sha256:
             message = f"the printer stored other bytes than were sent for {name}"
             raise WrongContent(message)
@@ -162,7 +189,9 @@ class Hands:
         session = self._session
         lease = session.parts.lease
         if lease.lives or lease.renew():
-            answer = await self._ask(lambda: session.connection.driver.start(path))
+            answer = await self._ask(
+                PhysicalStep.START, lambda: session.connection.driver.start(path)
+            )
         else:
             answer = Refused(
                 "lease_lost", "this node may not command the printer; nothing was sent"
@@ -181,14 +210,14 @@ class Hands:
     async def _order(self, command: CommandRecord) -> None:
         session = self._session
 
-        async def tell() -> Answer:
+        def tell() -> Awaitable[Answer]:
             driver = session.connection.driver
             orders = {"cancel": driver.cancel, "pause": driver.pause, "resume": driver.resume}
-            return await orders[command.kind]()
+            return orders[command.kind]()
 
         lease = session.parts.lease
         if lease.lives or lease.renew():
-            answer = await self._ask(tell)
+            answer = await self._ask(PhysicalStep(command.kind), tell)
         else:
             answer = Refused(
                 "lease_lost", "this node may not command the printer; nothing was sent"
@@ -219,11 +248,11 @@ class Hands:
         if not unknown:
             session.in_flight = None
 
-    async def _ask(self, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _ask(self, step: PhysicalStep, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """One physical request: whatever goes wrong after it was begun is Unknown."""
         try:
             async with asyncio.timeout(self._session.parts.timings.command * 1.2):
-                return await call()
+                return await self._observed(step, call())
         except TimeoutError:
             return Unknown("no answer in time")
         except DriverError as error:
@@ -243,7 +272,8 @@ class Hands:
     async def _delete(self, path: str) -> Deleted:
         try:
             async with asyncio.timeout(self._session.parts.timings.command * 1.2):
-                return await self._session.connection.driver.delete(path)
+                deleted = self._session.connection.driver.delete(path)
+                return await self._observed(PhysicalStep.DELETE, deleted)
         except (DriverError, TimeoutError):
             return Deleted.UNKNOWN
 
@@ -252,7 +282,8 @@ class Hands:
         passed = True
         try:
             async with asyncio.timeout(session.parts.timings.command * 1.2):
-                await session.connection.driver.barrier()
+                barrier = session.connection.driver.barrier()
+                await self._observed(PhysicalStep.BARRIER, barrier)
         except (DriverError, TimeoutError):
             passed = False
 
@@ -271,7 +302,7 @@ class Hands:
         try:
             driver = session.connection.driver
             async with asyncio.timeout(session.parts.timings.command):
-                found = await driver.files(PREFIX)
+                found = await self._observed(PhysicalStep.FILES, driver.files(PREFIX))
             for path in found:
                 if session.parts.steward.keeps(session.id):
                     self.leftovers = True

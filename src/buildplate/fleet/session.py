@@ -39,7 +39,7 @@ from buildplate.storage import EventRecord, Storage, StorageError, to_micros
 
 @dataclass(frozen=True, slots=True)
 class SessionParts:
-    """What every session of a fleet shares."""
+    """What every session of a fleet shares; `on_step` is told around each physical step."""
 
     storage: Storage
     steward: PrintSteward
@@ -50,6 +50,7 @@ class SessionParts:
     host_locks: dict[str, asyncio.Lock]
     new_id: Callable[[], str]
     log: Any
+    on_step: Callable[[str], None] | None = None
 
 
 MAILBOX = 256
