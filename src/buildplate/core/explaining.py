@@ -65,14 +65,24 @@ def _taken(survey: Survey, print_: QueuedPrint, n: int, place: int) -> WaitReaso
     holder_place = seats.place_of[n]
     holder = survey.ordered[holder_place]
     in_turn = holder_place in seats.turns
-    same_class = holder.job.priority is print_.job.priority
-    if same_class and not in_turn and holder_place < place:
+    if not in_turn and holder_place < place and _may_overtake(survey, print_, holder, place):
         unblock = Unblock(UnblockAction.REORDER_QUEUE, print_.id, {"before": holder.id})
     else:
         unblock = wait_for("print", print_id=holder.id)
     why = "has waited longest and it is its turn" if in_turn else "is ahead in the queue"
     detail = f"job {holder.job.number}, copy {holder.copy} {why}"
     return WaitReason(survey.printers[n].id, Reason.HIGHER_PRIORITY_FIRST, detail, unblock)
+
+
+def _may_overtake(survey: Survey, print_: QueuedPrint, holder: QueuedPrint, place: int) -> bool:
+    """Whether putting the print's job ahead of the holder's would start this very print.
+
+    Jobs are reordered, with all their copies, within their class; so an earlier copy that waits
+    too would be the one to start.
+    """
+    if holder.job.id == print_.job.id or holder.job.priority is not print_.job.priority:
+        return False
+    return survey.first_waiting[print_.job.id] == place
 
 
 class Summaries:

@@ -168,3 +168,12 @@ class Survey:
     def places(self) -> dict[str, int]:
         """The place of each print in the queue's order, by id, from 0."""
         return {print_.id: place for place, print_ in enumerate(self.ordered)}
+
+    @cached_property
+    def first_waiting(self) -> dict[str, int]:
+        """The place of the first print of each job that waits, by the job's id."""
+        found: dict[str, int] = {}
+        for place, print_ in enumerate(self.ordered):
+            if place not in self.seats.bit_of:
+                found.setdefault(print_.job.id, place)
+        return found

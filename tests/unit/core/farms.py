@@ -246,14 +246,14 @@ def jobs(draw: st.DrawFn, number: int) -> JobFacts:
 
 
 @st.composite
-def queued_prints(draw: st.DrawFn, of: JobFacts, copy: int) -> QueuedPrint:
+def queued_prints(draw: st.DrawFn, of: JobFacts, copy: int, rank: float | None) -> QueuedPrint:
     failed = draw(mostly(None, NOW, NOW - timedelta(minutes=14), NOW - HOUR))
     return QueuedPrint(
         id=f"{of.id}-copy-{copy}",
         job=of,
         copy=copy,
         queued_at=NOW - draw(AGES),
-        rank=draw(st.sampled_from((None, None, 1.0, 2.0, 3.0))),
+        rank=rank,
         confirmed=draw(st.booleans()),
         not_before=draw(mostly(None, NOW - HOUR, NOW + HOUR)),
         failed_on=frozenset() if failed is None else draw(st.sampled_from(FAILED_ON)),
@@ -276,6 +276,7 @@ def worlds(draw: st.DrawFn) -> tuple[Queue, list[Printer]]:
     for number in range(1, draw(st.integers(1, 4)) + 1):
         of = draw(jobs(number=number))
         copies = draw(st.integers(1, 3))
-        found += [draw(queued_prints(of=of, copy=copy)) for copy in range(1, copies + 1)]
+        rank = draw(st.sampled_from((None, None, float(number), -float(number))))
+        found += [draw(queued_prints(of, copy, rank)) for copy in range(1, copies + 1)]
     shuffled = draw(st.permutations(found))
     return Queue(tuple(shuffled), stopped=draw(SELDOM)), fleet

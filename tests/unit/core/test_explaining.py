@@ -156,16 +156,15 @@ class Service:
         return seen[what]
 
     def _reorder(self, moved: str, before: str) -> None:
-        """Put a print directly ahead of another: those ranked ahead of that stay ahead."""
-        ids = [p.id for p in Survey(self.queue, self.fleet, self.now).ordered]
-        by_id = {p.id: p for p in self.queue.prints}
-        priority = by_id[before].job.priority
-        ranked = [n for n in ids if by_id[n].rank is not None and by_id[n].job.priority is priority]
-        ranked = [n for n in ranked if n != moved]
-        at = ranked.index(before) if before in ranked else len(ranked)
-        ranked.insert(at, moved)
-        for rank, print_id in enumerate(ranked):
-            self._print(print_id, rank=float(rank))
+        """Put a print's job directly ahead of another's: those ranked ahead of that stay ahead."""
+        jobs = {p.id: p.job.id for p in self.queue.prints}
+        ranks = {p.job.id: p.rank for p in self.queue.prints}
+        ranked = sorted((rank, job_id) for job_id, rank in ranks.items() if rank is not None)
+        order = [job_id for _, job_id in ranked if job_id != jobs[moved]]
+        at = order.index(jobs[before]) if jobs[before] in order else len(order)
+        order.insert(at, jobs[moved])
+        rank_of = {job_id: float(rank) for rank, job_id in enumerate(order)}
+        self._prints([replace(p, rank=rank_of.get(p.job.id)) for p in self.queue.prints])
 
     def _printer(self, target: str) -> Printer:
         return next(p for p in self.fleet if p.id == target)
