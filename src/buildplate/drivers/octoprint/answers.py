@@ -46,6 +46,7 @@ STARTED = "PrintStarted"
 DONE = "PrintDone"
 FAILED = "PrintFailed"
 CANCELLED = "PrintCancelled"
+REMOVED = "FileRemoved"
 JOURNALLED = frozenset({STARTED, DONE, FAILED, CANCELLED})
 
 

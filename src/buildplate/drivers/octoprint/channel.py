@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ import orjson
 
 from buildplate.drivers.octoprint.answers import (
     JOURNALLED,
+    REMOVED,
     Heard,
     number,
     read_event,
@@ -33,7 +35,7 @@ from buildplate.drivers.sdk import (
     PushKind,
 )
 
-JOURNAL_LIMIT = 1000
+JOURNAL_LIMIT, REMOVALS_LIMIT = 1000, 256
 MESSAGE_LIMIT = 4 << 20
 """Bytes of one message; the first one after a login carries half an hour of temperatures."""
 
@@ -44,11 +46,11 @@ MESSAGES_PER_WINDOW, BYTES_PER_WINDOW = 1000, 8 << 20
 WATCHED = sorted(
     JOURNALLED
     | {
+        REMOVED,
         "Connected",
         "Disconnected",
         "Error",
         "FileDeselected",
-        "FileRemoved",
         "FileSelected",
         "MetadataStatisticsUpdated",
         "PrintPaused",
@@ -77,6 +79,7 @@ class PushChannel:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._journal: list[Heard] = []
         self._dropped = 0
+        self._removed: deque[str] = deque(maxlen=REMOVALS_LIMIT)
         self._pongs: dict[bytes, asyncio.Event] = {}
         self._levels = asyncio.Event()
         self._greeting = False
@@ -134,6 +137,10 @@ class PushChannel:
     def holds(self, epoch: str, seq: int) -> bool:
         """Whether the socket has been held without a gap since then, nothing of it forgotten."""
         return bool(epoch) and epoch == self.epoch and seq >= self._dropped
+
+    def heard_removed(self, path: str) -> bool:
+        """Whether the removal of this stored file was heard in this epoch."""
+        return path in self._removed
 
     def forget(self, seq: int) -> None:
         """Drop the record up to number `seq`, which no baseline reaches back to any more."""
@@ -234,6 +241,7 @@ class PushChannel:
     def _new_epoch(self) -> None:
         self.epoch = secrets.token_hex(8)
         self._journal.clear()
+        self._removed.clear()
         self._dropped = self.seq
 
     def _note_levels(self, levels: Mapping[str, Any]) -> Push:
@@ -262,6 +270,8 @@ class PushChannel:
             self._journal.append(read_event(self.seq, self._timings.clock(), kind, payload))
             if len(self._journal) > JOURNAL_LIMIT:
                 self._new_epoch()
+        elif kind == REMOVED:
+            self._removed.append(str(payload.get("path")))
         return Push(PushKind.CHANGED, text=kind[:100])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ from buildplate.drivers.sdk import (
     DriverTimings,
     FileBody,
     HostConfused,
+    HostFull,
     Identity,
     PrinterOffline,
     Push,
@@ -180,16 +182,18 @@ class OctoPrintDriver:
             prints = await self._prints(watch.path)
             stored = prints is not None
             jobs.append(await self._job())
-        return self._sight(base, Sight(jobs, ready, stored, prints)), seq
+        seen = Sight(jobs, ready, stored, prints=prints)
+        return self._heard(watch, base, seen), seq
 
-    def _sight(self, base: Baseline | None, sight: Sight, *, proven: bool = False) -> Sight:
+    def _heard(
+        self, watch: Watch | None, base: Baseline | None, sight: Sight, *, proven: bool = False
+    ) -> Sight:
+        """The reads, with what the channel has told by now."""
         channel = self._channel
         unbroken = base is not None and channel.holds(base.epoch, base.seq)
-        return Sight(
-            sight.jobs,
-            sight.ready,
-            sight.stored,
-            sight.prints,
+        return replace(
+            sight,
+            removed=watch is not None and unbroken and channel.heard_removed(watch.path),
             unbroken=unbroken,
             proven=unbroken and proven,
             heard=channel.heard_since(base.seq) if base is not None and unbroken else (),
@@ -208,7 +212,7 @@ class OctoPrintDriver:
         if proven and self._channel.seq != seq:
             sight, seq = await self._see(watch, base)
             proven = await self._channel.prove(levels=False)
-        return self._sight(base, sight, proven=proven), seq
+        return self._heard(watch, base, sight, proven=proven), seq
 
     def _baseline(self, sight: Sight, seq: int, watch: Watch | None) -> Baseline:
         prints = sight.prints if watch is not None else None
@@ -249,10 +253,13 @@ class OctoPrintDriver:
         return mapping.fingerprint(job, await self._listing())
 
     async def _listing(self) -> object:
-        answer = await self._client.get_json("api/files/local", "?recursive=true", LISTING_LIMIT)
+        return (await self._files_answer("?recursive=true"))["files"]
+
+    async def _files_answer(self, query: str) -> dict[str, Any]:
+        answer = await self._client.get_json("api/files/local", query, LISTING_LIMIT)
         if not isinstance(answer.get("files"), list):
             raise HostConfused("the host's list of files is not understood")
-        return answer["files"]
+        return answer
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -261,7 +268,12 @@ class OctoPrintDriver:
 
         Raises HostFull, HostRefused, PrinterOffline, HostConfused; nothing is concluded from those.
         """
-        answer = await self._client.upload(name, body)
+        await self._make_sure_of_room(body.size)
+        try:
+            answer = await self._client.upload(name, body)
+        except PrinterOffline:
+            await self._make_sure_of_room(body.size)
+            raise
         stored: Any = answer.get("files")
         local = stored.get("local") if isinstance(stored, dict) else None
         path = local.get("path") if isinstance(local, dict) else None
@@ -270,6 +282,15 @@ class OctoPrintDriver:
         if answer.get("effectiveSelect") or answer.get("effectivePrint"):
             raise HostConfused("the host selected the file although it was only to store it")
         return path
+
+    async def _make_sure_of_room(self, size: int) -> None:
+        """HostFull when the host says so: on a full disk it only cuts the connection of an upload.
+
+        Such an upload stays there as a hidden file, so the same is asked before and after.
+        """
+        free = answers.number((await self._files_answer("")).get("free"))
+        if free is not None and free < size:
+            raise HostFull(f"{free:.0f} bytes are free on the host, the file has {size}")
 
     async def fetch_sha256(self, path: str) -> str | None:
         """Fetch the stored file and answer the sha256 of its bytes; DriverError when it fails."""

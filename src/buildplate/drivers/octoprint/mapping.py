@@ -75,7 +75,8 @@ class Sight:
     """All that one look has read.
 
     `jobs` are the reads of /api/job in their order. `ready` is the word of /api/printer: None where
-    the host says that the printer is not operational. `stored` tells whether our file is there.
+    the host says that the printer is not operational. `stored` tells whether our file is there,
+    `removed` whether the socket told of its removal.
     `unbroken`: the push socket has been held since the baseline. `proven`: after the other reads
     it was shown to have delivered all that was sent. `heard` and `marks` are of that socket.
     """
@@ -83,6 +84,7 @@ class Sight:
     jobs: Sequence[Job]
     ready: bool | None = None
     stored: bool = False
+    removed: bool = False
     prints: Prints | None = None
     unbroken: bool = False
     proven: bool = False
@@ -224,7 +226,9 @@ def _open_start(path: str, sight: Sight) -> bool:
 def _silent(path: str, baseline: Baseline, sight: Sight, run: Run) -> bool:
     """The proof that our file never ran: an unbroken channel on which no print at all was heard.
 
-    Other prints spoil it too: hosts were seen to announce one file and to print another.
+    Other prints spoil it too: hosts were seen to announce one file and to print another. Events
+    pass through one queue in the host, so after the delete its own event shows that no earlier one
+    is still waiting there.
     """
     held = sight.unbroken and sight.proven and run is Run.NONE
     if not held or sight.heard or sight.marks - baseline.marks:
@@ -234,7 +238,8 @@ def _silent(path: str, baseline: Baseline, sight: Sight, run: Run) -> bool:
     job = sight.jobs[-1]
     nameless = job.phase in RUNNING_PHASES and job.path is None
     unlinked = job.path == path and job.origin == LOCAL and not sight.stored
-    return not nameless and not unlinked
+    heard_to_the_end = sight.stored or sight.removed
+    return heard_to_the_end and not nameless and not unlinked
 
 
 def _others_ran(path: str, baseline: Baseline, sight: Sight) -> bool:
