@@ -1,0 +1,74 @@
+"""How answers look: JSON straight from plain values, versions as ETags, pages of lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Header, Query
+from starlette.responses import Response
+
+from buildplate.api.problems import Refusal
+
+JSON = "application/json"
+MOST_ITEMS = 1000
+_TAG = re.compile(r'"(\d{1,15})"')
+
+
+class Json(Response):
+    """JSON from plain values, dataclasses, enums and aware times; never stored by caches."""
+
+    media_type = JSON
+
+    def __init__(
+        self, content: Any, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(content, status, {"cache-control": "no-store", **(headers or {})})
+
+    def render(self, content: Any) -> bytes:
+        """The bytes; what is bytes already is JSON."""
+        if isinstance(content, bytes):
+            return content
+        return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+
+
+def page(items: Sequence[Any], next_cursor: str | None) -> Json:
+    """A part of a list; `next_cursor` is None on the last one."""
+    return Json({"items": items, "next_cursor": next_cursor})
+
+
+def versioned(content: Any, version: int, status: int = 200, **headers: str) -> Json:
+    """A resource with its version as ETag."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Json(content, status, {"etag": f'"{version}"', **named})
+
+
+def _expected_version(if_match: Annotated[str | None, Header()] = None) -> int | None:
+    """The version a change is made against; None where any will do."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = _TAG.fullmatch(if_match.strip())
+    if tag is None:
+        message = "If-Match names no version of this resource"
+        raise Refusal(412, "version_mismatch", message, "Send the ETag exactly as it was answered.")
+    return int(tag[1])
+
+
+def check_version(expected: int | None, version: int) -> None:
+    """Refuse a change against a version that is no longer the present one."""
+    if expected is not None and expected != version:
+        message = f"the present version is {version}, not {expected}"
+        hint = "Read it again and repeat the change on what it is now."
+        raise Refusal(412, "version_mismatch", message, hint)
+
+
+expected_version = _expected_version
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="how many items at most")]
+NumberCursor = Annotated[
+    str | None, Query(pattern=r"^\d{1,15}$", description="`next_cursor` of the page before")
+]
+IdCursor = Annotated[
+    str | None, Query(pattern=r"^[0-9a-f-]{36}$", description="`next_cursor` of the page before")
+]

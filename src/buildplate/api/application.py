@@ -1,0 +1,75 @@
+"""The app: every room's paths behind one gate, every error a problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import uuid_utils
+from fastapi import FastAPI
+
+from buildplate.api import (
+    commands,
+    documents,
+    events,
+    files,
+    health,
+    jobs,
+    keys,
+    printers,
+    prints,
+    queue,
+)
+from buildplate.api.gate import Gate
+from buildplate.api.health import Pulse
+from buildplate.api.problems import handle_problems
+from buildplate.api.rooms import Rooms
+
+ROUTERS = (
+    health.router,
+    printers.router,
+    files.router,
+    jobs.router,
+    prints.router,
+    queue.router,
+    commands.router,
+    events.router,
+    keys.router,
+    documents.router,
+)
+
+
+class Application(FastAPI):
+    """FastAPI with our own document, and no page that loads from elsewhere."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            title=documents.TITLE,
+            version=version,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            redirect_slashes=False,
+        )
+        for router in ROUTERS:
+            self.include_router(router)
+        handle_problems(self)
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = documents.document(self, self.version)
+        return self.openapi_schema
+
+
+def openapi_document(version: str) -> dict[str, Any]:
+    """The OpenAPI document of the paths, without a farm behind them."""
+    return Application(version).openapi()
+
+
+def create_app(rooms: Rooms) -> FastAPI:
+    """The ASGI app over the rooms of a running farm."""
+    app = Application(rooms.version)
+    app.state.rooms = rooms
+    app.state.pulse = Pulse(rooms.storage)
+    app.add_middleware(Gate, rooms=rooms, new_id=lambda: str(uuid_utils.uuid7()))
+    return app

@@ -1,0 +1,106 @@
+"""The path of the farm's health: open, from memory, answered within a second whatever hangs."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import StrEnum
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from buildplate.api.answers import Json
+from buildplate.api.rooms import AllRooms, Rooms
+from buildplate.core.printers import Link
+from buildplate.storage import Storage, StorageError, last_seq
+
+router = APIRouter(tags=["health"])
+PATIENCE_S = 0.5
+FRESH_S = 1.0
+
+
+class Health(StrEnum):
+    """`degraded`: a printer in service needs a person or cannot be reached; `down`: no database."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+
+
+class PrintersOut(BaseModel):
+    """Printers by what they are doing."""
+
+    total: int
+    online: int
+    printing: int
+    attention: int
+
+
+class HealthOut(BaseModel):
+    """How the farm is."""
+
+    status: Health
+    version: str
+    printers: PrintersOut
+
+
+class Pulse:
+    """Whether the database answers: asked at most once a second, by one request at a time."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._asked_at = float("-inf")
+        self._asking = False
+        self._beats = True
+
+    async def beats(self) -> bool:
+        """Whether the database answered lately; while a question hangs, it does not."""
+        now = asyncio.get_running_loop().time()
+        if not self._asking and now >= self._asked_at + FRESH_S:
+            self._asking, self._asked_at = True, now
+            try:
+                self._beats = await self._answers()
+            finally:
+                self._asking = False
+        return self._beats
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._storage.read(last_seq)
+        except (TimeoutError, StorageError):
+            return False
+        return True
+
+
+def count(rooms: Rooms) -> dict[str, int]:
+    """The printers in service, by what they are doing."""
+    found = {"total": 0, "online": 0, "printing": 0, "attention": 0}
+    for session in rooms.fleet.sessions.values():
+        status = session.as_printer().status
+        found["total"] += 1
+        found["online"] += status.link is Link.ONLINE
+        found["printing"] += status.active_print_id is not None and not status.needs_attention
+        found["attention"] += status.needs_attention
+    return found
+
+
+def _wanted(rooms: Rooms) -> int:
+    return sum(session.record.spec.enabled for session in rooms.fleet.sessions.values())
+
+
+@router.get("/health/", include_in_schema=False)
+@router.get("/health", responses={200: {"model": HealthOut}, 503: {"model": HealthOut}})
+async def health(rooms: AllRooms, request: Request) -> Response:
+    """How the farm is. Needs no key; 503 where the database does not answer."""
+    pulse: Pulse = request.app.state.pulse
+    beats = await pulse.beats()
+    printers = count(rooms)
+    status = Health.OK
+    if not beats:
+        status = Health.DOWN
+    elif printers["attention"] or printers["online"] < _wanted(rooms):
+        status = Health.DEGRADED
+    content: dict[str, Any] = {"status": status, "version": rooms.version, "printers": printers}
+    return Json(content, 503 if status is Health.DOWN else 200)

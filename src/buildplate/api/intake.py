@@ -1,0 +1,99 @@
+"""What arrives of a request's body: bounded in size and time, and its end known."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from starlette.types import Message, Receive, Scope
+
+from buildplate.api.problems import Refusal
+from buildplate.api.rooms import Limits
+
+UPLOADS = frozenset({("POST", "/api/v1/files")})
+LINGER_BYTES = 4_000_000
+LINGER_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What one body may be: bytes, seconds for all of it, seconds between two pieces."""
+
+    size: int | None
+    whole: float | None
+    idle: float
+
+
+def allowance(scope: Scope, limits: Limits) -> Allowance:
+    """The allowance of a request: uploads are bounded by the file room, as they stream."""
+    if (scope["method"], scope["path"]) in UPLOADS:
+        return Allowance(None, None, limits.idle)
+    return Allowance(limits.body, limits.body_time, limits.body_time)
+
+
+class Intake:
+    """Wraps a request's `receive`; raises Refusal where the body is too large or too slow."""
+
+    def __init__(self, scope: Scope, receive: Receive, allowed: Allowance) -> None:
+        self._receive = receive
+        self._allowed = allowed
+        self._size = 0
+        self._deadline: float | None = None
+        self.complete = not _has_body(scope)
+
+    async def __call__(self) -> Message:
+        """The next message of the body."""
+        if self.complete:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(self._patience()):
+                message = await self._receive()
+        except TimeoutError:
+            detail = "the body stopped arriving"
+            hint = "Send it again over a faster or steadier connection."
+            raise Refusal(408, "body_too_slow", detail, hint) from None
+        self._note(message)
+        return message
+
+    async def drain(self) -> bool:
+        """Take the rest of the body, if it is short and quick; whether it has ended.
+
+        A client that is still sending would not see an answer sent right before the connection
+        is closed.
+        """
+        taken = 0
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while not self.complete and taken < LINGER_BYTES:
+                    message = await self._receive()
+                    taken += len(message.get("body", b""))
+                    self.complete = not message.get("more_body", False)
+        except TimeoutError:
+            return False
+        return self.complete
+
+    def _patience(self) -> float:
+        now = asyncio.get_running_loop().time()
+        if self._allowed.whole is None:
+            return self._allowed.idle
+        if self._deadline is None:
+            self._deadline = now + self._allowed.whole
+        return max(self._deadline - now, 0.0)
+
+    def _note(self, message: Message) -> None:
+        if message["type"] != "http.request":
+            self.complete = True
+            return
+        self._size += len(message.get("body", b""))
+        self.complete = not message.get("more_body", False)
+        if self._allowed.size is not None and self._size > self._allowed.size:
+            detail = f"the body is larger than {self._allowed.size} bytes"
+            hint = "Send less, or upload files to /api/v1/files."
+            raise Refusal(413, "body_too_large", detail, hint)
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0")
+        for name, value in scope["headers"]
+    )

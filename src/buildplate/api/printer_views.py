@@ -1,0 +1,235 @@
+"""How printers look in answers: as described, and live."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel
+
+from buildplate.api.printer_schemas import (
+    BedPolicyBody,
+    LoadedBody,
+    ModelBody,
+    description,
+)
+from buildplate.api.schemas import PageOut
+from buildplate.core.printers import Activity, Bed, Link, Printer, StartPolicy, is_ready
+from buildplate.drivers.sdk import Manifest
+from buildplate.fleet.model import PrinterRecord
+from buildplate.fleet.session import PrinterSession
+
+
+class PrinterOut(BaseModel):
+    """A printer: as people described it, and what it is doing.
+
+    `connection` shows `{"set": true}` in the place of a secret; `link` is null once retired.
+    """
+
+    id: str
+    number: int
+    version: int
+    name: str
+    driver: str
+    connection: dict[str, Any]
+    model: ModelBody
+    plate: str | None
+    materials: list[LoadedBody]
+    tags: list[str]
+    location: str | None
+    group: str | None
+    enabled: bool
+    maintenance: bool
+    bed_policy: BedPolicyBody
+    start_policy: StartPolicy
+    created_at: AwareDatetime
+    retired_at: AwareDatetime | None
+    bed: Bed
+    bed_version: int
+    bed_reason: str | None
+    link: Link | None
+    activity: Activity
+    ready: bool
+    problem: str
+    hint: str
+    print_id: str | None
+    needs_attention: bool
+
+
+class PrinterPage(PageOut):
+    """A part of the list of printers."""
+
+    items: list[PrinterOut]
+
+
+class TemperatureOut(BaseModel):
+    """One heater or sensor, in °C."""
+
+    actual: float
+    target: float | None
+
+
+class StateOut(BaseModel):
+    """What is known of a printer now; `age_s` is how long ago it last said anything (s)."""
+
+    printer_id: str
+    number: int
+    link: Link
+    problem: str
+    hint: str
+    activity: Activity
+    detail: str
+    ready: bool
+    bed: Bed
+    bed_version: int
+    bed_reason: str | None
+    temperatures: dict[str, TemperatureOut]
+    progress: float | None
+    time_left_s: float | None
+    print_id: str | None
+    needs_attention: bool
+    command_id: str | None
+    software: str
+    warnings: list[str]
+    age_s: float | None
+
+
+class DriverOut(BaseModel):
+    """A driver: what it is for, the form of its connection, what it can do."""
+
+    name: str
+    title: str
+    description: str
+    connection_schema: dict[str, Any]
+    secrets: list[str]
+    capabilities: list[str]
+
+
+class DriverPage(PageOut):
+    """The installed drivers."""
+
+    items: list[DriverOut]
+
+
+class ProbeOut(BaseModel):
+    """What answered at a connection; where nothing did, `code`, `detail` and `hint` say why."""
+
+    ok: bool
+    software: str | None = None
+    version: str | None = None
+    name: str | None = None
+    warnings: list[str] = []
+    code: str | None = None
+    detail: str | None = None
+    hint: str | None = None
+
+
+class BedOut(BaseModel):
+    """What became of one bed of many."""
+
+    printer_id: str
+    ok: bool
+    bed: Bed | None = None
+    bed_version: int | None = None
+    code: str | None = None
+    detail: str | None = None
+    hint: str | None = None
+
+
+class BedsOut(BaseModel):
+    """What became of many beds, in the order of the request."""
+
+    results: list[BedOut]
+
+
+def hidden(connection: Mapping[str, Any], manifest: Manifest | None) -> dict[str, Any]:
+    """A connection without its secrets; of an unknown driver everything is one."""
+    secrets = connection.keys() if manifest is None else manifest.secrets
+    return {k: {"set": True} if k in secrets else v for k, v in connection.items()}
+
+
+def described(record: PrinterRecord, manifest: Manifest | None) -> dict[str, Any]:
+    """The stored half of a printer."""
+    return {
+        "id": record.id,
+        "number": record.spec.number,
+        "version": record.version,
+        **description(record.spec, record.driver, hidden(record.connection, manifest)),
+        "maintenance": record.spec.maintenance,
+        "created_at": record.created_at,
+        "retired_at": record.retired_at,
+        "bed": record.bed,
+        "bed_version": record.bed_version,
+        "bed_reason": record.bed_reason,
+    }
+
+
+def _doing(printer: Printer, session: PrinterSession) -> dict[str, Any]:
+    status = printer.status
+    return {
+        "link": status.link,
+        "activity": status.activity,
+        "ready": is_ready(printer.spec, status),
+        "problem": session.live.problem,
+        "hint": session.live.hint,
+        "print_id": status.active_print_id,
+        "needs_attention": status.needs_attention,
+    }
+
+
+RETIRED = {
+    "link": None,
+    "activity": Activity.UNKNOWN,
+    "ready": False,
+    "problem": "",
+    "hint": "",
+    "print_id": None,
+    "needs_attention": False,
+}
+
+
+def printer_view(session: PrinterSession) -> dict[str, Any]:
+    """A printer in service."""
+    return described(session.record, session.manifest) | _doing(session.as_printer(), session)
+
+
+def retired_view(record: PrinterRecord, manifest: Manifest | None) -> dict[str, Any]:
+    """A printer out of service."""
+    return described(record, manifest) | RETIRED
+
+
+def state_view(session: PrinterSession) -> dict[str, Any]:
+    """What is known of a printer now."""
+    live, record, printer = session.live, session.record, session.as_printer()
+    age = None if live.told_at is None else session.parts.clock.boot() - live.told_at
+    return {
+        "printer_id": record.id,
+        "number": record.spec.number,
+        **_doing(printer, session),
+        "detail": live.detail,
+        "bed": record.bed,
+        "bed_version": record.bed_version,
+        "bed_reason": record.bed_reason,
+        "temperatures": {
+            name: {"actual": heat.actual, "target": heat.target}
+            for name, heat in live.temperatures.items()
+        },
+        "progress": live.progress,
+        "time_left_s": live.time_left_s,
+        "command_id": printer.status.unsettled_command,
+        "software": live.software,
+        "warnings": list(live.warnings),
+        "age_s": None if age is None else round(max(age, 0.0), 3),
+    }
+
+
+def driver_view(manifest: Manifest) -> dict[str, Any]:
+    """A driver as it is offered."""
+    return {
+        "name": manifest.name,
+        "title": manifest.title,
+        "description": manifest.description,
+        "connection_schema": manifest.connection_schema,
+        "secrets": sorted(manifest.secrets),
+        "capabilities": sorted(manifest.capabilities),
+    }

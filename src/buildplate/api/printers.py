@@ -1,0 +1,230 @@
+"""The paths of printers: add, look, change, retire, and what people do at the machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from buildplate.access.model import Role
+from buildplate.api.answers import (
+    Json,
+    Limit,
+    NumberCursor,
+    check_version,
+    expected_version,
+    page,
+    versioned,
+)
+from buildplate.api.guard import ADMIN, LOOK, OPERATE, Operator, require
+from buildplate.api.printer_schemas import (
+    ClearBedBody,
+    ClearBedsBody,
+    MaintenanceBody,
+    PrinterBody,
+    PrinterPatch,
+    ProbeBody,
+    patched,
+    spec_from,
+)
+from buildplate.api.printer_views import (
+    BedsOut,
+    DriverPage,
+    PrinterOut,
+    PrinterPage,
+    ProbeOut,
+    StateOut,
+    driver_view,
+    printer_view,
+    retired_view,
+    state_view,
+)
+from buildplate.api.problems import facts_of
+from buildplate.api.rooms import AllRooms, Rooms
+from buildplate.api.schemas import InPath
+from buildplate.drivers.sdk import BadConnectionSettings, DriverError, PrinterOffline
+from buildplate.fleet.errors import FleetError, UnknownPrinter
+from buildplate.fleet.service import NewPrinter
+from buildplate.fleet.session import PrinterSession
+
+router = APIRouter(prefix="/api/v1", tags=["printers"], dependencies=[LOOK])
+FLOOR_WORK = {"materials", "plate", "enabled"}
+"""What an operator may change of a printer; the rest of its description is an administrator's."""
+
+IfMatch = Annotated[int | None, Depends(expected_version)]
+
+
+def in_service(rooms: Rooms, reference: str) -> PrinterSession:
+    """The session of the printer with this id or number; UnknownPrinter."""
+    session = rooms.fleet.sessions.get(reference)
+    if session is not None:
+        return session
+    if reference.isdecimal():
+        for candidate in rooms.fleet.sessions.values():
+            if candidate.record.spec.number == int(reference):
+                return candidate
+    message = f"there is no printer {reference} in service"
+    raise UnknownPrinter(message)
+
+
+def answer(rooms: Rooms, printer_id: str, status: int = 200, **headers: str) -> Json:
+    """A printer in service, with its version."""
+    session = in_service(rooms, printer_id)
+    return versioned(printer_view(session), session.record.version, status, **headers)
+
+
+@router.get("/drivers", responses={200: {"model": DriverPage}})
+async def list_drivers(rooms: AllRooms) -> Response:
+    """List the installed drivers, each with the form of its connection."""
+    manifests = sorted(rooms.fleet.manifests.values(), key=lambda manifest: manifest.name)
+    return page([driver_view(manifest) for manifest in manifests], None)
+
+
+@router.get("/printers", responses={200: {"model": PrinterPage}})
+async def list_printers(
+    rooms: AllRooms, limit: Limit = 1000, cursor: NumberCursor = None, name: str | None = None
+) -> Response:
+    """List the printers in service, by number."""
+    after = int(cursor or 0)
+    found = sorted(
+        (
+            session
+            for session in rooms.fleet.sessions.values()
+            if session.record.spec.number > after
+            and (name is None or session.record.spec.name == name)
+        ),
+        key=lambda session: session.record.spec.number,
+    )
+    more = str(found[limit - 1].record.spec.number) if len(found) > limit else None
+    return page([printer_view(session) for session in found[:limit]], more)
+
+
+@router.post(
+    "/printers", status_code=201, responses={201: {"model": PrinterOut}}, dependencies=[ADMIN]
+)
+async def add_printer(rooms: AllRooms, body: PrinterBody) -> Response:
+    """Add a printer and connect to it; its bed is unknown until somebody clears it."""
+    new = NewPrinter(spec_from(body), body.driver, body.connection)
+    record = await rooms.fleet.add(new)
+    return answer(rooms, record.id, 201, location=f"/api/v1/printers/{record.id}")
+
+
+@router.post("/printers/probe", responses={200: {"model": ProbeOut}}, dependencies=[ADMIN])
+async def probe(rooms: AllRooms, body: ProbeBody) -> Response:
+    """Try a connection before it is saved: what answers there, or why nothing does."""
+    try:
+        identity = await rooms.fleet.probe(body.driver, body.connection)
+    except BadConnectionSettings:
+        raise
+    except DriverError as error:
+        return Json({"ok": False, **facts_of(error)})
+    except TimeoutError:
+        return Json({"ok": False, **facts_of(PrinterOffline("nothing answered in time"))})
+    return Json(
+        {
+            "ok": True,
+            "software": identity.software,
+            "version": identity.version,
+            "name": identity.name,
+            "warnings": list(identity.warnings),
+        }
+    )
+
+
+@router.post("/printers/clear-beds", responses={200: {"model": BedsOut}}, dependencies=[OPERATE])
+async def clear_beds(rooms: AllRooms, body: ClearBedsBody) -> Response:
+    """Clear many beds that a person has seen; each answers for itself."""
+    results = []
+    for seen in body.beds:
+        result: dict[str, Any] = {"printer_id": str(seen.printer_id)}
+        try:
+            record = await rooms.fleet.clear_bed(str(seen.printer_id), seen.bed_version)
+        except FleetError as error:
+            result |= {"ok": False, **facts_of(error)}
+        else:
+            result |= {"ok": True, "bed": record.bed, "bed_version": record.bed_version}
+        results.append(result)
+    return Json({"results": results})
+
+
+@router.get("/printers/{printer_id}", responses={200: {"model": PrinterOut}})
+async def get_printer(rooms: AllRooms, printer_id: InPath) -> Response:
+    """Look at one printer, a retired one too."""
+    record = await rooms.fleet.get(printer_id)
+    if record.id in rooms.fleet.sessions:
+        return answer(rooms, record.id)
+    manifest = rooms.fleet.manifests.get(record.driver)
+    return versioned(retired_view(record, manifest), record.version)
+
+
+@router.patch("/printers/{printer_id}", responses={200: {"model": PrinterOut}})
+async def patch_printer(
+    rooms: AllRooms, printer_id: InPath, body: PrinterPatch, who: Operator, version: IfMatch
+) -> Response:
+    """Change a printer's description; other fields than what lies on it need an administrator."""
+    others = sorted(body.model_fields_set - FLOOR_WORK)
+    if others:
+        require(who, Role.ADMIN, f"changing {', '.join(others)}")
+    record = in_service(rooms, printer_id).record
+    check_version(version, record.version)
+    wanted = patched(record.spec, record.driver, record.connection, body)
+    spec = replace(
+        spec_from(wanted, maintenance=record.spec.maintenance),
+        id=record.id,
+        number=record.spec.number,
+    )
+    await rooms.fleet.edit(record.id, spec, wanted.connection, record.version)
+    return answer(rooms, record.id)
+
+
+@router.delete("/printers/{printer_id}", status_code=204, dependencies=[ADMIN])
+async def retire_printer(rooms: AllRooms, printer_id: InPath) -> Response:
+    """Take a printer out of service; its history stays."""
+    await rooms.fleet.retire(printer_id)
+    return Response(status_code=204)
+
+
+@router.get("/printers/{printer_id}/state", responses={200: {"model": StateOut}})
+async def printer_state(rooms: AllRooms, printer_id: InPath) -> Response:
+    """What is known of a printer now, and how old that is."""
+    return Json(state_view(in_service(rooms, printer_id)))
+
+
+@router.post(
+    "/printers/{printer_id}/connect",
+    status_code=202,
+    responses={202: {"model": StateOut}},
+    dependencies=[OPERATE],
+)
+async def connect(rooms: AllRooms, printer_id: InPath) -> Response:
+    """Try to reach a printer now, not at the end of its pause."""
+    session = in_service(rooms, printer_id)
+    await rooms.fleet.connect(session.id)
+    return Json(state_view(in_service(rooms, session.id)), 202)
+
+
+@router.post(
+    "/printers/{printer_id}/clear-bed",
+    responses={200: {"model": PrinterOut}},
+    dependencies=[OPERATE],
+)
+async def clear_bed(rooms: AllRooms, printer_id: InPath, body: ClearBedBody) -> Response:
+    """Say that the bed you saw is clear; its version is in the printer you read."""
+    record = await rooms.fleet.clear_bed(printer_id, body.bed_version)
+    return answer(rooms, record.id)
+
+
+@router.post(
+    "/printers/{printer_id}/maintenance",
+    responses={200: {"model": PrinterOut}},
+    dependencies=[OPERATE],
+)
+async def maintenance(rooms: AllRooms, printer_id: InPath, body: MaintenanceBody) -> Response:
+    """Begin or end maintenance: no new print while it lasts."""
+    record = in_service(rooms, printer_id).record
+    if record.spec.maintenance is not body.on:
+        spec = replace(record.spec, maintenance=body.on)
+        await rooms.fleet.edit(record.id, spec, record.connection, record.version)
+    return answer(rooms, record.id)

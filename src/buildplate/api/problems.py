@@ -1,0 +1,220 @@
+"""Every error as application/problem+json (RFC 9457): the one place where errors get a status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypedDict
+
+import orjson
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from buildplate.access import errors as access
+from buildplate.core.job_state import TooFewCopies
+from buildplate.dispatch import errors as dispatch
+from buildplate.drivers.sdk import BadConnectionSettings, DriverError
+from buildplate.files import errors as files
+from buildplate.fleet import errors as fleet
+from buildplate.storage import errors as storage
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_SECONDS = "5"
+
+# The nearest class of an error's family decides.
+STATUSES: Mapping[type[Exception], int] = {
+    access.AccessError: 409,
+    access.KeyRequired: 401,
+    access.RoleTooLow: 403,
+    access.UnknownKey: 404,
+    access.InvalidKey: 422,
+    fleet.FleetError: 409,
+    fleet.UnknownPrinter: 404,
+    fleet.UnknownCommand: 404,
+    fleet.UnknownDriver: 422,
+    fleet.InvalidPrinter: 422,
+    dispatch.DispatchError: 409,
+    dispatch.UnknownJob: 404,
+    dispatch.UnknownPrint: 404,
+    dispatch.UnknownFile: 422,
+    dispatch.InvalidJob: 422,
+    dispatch.KeyReused: 422,
+    TooFewCopies: 409,
+    files.FileError: 422,
+    files.UnknownFile: 404,
+    files.TooLarge: 413,
+    files.FileInUse: 409,
+    files.ContentMissing: 409,
+    files.UploadsFull: 507,
+    files.DiskFailed: 503,
+    storage.StorageError: 500,
+    storage.StorageFull: 507,
+    storage.StorageBusy: 503,
+    storage.StorageClosed: 503,
+    storage.ConstraintViolated: 409,
+    DriverError: 502,
+    BadConnectionSettings: 422,
+}
+FAMILIES: tuple[type[Exception], ...] = (
+    access.AccessError,
+    fleet.FleetError,
+    dispatch.DispatchError,
+    TooFewCopies,
+    files.FileError,
+    storage.StorageError,
+    DriverError,
+)
+
+BY_STATUS: Mapping[int, tuple[str, str]] = {
+    400: ("bad_request", "Send a well-formed request; /docs shows what each path takes."),
+    404: ("not_found", "See /docs for every path."),
+    405: ("method_not_allowed", "The header Allow names the methods of this path."),
+    413: ("body_too_large", "Send less, or upload files to /api/v1/files."),
+}
+
+
+class Refusal(HTTPException):
+    """An error of the HTTP surface itself: a status, a stable code, and what to do next."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        hint: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.code = code
+        self.hint = hint
+
+
+class FieldError(BaseModel):
+    """One field of a request that cannot be right."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error as it is answered: `code` is stable, `hint` says what to do next."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+    errors: list[FieldError] | None = None
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    hint: str,
+    *,
+    errors: Sequence[Mapping[str, str]] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer for an error."""
+    content: dict[str, Any] = {
+        "type": f"urn:buildplate:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "hint": hint,
+    }
+    if errors:
+        content["errors"] = list(errors)
+    more = {"cache-control": "no-store", **(headers or {})}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        more.setdefault("retry-after", RETRY_SECONDS)
+    return Response(orjson.dumps(content), status, more, PROBLEM_JSON)
+
+
+def status_of(error: Exception) -> int:
+    """The status of an error of the rooms; 500 for one that nobody foresaw."""
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            return STATUSES[kind]
+    return 500
+
+
+class Facts(TypedDict):
+    """What an error says of itself."""
+
+    code: str
+    detail: str
+    hint: str
+
+
+def facts_of(error: Exception) -> Facts:
+    """An error's code, detail and hint."""
+    code = getattr(error, "code", "internal_error")
+    hint = getattr(error, "hint", "Try again; if it stays, look at the server's log.")
+    return Facts(code=str(code), detail=str(error), hint=str(hint))
+
+
+def answer_to(error: Exception) -> Response:
+    """The answer to an error of the rooms."""
+    status = status_of(error)
+    headers = {"www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return problem(status, headers=headers, **facts_of(error))
+
+
+async def _rooms_error(_: Request, error: Exception) -> Response:
+    return answer_to(error)
+
+
+async def _stale(request: Request, error: Exception) -> Response:
+    """A change lost a race: with If-Match the precondition failed, without it is a conflict."""
+    status = 412 if "if-match" in request.headers else 409
+    return problem(status, **facts_of(error))
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class)
+    if isinstance(error, Refusal):
+        code, hint = error.code, error.hint
+    else:
+        code, hint = BY_STATUS.get(error.status_code, BY_STATUS[400])
+    return problem(error.status_code, code, error.detail, hint, headers=error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class)
+    found = [
+        {"field": ".".join(str(part) for part in one["loc"]), "detail": str(one["msg"])}
+        for one in error.errors()
+    ]
+    where = {str(one["loc"][0]) for one in error.errors()}
+    if "path" in where:
+        return problem(404, "not_found", "there is nothing under this path", BY_STATUS[404][1])
+    if any(one["loc"] == ("body",) for one in error.errors()) and not _says_json(request):
+        hint = "Send JSON with the header Content-Type: application/json."
+        return problem(415, "not_json", "the body does not say that it is JSON", hint)
+    first = found[0]
+    detail = f"{first['field']}: {first['detail']}"
+    hint = "Correct the named fields; /docs shows what this path takes."
+    return problem(422, "invalid_request", detail, hint, errors=found)
+
+
+def _says_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Answer every error of the app as a problem."""
+    for family in FAMILIES:
+        app.add_exception_handler(family, _rooms_error)
+    app.add_exception_handler(fleet.VersionMismatch, _stale)
+    app.add_exception_handler(dispatch.JobChanged, _stale)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http_error)

@@ -1,0 +1,140 @@
+"""The paths of the queue: its order and what to expect, reordering, stopping the farm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import AwareDatetime, BaseModel, model_validator
+from starlette.responses import Response
+
+from buildplate.api.answers import Json, Limit, NumberCursor, page
+from buildplate.api.guard import LOOK, OPERATE, Operator
+from buildplate.api.prints import who_says
+from buildplate.api.rooms import AllRooms
+from buildplate.api.schemas import Body, PageOut, Reference
+from buildplate.core.jobs import Priority
+from buildplate.dispatch.queue_service import QueueRow
+
+router = APIRouter(prefix="/api/v1", tags=["queue"], dependencies=[LOOK])
+
+
+class WaitCount(BaseModel):
+    """How many printers do not start a print, by their weightiest reason."""
+
+    code: str
+    count: int
+
+
+class QueueOut(BaseModel):
+    """A print's place in the queue, from 1; `slack_s` seconds it may still wait and be in time."""
+
+    print_id: str
+    job_id: str
+    job_number: int
+    copy_no: int
+    position: int
+    priority: Priority
+    due: AwareDatetime | None
+    slack_s: float | None
+    late: bool
+    expected_start: AwareDatetime | None
+    expected_end: AwareDatetime | None
+    printer_id: str | None
+    waiting_summary: list[WaitCount]
+
+
+class QueuePage(PageOut):
+    """A part of the queue."""
+
+    items: list[QueueOut]
+
+
+class ReorderBody(Body):
+    """Which job goes ahead of which; a print names its job, `before` null undoes it."""
+
+    job_id: Reference | None = None
+    print_id: Reference | None = None
+    before: Reference | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> ReorderBody:
+        if (self.job_id is None) == (self.print_id is None):
+            raise ValueError(NAME_ONE)
+        return self
+
+
+NAME_ONE = "name either a job_id or a print_id"
+
+
+class StopBody(Body):
+    """Why the farm is stopped."""
+
+    reason: str = ""
+
+
+class FarmOut(BaseModel):
+    """Whether the whole farm is stopped."""
+
+    stopped: bool
+
+
+def queue_view(row: QueueRow) -> dict[str, Any]:
+    """A place in the queue as it is answered."""
+    item = row.item
+    job = item.print.job
+    return {
+        "print_id": item.print.id,
+        "job_id": job.id,
+        "job_number": job.number,
+        "copy_no": item.print.copy,
+        "position": item.position,
+        "priority": job.priority,
+        "due": job.due,
+        "slack_s": item.slack_s,
+        "late": item.late,
+        "expected_start": item.expected_start,
+        "expected_end": item.expected_end,
+        "printer_id": item.printer_id,
+        "waiting_summary": [{"code": code, "count": count} for code, count in row.summary.items()],
+    }
+
+
+@router.get("/queue", responses={200: {"model": QueuePage}})
+async def queue(rooms: AllRooms, limit: Limit = 100, cursor: NumberCursor = None) -> Response:
+    """The queue in its order: what to expect of each print, and in short why it waits."""
+    after = int(cursor or 0)
+    rows = await rooms.queue.queue()
+    shown = rows[after : after + limit]
+    more = str(after + limit) if len(rows) > after + limit else None
+    return page([queue_view(row) for row in shown], more)
+
+
+@router.post("/queue/reorder", status_code=204, dependencies=[OPERATE])
+async def reorder(rooms: AllRooms, body: ReorderBody) -> Response:
+    """Put a job ahead of another one of its priority, or back into the planner's own order."""
+    moved = await _job_of(rooms, body.job_id, body.print_id)
+    before = None if body.before is None else str(body.before)
+    await rooms.queue.reorder(moved, before)
+    return Response(status_code=204)
+
+
+async def _job_of(rooms: AllRooms, job: str | int | None, print_: str | int | None) -> str:
+    if print_ is not None:
+        return (await rooms.prints.print(str(print_))).job_id
+    return str(job)
+
+
+@router.post("/queue/stop", responses={200: {"model": FarmOut}})
+async def stop(rooms: AllRooms, who: Operator, body: StopBody | None = None) -> Response:
+    """Stop the whole farm: nothing new is claimed or started; running prints go on."""
+    reason = (body.reason if body else "") or f"stopped by {who_says(who)}"
+    await rooms.queue.stop(stopped=True, reason=reason)
+    return Json({"stopped": True})
+
+
+@router.post("/queue/release", responses={200: {"model": FarmOut}})
+async def release(rooms: AllRooms, who: Operator) -> Response:
+    """Release the farm."""
+    await rooms.queue.stop(stopped=False, reason=f"released by {who_says(who)}")
+    return Json({"stopped": False})
