@@ -1,0 +1,52 @@
+"""One failing task is begun again and takes nobody else with it."""
+
+import asyncio
+
+from buildplate.app.supervisor import Pauses, Supervisor
+
+
+async def test_a_task_that_fails_is_begun_again_and_its_neighbour_runs_on() -> None:
+    begun = 0
+    recovered, neighbour_ran_on = asyncio.Event(), asyncio.Event()
+
+    async def failing() -> None:
+        nonlocal begun
+        begun += 1
+        if begun < 3:
+            message = "broken"
+            raise RuntimeError(message)
+        recovered.set()
+        await asyncio.Event().wait()
+
+    async def neighbour() -> None:
+        await recovered.wait()
+        neighbour_ran_on.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(5), Supervisor(Pauses(0.001, 0.002)) as supervisor:
+        supervisor.start("failing", failing)
+        supervisor.start("neighbour", neighbour)
+        await neighbour_ran_on.wait()
+    assert begun == 3
+
+
+async def test_leaving_the_supervisor_stops_every_task() -> None:
+    stopped = []
+
+    async def forever(name: str) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(name)
+
+    async with Supervisor() as supervisor:
+        supervisor.start("one", lambda: forever("one"))
+        supervisor.start("two", lambda: forever("two"))
+        await asyncio.sleep(0)
+    assert sorted(stopped) == ["one", "two"]
+
+
+def test_pauses_double_up_to_their_limit() -> None:
+    pauses = Pauses(0.5, 30.0)
+    assert [pauses.after(n) for n in (0, 1, 2, 3)] == [0.5, 1.0, 2.0, 4.0]
+    assert pauses.after(100) == 30.0
