@@ -82,7 +82,7 @@ class Part:
             self._leave_reserve(fd, size)
             with memoryview(buffer) as whole, whole[:size] as content:
                 self._hasher.update(content)
-                around_cache = size == len(buffer) and _bypass_cache(fd, wanted=True)
+                around_cache = _bypass_cache(fd, wanted=size == len(buffer))
                 _write_all(fd, content, around_cache=around_cache)
 
     def blob(self) -> Blob:
