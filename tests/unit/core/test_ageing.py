@@ -126,6 +126,14 @@ def test_a_backlog_of_old_work_leaves_urgent_work_three_starts_of_four() -> None
     assert urgent == len(floor.starts) * 3 / 4
 
 
+def test_of_an_old_job_one_copy_at_a_time_gets_a_turn_however_many_printers_give_one() -> None:
+    old = prints(job(1, priority=Priority.LOW), 8, queued_at=NOW - 100 * HOUR)
+    urgent = prints(job(2, priority=Priority.URGENT, due=NOW), 8, queued_at=NOW)
+    fleet = [printer(n, starts=4 - n % 4) for n in range(1, 5)]
+    found = plan(Queue((*old, *urgent)), fleet, NOW).assignments
+    assert sorted(a.print_id.rsplit("-", 2)[0] for a in found) == ["job-1", *["job-2"] * 3]
+
+
 def test_a_large_old_job_gets_one_start_and_then_waits_its_time_again() -> None:
     batch: JobFacts = job(1, priority=Priority.LOW)
     floor = Floor([printer()], prints(batch, 50, queued_at=NOW - 100 * HOUR), lambda: HOUR)

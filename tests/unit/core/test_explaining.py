@@ -225,7 +225,7 @@ def without_it(service: Service, print_id: str, reason: WaitReason) -> bool:
 
 
 @given(worlds())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_doing_what_an_unblock_says_removes_its_reason(world: tuple[Queue, list[Printer]]) -> None:
     queue_, fleet = world
     survey = Survey(queue_, fleet, NOW)
@@ -236,7 +236,7 @@ def test_doing_what_an_unblock_says_removes_its_reason(world: tuple[Queue, list[
 
 
 @given(printers(number=1))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_a_printer_is_ready_exactly_when_nothing_says_it_is_not(machine: Printer) -> None:
     assert is_ready(machine.spec, machine.status) is (not list(unreadiness(machine)))
 

@@ -24,7 +24,7 @@ MINUTE = timedelta(minutes=1)
 
 
 @given(worlds())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_starts_now_is_expected_now_and_no_printer_is_booked_twice(
     world: tuple[Queue, list[Printer]],
 ) -> None:

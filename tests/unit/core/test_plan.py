@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from buildplate.core.printers import Printer
 
 World = tuple[Queue, "list[Printer]"]
-CASES = settings(max_examples=200, deadline=None)
+CASES = settings(max_examples=120, deadline=None)
 
 
 def started(queue_: Queue, fleet: list[Printer]) -> dict[str, str]:
