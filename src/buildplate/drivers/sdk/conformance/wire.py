@@ -1,0 +1,184 @@
+"""Checks on the wire: files arrive whole or not at all, time is bounded, nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from buildplate.core.printers import Activity
+from buildplate.drivers.sdk.answers import Deleted, Unknown
+from buildplate.drivers.sdk.conformance.bench import Bench, body_of, completed, promise
+from buildplate.drivers.sdk.conformance.relay import Fate
+from buildplate.drivers.sdk.errors import DriverError, PrinterOffline
+from buildplate.drivers.sdk.manifest import Capability
+
+
+async def an_upload_neither_starts_nor_selects(bench: Bench) -> None:
+    """A stored file lies there, comes back as it was sent, and nothing else happens."""
+    async with bench.session() as session:
+        content = bench.host.sample(2) * 50
+        body = body_of(content)
+        selected = await bench.host.selected()
+        path = await session.driver.upload("bp-00000000000000000000000000000000-1.gcode", body)
+        promise(path in await bench.files(session), "the answered path is the stored file's")
+        promise(await bench.host.selected() == selected, "nothing was selected")
+        promise(await bench.host.starts(path) == 0, "nothing was started")
+        promise((await session.driver.look(None)).activity is Activity.IDLE, "the printer is idle")
+        if Capability.FETCH_BACK in bench.host.manifest.capabilities:
+            promise(await session.driver.fetch_sha256(path) == body.sha256, "it is what was sent")
+        promise(not await session.driver.files("no-such-prefix-"), "files asks for a prefix")
+
+
+async def a_broken_upload_raises_and_stores_nothing(bench: Bench) -> None:
+    """A body that ends early and a connection that breaks are errors, and leave no file."""
+    host = bench.host
+    async with bench.session() as session:
+        body = body_of(host.sample(2) * 50)
+        short = replace(body, size=body.size + 10)
+        await _fails(lambda: session.driver.upload("bp-short-1.gcode", short), "a short body")
+        bench.relay.next(host.markers.upload, Fate.CUT)
+        await _fails(lambda: session.driver.upload("bp-cut-1.gcode", body), "a cut upload")
+    async with bench.session() as session:
+        stored = [path for path in await bench.files(session) if "short" in path or "cut" in path]
+        promise(not stored, f"half a file is no file: {stored}")
+
+
+async def half_a_file_is_never_taken_for_the_whole(bench: Bench) -> None:
+    """A fetch that breaks off raises; it never answers the hash of what had come."""
+    if Capability.FETCH_BACK not in bench.host.manifest.capabilities:
+        return
+    async with bench.session() as session:
+        path = await session.store(bench.host.sample(2) * 50)
+        bench.relay.next(bench.host.markers.fetch, Fate.TRUNCATE)
+        await _fails(lambda: session.driver.fetch_sha256(path), "half a file")
+
+
+async def _fails(call: Callable[[], Awaitable[object]], what: str) -> None:
+    try:
+        answer = await call()
+    except DriverError:
+        return
+    promise(False, f"{what} raises a DriverError and does not answer {answer}")  # noqa: FBT003
+
+
+async def a_host_that_hangs_costs_each_call_its_time_out(bench: Bench) -> None:
+    """Every call ends within its own limit; reads raise, physical commands answer Unknown."""
+    host, timings = bench.host, bench.host.timings
+    slack = 0.5
+    async with bench.session() as session:
+        path = await session.store(host.sample(1))
+        await session.idle()
+        bench.relay.mute()
+        driver = session.driver
+        await _in_time(driver.start(path), timings.command + slack, Unknown)
+        await _in_time(driver.cancel(), timings.command + slack, Unknown)
+        await _in_time(driver.delete(path), timings.command + slack, Deleted)
+        await _raises(driver.look(None), timings.request + slack)
+        await _raises(driver.files("bp-"), timings.request + slack)
+        limit = timings.request + timings.transfer_idle + slack
+        await _raises(driver.fetch_sha256(path), limit)
+        await _raises(driver.upload("bp-hang-1.gcode", body_of(host.sample(1))), limit)
+        bench.relay.cut()
+        bench.relay.reset()
+    bench.relay.mute()
+    hanging = bench.driver()
+    await _raises(hanging.connect(), timings.request * 3 + slack)
+    await hanging.close()
+    bench.relay.reset()
+    await asyncio.sleep(host.patience / 30)
+    promise(await host.starts(path) <= 1, "what was muted may arrive late, but only once")
+
+
+async def _in_time(call: Awaitable[object], limit: float, kind: type) -> None:
+    try:
+        async with asyncio.timeout(limit):
+            answer = await call
+    except TimeoutError:
+        promise(False, f"a physical command ends within {limit} s")  # noqa: FBT003
+        return
+    promise(isinstance(answer, kind), f"a hanging host is {kind.__name__}, not {answer}")
+
+
+async def _raises(call: Awaitable[object], limit: float) -> None:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        async with asyncio.timeout(limit):
+            await call
+    except DriverError:
+        return
+    except TimeoutError:
+        promise(False, f"a call ends within {limit} s by itself")  # noqa: FBT003
+    promise(False, f"a hanging host is an error after {loop.time() - began} s")  # noqa: FBT003
+
+
+async def a_lost_connection_ends_the_pushes(bench: Bench) -> None:
+    """The end of the connection is told by an error from pushes, soon."""
+    async with bench.session() as session:
+        await session.idle()
+        bench.relay.cut()
+        await bench.within(
+            bench.host.timings.request, lambda: session.lost is not None, "pushes ends by itself"
+        )
+        promise(isinstance(session.lost, PrinterOffline), f"it is offline: {session.lost!r}")
+
+
+async def a_silent_channel_is_a_lost_one(bench: Bench) -> None:
+    """A push channel on which nothing arrives any more is not held for ever."""
+    if not bench.host.pushes_steadily:
+        return
+    async with bench.session() as session:
+        await session.idle()
+        bench.relay.mute()
+        limit = bench.host.timings.request * 2 + 0.5
+        await bench.within(limit, lambda: session.lost is not None, "silence ends the pushes")
+        bench.relay.cut()
+
+
+async def single_bytes_make_no_difference(bench: Bench) -> None:
+    """On a transport that delivers byte by byte a print goes its way as ever."""
+    bench.relay.by_bytes = True
+    async with bench.session() as session:
+        watch = await session.begin(bench.host.patience / 10)
+        promise(completed(await session.ended(watch)), "it is proven to its end")
+
+
+async def closing_leaves_nothing_behind(bench: Bench) -> None:
+    """No task, no connection; twice is fine, also before and after a lost connection."""
+    before = asyncio.all_tasks()
+    never = bench.driver()
+    await never.close()
+    await never.close()
+    async with bench.session() as session:
+        await session.store(bench.host.sample(1))
+        await session.driver.look(None, deep=True)
+        await session.driver.close()
+        await session.driver.close()
+        await bench.within(5, lambda: session.lost is not None, "close ends the pushes")
+    async with bench.session() as session:
+        bench.relay.cut()
+    await bench.within(5, lambda: bench.relay.open_connections == 0, "no connection is left")
+    await bench.within(5, lambda: not _ours(before), f"no task is left: {_ours(before)}")
+
+
+def _ours(before: set[asyncio.Task[object]]) -> set[asyncio.Task[object]]:
+    """Tasks that were not there before, the relay's own left out."""
+    return {
+        task
+        for task in asyncio.all_tasks() - before
+        if "conformance" not in getattr(task.get_coro(), "__qualname__", "")
+        and "Relay" not in getattr(task.get_coro(), "__qualname__", "")
+    }
+
+
+async def an_abandoned_call_does_no_harm(bench: Bench) -> None:
+    """A call that is cancelled at any moment leaves a driver that still works."""
+    async with bench.session() as session:
+        for step in range(12):
+            try:
+                async with asyncio.timeout(0.001 * step):
+                    await session.driver.look(None, deep=True)
+            except TimeoutError:
+                pass
+        promise((await session.idle()).channel, "reads work, and the channel was held")
