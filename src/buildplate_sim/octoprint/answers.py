@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.web import Reply, Request, json_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NO_PERMISSION = (
     "You don't have the permission to access the requested resource. "
@@ -25,6 +28,27 @@ INTERNAL = (
     "Either the server is overloaded or there is an error in the application."
 )
 USER = "_api"
+
+
+class Pending:
+    """An answer that is decided a little later."""
+
+    def __init__(self) -> None:
+        self._reply: Reply | None = None
+        self._told: Callable[[Reply], None] | None = None
+
+    def settle(self, reply: Reply) -> None:
+        """Decide it."""
+        if self._reply is None:
+            self._reply = reply
+            if self._told is not None:
+                self._told(reply)
+
+    def then(self, told: Callable[[Reply], None]) -> None:
+        """Be told, now or later."""
+        self._told = told
+        if self._reply is not None:
+            told(self._reply)
 
 
 def error_reply(status: int, text: str) -> Reply:

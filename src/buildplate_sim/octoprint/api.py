@@ -11,6 +11,7 @@ from buildplate_sim.octoprint.answers import (
     NO_PERMISSION,
     NOT_OPERATIONAL,
     USER,
+    Pending,
     RefusedError,
     error_reply,
     json_body,
@@ -65,7 +66,7 @@ class Api:
             key = request.headers["authorization"].removeprefix("Bearer ")
         return key == self._host.key and not self._host.revoked
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> Reply | Pending:
         """Carry a request out."""
         if (request.method, request.path) == ("GET", "/api/currentuser"):
             return self._current_user(request)

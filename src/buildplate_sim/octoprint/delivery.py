@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from buildplate_sim.octoprint.answers import INTERNAL, error_reply
+from buildplate_sim.octoprint.answers import INTERNAL, Pending, error_reply
 from buildplate_sim.web import Connection, Reply, Request
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ class Delivery:
             host.upgrade(connection, request)
             return
         reply = host.api.handle(request)
+        if isinstance(reply, Pending):
+            reply.then(lambda late: self._answer(connection, request, command, late))
+        else:
+            self._answer(connection, request, command, reply)
+
+    def _answer(self, connection: Connection, request: Request, command: str, reply: Reply) -> None:
+        host = self._host
         if request.method not in {"GET", "HEAD"}:
             facts: dict[str, Any] = {
                 "method": request.method,

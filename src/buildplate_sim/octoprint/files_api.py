@@ -12,6 +12,7 @@ from buildplate_sim.octoprint.answers import (
     NOT_FOUND,
     NOT_OPERATIONAL,
     USER,
+    Pending,
     RefusedError,
     error_reply,
     json_body,
@@ -48,7 +49,7 @@ class FilesApi:
     def _software(self) -> OctoPrint:
         return self._host.running
 
-    def route(self, request: Request) -> Reply:
+    def route(self, request: Request) -> Reply | Pending:
         """Answer requests whose address names a file."""
         method, path = request.method, request.path
         if path.startswith(RESOURCE):
@@ -64,7 +65,8 @@ class FilesApi:
             stored = self._stored(path.removeprefix(DOWNLOAD))
             return download(self._host.shelf.root / stored.path, request)
         if method in {"GET", "HEAD"} and path == LOG:
-            return download(self._host.log_path, request)
+            content = self._host.log_path.read_bytes()
+            return Reply(HTTPStatus.OK, content, "text/plain")
         raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
 
     def _stored(self, path: str) -> Stored:
@@ -81,7 +83,7 @@ class FilesApi:
 
     # --- commands on one file
 
-    def _command(self, stored: Stored, request: Request) -> Reply:
+    def _command(self, stored: Stored, request: Request) -> Reply | Pending:
         body = json_body(request)
         if body.get("command") != "select":
             return error_reply(HTTPStatus.BAD_REQUEST, "command is invalid")
@@ -95,9 +97,18 @@ class FilesApi:
             return nothing()
         if not software.operational:
             return error_reply(HTTPStatus.CONFLICT, NOT_OPERATIONAL)
-        if not self._host.launcher.begin(stored, USER, foreign=False):
-            return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
-        return nothing()
+        pending = Pending()
+
+        def answer(status: int) -> None:
+            errors = {
+                HTTPStatus.NOT_FOUND: NOT_FOUND,
+                HTTPStatus.INTERNAL_SERVER_ERROR: INTERNAL,
+            }
+            text = errors.get(HTTPStatus(status))
+            pending.settle(nothing() if text is None else error_reply(status, text))
+
+        self._host.launcher.begin(stored, USER, foreign=False, answer=answer)
+        return pending
 
     def _delete(self, stored: Stored) -> Reply:
         software = self._software
@@ -108,8 +119,6 @@ class FilesApi:
         if outcome == "busy":
             text = "Trying to delete a file that is currently in use"
             return error_reply(HTTPStatus.CONFLICT, text)
-        if outcome == "error":
-            return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
         if software.selected is stored:
             software.select(None, USER)
         self._host.shelf.remove(stored.path)
@@ -162,7 +171,7 @@ class FilesApi:
         software.emit("FileAdded", {"storage": "local", "path": path, "name": name, **kinds})
         software.emit("UpdatedFiles", {"type": "printables"})
         printing = truthy(fields.get("print", ""))
-        selecting = printing or truthy(fields.get("select", ""))
+        selecting = truthy(fields.get("select", ""))
         effective = not software.busy and software.operational
         if effective and printing:
             self._host.launcher.begin(stored, USER, foreign=False)
@@ -170,7 +179,7 @@ class FilesApi:
             self._host.launcher.selected(stored, USER)
         told = {"select": selecting, "print": printing}
         done = {
-            "effective_select": selecting and effective,
+            "effective_select": selecting and effective and not printing,
             "effective_print": printing and effective,
         }
         software.emit("Upload", {"name": name, "path": path, "target": "local", **told, **done})
@@ -206,10 +215,11 @@ def download(path: Path, request: Request) -> Reply:
     if not path.exists():
         raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
     size = path.stat().st_size
-    kind = "application/octet-stream"
+    kind = "text/plain"
     found = _RANGE.match(request.headers.get("range", ""))
     if found is None or found.groups() == ("", ""):
-        return Reply(HTTPStatus.OK, content_type=kind, file=path, span=(0, size))
+        ranges = {"Accept-Ranges": "bytes"}
+        return Reply(HTTPStatus.OK, b"", kind, ranges, path, (0, size))
     first, last = found.groups()
     if first:
         begin, end = int(first), min(size, int(last) + 1) if last else size

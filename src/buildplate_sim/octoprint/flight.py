@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buildplate_sim.gcode import Program
     from buildplate_sim.octoprint.shelf import Stored
     from buildplate_sim.pulse import Timer
@@ -20,7 +23,19 @@ class Flight:
     program: Program
     user: str
     foreign: bool
+    answer: Callable[[int], None]
     rule: Rule | None = None
     timer: Timer | None = None
     unlinked: bool = False
     instead: str = ""
+    answered: bool = False
+
+    def accept(self) -> None:
+        """Answer 204, unless the request was answered otherwise."""
+        self.settle(HTTPStatus.NO_CONTENT)
+
+    def settle(self, status: int) -> None:
+        """Answer the request, once."""
+        if not self.answered:
+            self.answered = True
+            self.answer(status)

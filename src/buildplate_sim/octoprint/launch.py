@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.octoprint.flight import Flight
-from buildplate_sim.octoprint.software import ESTOPPED, OctoPrint
+from buildplate_sim.octoprint.software import OctoPrint
 from buildplate_sim.octoprint.states import State
 
 if TYPE_CHECKING:
     from buildplate_sim.octoprint.shelf import Stored
 
+ANSWER_S = (0.005, 0.012)
 IN_FLIGHT_S = (0.010, 0.027)
-"""Measured between the request and PrintStarted on an idle host."""
+"""Measured between the request and its answer, and PrintStarted, on an idle host."""
 
 START_FAULTS = frozenset({"late", "lost", "twice", "phantom", "reported", "wedge", "halt", "error"})
 
-DELETED_UNDER_WAY = {"busy": 27, "error": 12, "missing": 4, "unlinked": 3, "halt": 2, "wedge": 2}
-"""How often (of 50) which outcome when a delete meets a start that is on its way."""
+DELETED_BEFORE_ANSWER = {"busy": 8, "missing": 75, "error": 17}
+DELETED_AFTER_ANSWER = {"busy": 44, "unlinked": 3, "halt": 2, "wedge": 1}
+"""How often which outcome when a delete meets a start that is on its way."""
 
 SELECT_LOSES_START = 3 / 25
 """How often another select makes a start that is on its way be lost."""
+
+GONE = "FileNotFoundError: '[Errno 2] No such file or directory: '/uploads/{path}''"
+
+Answer = Callable[[int], None]
+
+
+def nobody(_: int) -> None:
+    """Somebody started at the printer: there is no request to answer."""
 
 
 class Launcher:
@@ -29,29 +41,33 @@ class Launcher:
     def __init__(self, software: OctoPrint) -> None:
         self._software = software
         self._host = software.host
+        self._told_of: Stored | None = None
         self.flight: Flight | None = None
 
-    def begin(self, stored: Stored, user: str, *, foreign: bool) -> bool:
-        """Accept a start; False when the host answers 500 and does nothing."""
+    def begin(self, stored: Stored, user: str, *, foreign: bool, answer: Answer = nobody) -> None:
+        """Take a start; `answer` gets the status of the request, a moment later."""
         path = stored.path
         rule = None if foreign else self._host.rules.take("start", path=path, command="print")
         play = rule.play if rule is not None else ""
         if play == "error":
-            return False
+            answer(HTTPStatus.INTERNAL_SERVER_ERROR)
+            return
         if play == "lost":
             self._software.select(stored, user)
-            return True
+            answer(HTTPStatus.NO_CONTENT)
+            return
         program = self._host.library.program(self._software.shelf.root / path, stored.sha256)
-        flight = Flight(stored, program, user, foreign, rule)
+        flight = Flight(stored, program, user, foreign, answer, rule)
         if self.flight is not None:
+            answer(HTTPStatus.NO_CONTENT)
             self._meet(flight)
-            return True
+            return
         delay = self._host.random.uniform(*IN_FLIGHT_S)
         if play == "late" and rule is not None:
             delay = self._host.rules.draw(rule, "seconds", 25.0)
         self.flight = flight
+        self._software.after(self._host.random.uniform(*ANSWER_S), flight.accept)
         flight.timer = self._software.after(delay, lambda: self._arrive(flight))
-        return True
 
     def selected(self, stored: Stored, user: str) -> None:
         """Somebody only selects a file while a start is on its way."""
@@ -76,17 +92,19 @@ class Launcher:
             first.rule = None
             self._told_of = second.stored
 
-    _told_of: Stored | None = None
-
     def deleting(self, path: str) -> str:
         """What a delete of this path meets: '' nothing, else the outcome for start and delete."""
         flight = self.flight
         if flight is None or flight.stored.path != path:
             return ""
         wanted = flight.rule.params.get("after_delete") if flight.rule is not None else None
-        weights = DELETED_UNDER_WAY
+        weights = DELETED_AFTER_ANSWER if flight.answered else DELETED_BEFORE_ANSWER
         outcome = wanted or self._host.random.choices(list(weights), list(weights.values()))[0]
-        if outcome in {"error", "missing"}:
+        if outcome == "missing":
+            flight.settle(HTTPStatus.NOT_FOUND)
+            self._drop()
+        elif outcome == "error":
+            flight.settle(HTTPStatus.INTERNAL_SERVER_ERROR)
             self._drop()
         elif outcome in {"halt", "wedge"}:
             flight.instead = outcome
@@ -99,6 +117,7 @@ class Launcher:
         self.flight = None
 
     def _arrive(self, flight: Flight) -> None:
+        flight.accept()
         self.flight = None
         software = self._software
         gone = flight.stored.path not in software.shelf.files and not flight.unlinked
@@ -115,7 +134,7 @@ class Launcher:
             software.never_selected = False
             software.state = State.PRINTING
         elif play == "halt":
-            software.halt(ESTOPPED)
+            software.halt(GONE.format(path=flight.stored.path))
         elif play == "phantom":
             self._phantom(flight)
         elif play == "reported":
@@ -127,6 +146,7 @@ class Launcher:
         """A start and an end are told of a file of which no line is sent."""
         software = self._software
         software.select(flight.stored, flight.user)
+        software.owner = flight.user
         software.change(State.STARTING)
         software.started_told(flight.stored)
         software.mark("print", "Start")

@@ -131,11 +131,12 @@ class Plays:
             self._host.boot(connect=bool(params.get("connect", True)))
             self._host.later(self._host.listen_again())
 
-    def _revoke(self, _: Params) -> None:
+    def _revoke(self, params: Params) -> None:
+        """The key counts no more. Sockets that are open go on speaking unless they are `told`."""
         self._host.revoked = True
         software = self._host.running
         software.sessions.clear()
-        for socket in software.push:
+        for socket in software.push if params.get("told") else ():
             socket.deauthorise("stale")
 
     def _restore(self, _: Params) -> None:

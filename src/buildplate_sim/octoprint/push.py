@@ -61,6 +61,8 @@ class PushSocket(WebSocket):
             self.send(message("reauthRequired", {"reason": "stale"}))
             return
         self.authorised = True
+        name = token.partition(":")[0]
+        self.software.emit("ClientAuthed", {"username": name, "remoteAddress": "127.0.0.1"})
         self._greet()
         self.send(message("timelapse", None))
 

@@ -97,7 +97,7 @@ class Incoming:
 
 def sanitised(name: str) -> str:
     """The name a file gets; `BadNameError` when it would leave its folder."""
-    if name in {"", ".", ".."} or name.startswith("../") or "/" in name:
+    if name in {"", ".", ".."}:
         raise BadNameError(name)
     return _FORBIDDEN.sub("", name)
 
@@ -145,19 +145,23 @@ class Shelf:
 
     def target(self, folder: str, filename: str) -> str:
         """The path an upload gets; `BadNameError` or `BadTypeError` when it gets none."""
-        name = sanitised(filename)
-        parts = [sanitised(part) for part in folder.split("/") if part]
+        inner, _, last = filename.rpartition("/")
+        name = sanitised(last)
+        parts = [sanitised(part) for part in f"{folder}/{inner}".split("/") if part]
         if not name.lower().endswith(PRINTABLE):
             raise BadTypeError(name)
         return "/".join([*parts, name])
 
     def keep(self, incoming: Incoming, path: str, display: str, user: str) -> Stored:
-        """File an upload under its path; a file of that path is replaced, history and all."""
+        """File an upload under its path; the history stays only where the content stays."""
         sha1, sha256 = incoming.close()
         self.make_folder(str(PurePosixPath(path).parent))
         place = self.root / path
         incoming.path.replace(place)
         stored = Stored(path, display, incoming.size, int(time.time()), sha1, sha256, user)
+        former = self.files.get(path)
+        if former is not None and former.sha1 == sha1:
+            stored.history = former.history
         self.files[path] = stored
         self.save()
         return stored
@@ -185,9 +189,9 @@ class Shelf:
             return
         history = stored.history
         history.last = {"date": date, "success": success}
-        if seconds is not None:
-            history.last["printTime"] = seconds
         if success:
+            if seconds is not None:
+                history.last["printTime"] = seconds
             history.success += 1
             if seconds is not None:
                 history.times = [*history.times[-9:], seconds]

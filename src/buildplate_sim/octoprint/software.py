@@ -33,6 +33,10 @@ ESTOPPED = "Closing serial port due to emergency stop M112."
 DROPPED = "SerialTimeoutException: "
 
 
+def _words(stored: Stored, user: str | None) -> str:
+    return f"origin: local, path: {stored.path}, owner: {user}, user: {user}"
+
+
 class OctoPrint:
     """The host program. It dies at a kill or restart; its files and its log stay."""
 
@@ -56,7 +60,7 @@ class OctoPrint:
         self.wedged = False
         self.dead = False
         self.config_hash = hashlib.md5(host.name.encode(), usedforsecurity=False).hexdigest()
-        self._owner: str | None = None
+        self.owner: str | None = None
 
     # --- what others ask
 
@@ -96,7 +100,7 @@ class OctoPrint:
 
     # --- telling
 
-    def emit(self, kind: str, payload: dict[str, Any]) -> None:
+    def emit(self, kind: str, payload: dict[str, Any] | None) -> None:
         """Push an event to everybody who subscribed to it."""
         framed: bytes | None = None
         for socket in self.push:
@@ -106,8 +110,8 @@ class OctoPrint:
 
     def change(self, state: State) -> None:
         """Enter a state and tell."""
-        self.host.note_state(TEXT[self.state], TEXT[state])
-        self.state = state
+        before, self.state = TEXT[self.state], state
+        self.host.note_state(before, self.views.state_text())
         self.emit("PrinterStateChanged", {"state_id": state.value, "state_string": TEXT[state]})
 
     def mark(self, kind: str, label: str) -> None:
@@ -127,7 +131,7 @@ class OctoPrint:
             "path": stored.path,
             "origin": "local",
             "size": stored.size,
-            "owner": self._owner,
+            "owner": self.owner,
             **more,
         }
 
@@ -138,15 +142,17 @@ class OctoPrint:
         if self.state not in {State.OFFLINE, State.ERROR}:
             return
         self.error = ""
-        self.emit("Connecting", {})
+        self.emit("Connecting", None)
         self.after(OPENING_S, self._opening)
+        self.after(OPENED_S, self._connected)
 
     def _opening(self) -> None:
-        self.change(State.OPENING)
-        self.after(OPENED_S - OPENING_S, self._connected)
+        if self.state in {State.OFFLINE, State.ERROR}:
+            self.change(State.OPENING)
+            self.after(OPENING_S, lambda: self.change(State.CONNECTING))
 
     def _connected(self) -> None:
-        if self.state is not State.OPENING:
+        if self.state is not State.CONNECTING:
             return
         self.change(State.OPERATIONAL)
         self.mark("connected", "Connected")
@@ -157,7 +163,8 @@ class OctoPrint:
         if self.state is State.OFFLINE:
             return
         self.wedged = False
-        self._fall(State.OFFLINE, "", lambda: None)
+        self.emit("Disconnecting", None)
+        self._fall("", lambda: None)
 
     def halt(self, error: str, printer_error: dict[str, Any] | None = None) -> None:
         """The firmware has stopped the printer, or the port was closed for an emergency."""
@@ -166,12 +173,13 @@ class OctoPrint:
         self.printer_error = printer_error or {"error": "", "reason": ""}
 
         def tell() -> None:
+            self.change(State.ERROR)
             consequence = self.printer_error.get("consequence", "emergency")
             reason = self.printer_error["reason"] or "connection"
             self.emit("Error", {"error": error, "reason": reason, "consequence": consequence})
-            self.emit("EStop", {})
+            self.emit("EStop", None)
 
-        self._fall(State.OFFLINE, error, tell)
+        self._fall(error, tell)
 
     def emergency_stop(self) -> None:
         """M112."""
@@ -184,7 +192,7 @@ class OctoPrint:
         facts = {"error": HALTED, "faq": faq, "logs": logs, "reason": "firmware"}
         self.halt(HALTED, {"consequence": "emergency", **facts})
 
-    def _fall(self, state: State, error: str, tell: Callable[[], None]) -> None:
+    def _fall(self, error: str, tell: Callable[[], None]) -> None:
         stored, run = self.selected, self.machine.run
 
         def told(spent: float) -> None:
@@ -193,11 +201,11 @@ class OctoPrint:
             tell()
             self.error, self.selected, self.shows_progress = error, None, False
             self.starting, self.finished, self.never_selected = False, None, False
-            self.emit("FileDeselected", {})
-            self.emit("Disconnected", {})
-            self.change(state)
+            self.emit("FileDeselected", None)
+            self.emit("Disconnected", None)
+            self.change(State.OFFLINE)
             if run is not None:
-                self._failed(stored, spent, "error")
+                self._failed(stored, spent, "error", error=error)
 
         if run is not None and not run.ended:
             self.machine.end("failed" if error else "stopped", told)
@@ -212,17 +220,18 @@ class OctoPrint:
         self.selected, self.selected_by = stored, user if stored else None
         self.finished, self.never_selected = None, False
         if stored is None:
-            self.emit("FileDeselected", {})
+            self._note_job("deselected - user: n/a")
+            self.emit("FileDeselected", None)
             return
+        self._note_job(f"selected - {_words(stored, user)}")
         about = {"name": stored.name, "path": stored.path, "origin": "local"}
         self.emit("FileSelected", {**about, "size": None, "owner": user, "user": user})
 
     def run(self, flight: Flight, *, told_twice: bool = False) -> None:
         """Print: the run's start is on the printer's record before anybody hears of it."""
         stored = flight.stored
-        if self.selected is not stored:
-            self.select(stored, flight.user)
-        self.starting, self._owner = True, flight.user
+        self.select(stored, flight.user)
+        self.starting, self.owner = True, flight.user
         order = Order(stored.path, stored.sha256, flight.program, flight.foreign)
         self.machine.start(
             order,
@@ -245,12 +254,11 @@ class OctoPrint:
 
     def started_told(self, stored: Stored) -> None:
         """Say that a print of this file has started."""
-        user = self._owner
-        self.host.note(
-            "octoprint.printer.standard.job",
-            f"Print job started - origin: local, path: {stored.path}, owner: {user}, user: {user}",
-        )
-        self.emit("PrintStarted", self.about(stored, user=user))
+        self._note_job(f"started - {_words(stored, self.owner)}")
+        self.emit("PrintStarted", self.about(stored, user=self.owner))
+
+    def _note_job(self, text: str) -> None:
+        self.host.note("octoprint.printer.standard.job", f"Print job {text}")
 
     def _printing(self) -> None:
         if self.state is State.STARTING:
@@ -269,10 +277,7 @@ class OctoPrint:
 
     def done_told(self, stored: Stored, spent: float | None) -> None:
         """Say that a print is done; its history follows a moment later."""
-        self.host.note(
-            "octoprint.printer.standard.job",
-            f"Print job done - origin: local, path: {stored.path}, owner: {self._owner}",
-        )
+        self._note_job(f"done - origin: local, path: {stored.path}, owner: {self.owner}")
         self.emit("PrintDone", self.about(stored, time=spent))
         date = self.host.true_time()
         self.after(
@@ -305,9 +310,11 @@ class OctoPrint:
         if self.state is not State.PAUSING:
             return
         self.machine.pause()
-        self.change(State.PAUSED)
+        if self.selected is not None:
+            self._note_job(f"paused - {_words(self.selected, self.owner)}")
+        self.emit("PrintPaused", self.about(self.selected, user=self.owner))
         self.mark("pause", "Pause")
-        self.emit("PrintPaused", self.about(self.selected))
+        self.change(State.PAUSED)
 
     def resume(self) -> None:
         """Go on."""
@@ -315,8 +322,10 @@ class OctoPrint:
             return
         self.change(State.RESUMING)
         self.machine.resume()
+        if self.selected is not None:
+            self._note_job(f"resumed - {_words(self.selected, self.owner)}")
+        self.emit("PrintResumed", self.about(self.selected, user=self.owner))
         self.mark("resume", "Resume")
-        self.emit("PrintResumed", self.about(self.selected))
         self.after(RESUME_S, self._resumed)
 
     def _resumed(self) -> None:
@@ -336,9 +345,11 @@ class OctoPrint:
         if self.dead or self.state is not State.CANCELLING:
             return
         self.shows_progress = False
+        if self.selected is not None:
+            self._note_job(f"cancelled - {_words(self.selected, self.owner)}")
+        self.emit("PrintCancelled", self.about(self.selected, user=self.owner, time=spent))
         self.mark("cancel", "Cancel")
-        self.emit("PrintCancelled", self.about(self.selected, time=spent))
-        self._failed(self.selected, spent, "cancelled")
+        self._failed(self.selected, spent, "cancelled", user=self.owner)
         self.change(State.OPERATIONAL)
 
     def restart(self) -> None:
@@ -347,14 +358,14 @@ class OctoPrint:
         if stored is None:
             return
         program = self.host.library.program(self.shelf.root / stored.path, stored.sha256)
-        again = Flight(stored, program, user, foreign=False)
+        again = Flight(stored, program, user, foreign=False, answer=lambda _: None)
         self.machine.end("restarted", lambda _spent: None if self.dead else self.run(again))
 
-    def _failed(self, stored: Stored | None, spent: float | None, reason: str) -> None:
+    def _failed(self, stored: Stored | None, spent: float, reason: str, **more: Any) -> None:
         if stored is None:
             return
-        self.emit("PrintFailed", self.about(stored, time=spent, reason=reason))
-        self._history(stored.path, success=False, spent=spent, date=self.host.true_time())
+        self._history(stored.path, success=False, spent=None, date=self.host.true_time())
+        self.emit("PrintFailed", self.about(stored, time=spent, reason=reason, **more))
 
     def drop_connection(self) -> None:
         """The printer does not answer any more."""
@@ -366,9 +377,8 @@ class OctoPrint:
         """A restart in good order: the print that runs has failed, then all clients are cut off."""
         stored, run = self.selected, self.machine.run
         if run is not None and not run.ended and stored is not None:
-            spent = self.machine.elapsed(run)
             date = self.host.true_time()
-            self.shelf.log_print(stored.path, success=False, seconds=spent, date=date)
+            self.shelf.log_print(stored.path, success=False, seconds=None, date=date)
         self.die()
 
     def die(self) -> None:

@@ -23,7 +23,8 @@ class State(StrEnum):
     """A state, by the id its change event carries."""
 
     OFFLINE = "OFFLINE"
-    OPENING = "DETECT_SERIAL"
+    OPENING = "OPEN_SERIAL"
+    CONNECTING = "CONNECTING"
     OPERATIONAL = "OPERATIONAL"
     STARTING = "STARTING"
     PRINTING = "PRINTING"
@@ -38,6 +39,7 @@ class State(StrEnum):
 TEXT = {
     State.OFFLINE: "Offline",
     State.OPENING: "Opening serial connection",
+    State.CONNECTING: "Connecting",
     State.OPERATIONAL: "Operational",
     State.STARTING: "Starting",
     State.PRINTING: "Printing",
@@ -52,6 +54,7 @@ TEXT = {
 _SET = {
     State.OFFLINE: {"closedOrError"},
     State.OPENING: set(),
+    State.CONNECTING: set(),
     State.OPERATIONAL: {"operational", "ready"},
     State.STARTING: {"operational", "printing"},
     State.PRINTING: {"operational", "printing"},
