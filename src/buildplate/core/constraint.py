@@ -81,9 +81,11 @@ class OneOf(Constraint[frozenset[Have]], Generic[Have]):
         everyone = (1 << len(fleet)) - 1
         bits = _bits_by_value(self.have, fleet)
 
+        needs = self.needs
+
         def meets(job: JobFacts) -> int:
             found = everyone
-            for need in self.needs(job):
+            for need in needs(job):
                 accepted = 0
                 for value in need:
                     accepted |= bits.get(value, 0)

@@ -179,6 +179,8 @@ def printers(draw: st.DrawFn, number: int) -> Printer:
         start_policy=draw(mostly(StartPolicy.AUTOMATIC, StartPolicy.CONFIRM)),
         can_print=draw(USUALLY),
     )
+    if draw(st.booleans()):
+        return Printer(spec, printer(starts=draw(st.integers(0, 5))).status)
     status = draw(STATUSES)
     if status.active_print_id is not None and draw(st.booleans()):
         status = PrinterStatus(

@@ -228,6 +228,12 @@ def test_copies_spread_over_all_printers_that_can_take_them(
     assert len(found) == len(set(found.values())) == min(copies, machines)
 
 
+def test_a_printer_that_asks_first_starts_nothing_unconfirmed() -> None:
+    fleet = [printer(1, start_policy=StartPolicy.CONFIRM)]
+    assert started(queue(prints(job())), fleet) == {}
+    assert len(started(queue(prints(job(), confirmed=True)), fleet)) == 1
+
+
 def test_a_print_that_can_go_elsewhere_leaves_the_special_printer_to_the_one_behind() -> None:
     only_special = job(2, printer_model="XL")
     fleet = [printer(1, name="XL"), printer(2)]
