@@ -179,7 +179,8 @@ class VirtualPrinter(Simulated):
 
     @property
     def address(self) -> tuple[str, int]:
-        return self.printer["host"], self.printer["port"]
+        known = self.printer["connection"]
+        return known["host"], known["port"]
 
     def connection(self, address: tuple[str, int]) -> Mapping[str, Any]:
         return {"host": address[0], "port": address[1]}

@@ -26,7 +26,7 @@ CHECKS: tuple[Check, ...] = (
     physical.a_start_runs_the_file_once,
     physical.an_answer_lost_after_the_start_is_unknown,
     physical.a_garbled_answer_to_a_start_is_unknown,
-    physical.half_an_answer_to_a_start_is_unknown,
+    physical.a_stub_of_an_answer_to_a_start_is_unknown,
     physical.a_start_without_an_answer_is_unknown_in_time,
     physical.a_start_that_never_arrived_is_unknown_and_never_sent_again,
     physical.a_start_held_on_its_way_may_still_run,

@@ -32,9 +32,9 @@ async def a_garbled_answer_to_a_start_is_unknown(bench: Bench) -> None:
     await _spoilt_answer(bench, Fate.GARBLE)
 
 
-async def half_an_answer_to_a_start_is_unknown(bench: Bench) -> None:
-    """Half an answer says nothing about what happened."""
-    await _spoilt_answer(bench, Fate.TRUNCATE)
+async def a_stub_of_an_answer_to_a_start_is_unknown(bench: Bench) -> None:
+    """The first bytes of an answer say nothing about what happened."""
+    await _spoilt_answer(bench, Fate.STUB)
 
 
 async def a_start_without_an_answer_is_unknown_in_time(bench: Bench) -> None:

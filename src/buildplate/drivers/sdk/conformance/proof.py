@@ -107,7 +107,7 @@ async def a_print_by_hand_is_foreign(bench: Bench) -> None:
     """A print that was not ours is foreign while it runs and told of afterwards."""
     async with bench.session() as session:
         path = await session.store(bench.host.sample(1))
-        other = await session.store(bench.host.sample(bench.host.patience / 20))
+        other = await session.store(bench.host.sample(bench.host.patience / 6))
         watch = await session.intent(path)
         await bench.host.start_by_hand(other)
         seen = await session.until(watch, lambda r: r.activity is Activity.FOREIGN, "foreign")
@@ -135,7 +135,7 @@ async def a_quick_print_by_hand_is_told_afterwards(bench: Bench) -> None:
 async def our_file_without_an_intent_is_foreign(bench: Bench) -> None:
     """A leftover of ours that a person starts is a foreign print."""
     async with bench.session() as session:
-        path = await session.store(bench.host.sample(bench.host.patience / 20))
+        path = await session.store(bench.host.sample(bench.host.patience / 6))
         await session.idle()
         await bench.host.start_by_hand(path)
         seen = await session.until(None, lambda r: r.activity is Activity.FOREIGN, "foreign")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 CHUNK = 64 << 10
+STUB = 9
 GARBAGE = b"\x16\x03\x01 this is not the answer you are looking for\r\n\r\n"
 
 
@@ -21,7 +22,8 @@ class Fate(StrEnum):
     HOLD = "the request arrives later, whether anybody still waits or not"
     REPLAY = "the request arrives twice"
     GARBLE = "the request arrives, the answer is nonsense"
-    TRUNCATE = "the request arrives, half of the answer comes back"
+    STUB = "the request arrives, the first bytes of the answer come back"
+    TRUNCATE = "the request arrives, half of the answer's first piece comes back"
 
 
 @dataclass(slots=True)
@@ -196,8 +198,9 @@ class Relay:
                 await self._write(link.client, GARBAGE)
                 await asyncio.sleep(0.05)
                 return False
-            case Fate.TRUNCATE:
-                await self._write(link.client, data[: len(data) // 2])
+            case Fate.STUB | Fate.TRUNCATE:
+                half = STUB if link.fate is Fate.STUB else len(data) // 2
+                await self._write(link.client, data[:half])
                 await asyncio.sleep(0.05)
                 return False
             case _:
