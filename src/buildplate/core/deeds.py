@@ -33,7 +33,11 @@ class Start(StrEnum):
 
 
 class ExitStep(StrEnum):
-    """How far the one way out of a print is."""
+    """How far the one way out of a print is.
+
+    STORED begins it on an unbroken watch (also again, when a delete was not answered). NONE with a
+    stored wish means: it was begun by a former process, or the watch has broken since.
+    """
 
     NONE = "none"
     STORED = "stored"
@@ -87,6 +91,14 @@ class Deeds:
     def leaving(self, step: ExitStep, at: float) -> Deeds:
         """The exit has come to `step`."""
         return replace(self, exit=step, exit_at=at)
+
+    def unwatched(self) -> Deeds:
+        """The connection broke: what was proven by watching is proven no longer.
+
+        The session says so at every lost connection, also when the next one stands before anything
+        was decided.
+        """
+        return replace(self, exit=ExitStep.NONE, puzzled_at=None)
 
     def ordering(self, step: Order, kind: str, at: float) -> Deeds:
         """The physical command `kind` has come to `step`."""

@@ -31,6 +31,7 @@ from buildplate.core.printers import Activity, Bed, Link
 
 UNDECIDED = frozenset({Link.CONNECTING, Link.SYNCING, Link.DEGRADED})
 NOT_OURS = frozenset({Activity.IDLE, Activity.HALTED, Activity.FOREIGN})
+MAY_START = frozenset({Start.ACCEPTED, Start.UNKNOWN})
 NO_EVIDENCE = Evidence()
 
 
@@ -171,6 +172,10 @@ def _leave(wish: ExitWish, wants: Wants, seen: Seen, deeds: Deeds, now: float) -
     unreachable = not seen.online and seen.link not in UNDECIDED
     if word is not None and word.override and unreachable:
         return Decision(Verdict(word.outcome, "override", "a person's override"), deeds)
+    if deeds.order is Order.STORED:
+        return Decision(DropOrder(deeds.order_kind, "the print is ending"), deeds)
+    if wish.by == "person" and word is not None and word.outcome is not wish.verdict:
+        return Decision(BeginExit(word.outcome, "person", "a person's newer word"), deeds)
     action, deeds = go_on_leaving(wish, wants, seen, deeds, now)
     return Decision(action, deeds)
 
@@ -178,7 +183,7 @@ def _leave(wish: ExitWish, wants: Wants, seen: Seen, deeds: Deeds, now: float) -
 def _transfer(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     if wants.cancel:
         return Decision(Move(Event.CANCEL, "cancelled before the start"), deeds)
-    if seen.link in UNDECIDED and deeds.upload is Upload.NONE:
+    if seen.link in UNDECIDED:
         return Decision(Wait(), deeds)
     if not seen.online and deeds.upload is not Upload.UNDERWAY:
         return Decision(Move(Event.GIVEN_BACK, "offline"), deeds)
@@ -244,6 +249,9 @@ def _unseen_start(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decisio
     activity = seen.reading.activity if seen.reading else Activity.UNKNOWN
     idle = activity is Activity.IDLE and evidence.run is Run.NONE
     if idle and evidence.silent and evidence.doubt is None:
+        due = deeds.start_at + wants.timings.settle
+        if deeds.start in MAY_START and not seen.read_since(due):
+            return Decision(Wait(due), deeds.puzzled(None))
         return Decision(BeginExit(PrintState.NOT_STARTED, "observation", "it never started"), deeds)
     limit = wants.timings.settle if idle or evidence.doubt else wants.timings.patience
     why = evidence.doubt or (
@@ -284,7 +292,7 @@ def _running(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: flo
     if wants.cancel:
         return Decision(Move(Event.CANCEL), deeds)
     if not seen.online:
-        return _unreachable(wants, seen, deeds)
+        return _unreachable(wants, seen, deeds.puzzled(None))
     evidence = seen.evidence
     if seen.running and evidence.doubt is None:
         deeds = deeds.puzzled(None)
@@ -300,7 +308,7 @@ def _running(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: flo
     if evidence.doubt is not None or activity in NOT_OURS:
         why = evidence.doubt or f"it no longer runs, and the printer ({activity}) does not say why"
         return _puzzle(Event.NO_EVIDENCE, why, wants.timings.settle, deeds, now)
-    return Decision(Wait(), deeds)
+    return Decision(Wait(), deeds.puzzled(None))
 
 
 def _obey(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds) -> Decision:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from buildplate.fleet.session import PrinterSession
 
 STEPS_AT_A_TIME = 64
+PHYSICAL = (Transfer, SendStart, SendOrder, Revoke, Barrier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,8 @@ class Steward:
             session.deeds,
             self._parts.clock.boot(),
         )
+        if isinstance(decision.action, PHYSICAL) and session.hands.busy:
+            return False
         session.deeds = decision.deeds
         return await self._carry_out(decision.action, print_, session)
 
@@ -203,8 +206,6 @@ class Steward:
     # --- physical steps --------------------------------------------------------------------------
 
     async def _physical(self, action: Action, print_: PrintRecord, session: PrinterSession) -> bool:
-        if session.hands.busy:
-            return False
         match action:
             case Transfer():
                 return await self._transfer(print_, session)

@@ -55,11 +55,29 @@ _CLAIM = _cas("state", "printer_id", "fence", "claimed_at", "reason", "not_befor
 _NAME = _cas("state", "attempt", "path", "sent_sha256")
 _PATH = _cas("path", "sent_sha256", "sent_size")
 _INTENT = _cas("state", "baseline", "intent_at", "bed_before", "bed_version", "reason")
-_MOVE = _cas("state", "reason", "evidence", "started_at", "exit_verdict", "exit_by", "exit_step")
+_MOVE = _cas(
+    "state",
+    "reason",
+    "evidence",
+    "started_at",
+    "exit_verdict",
+    "exit_by",
+    "exit_step",
+    "resolution",
+)
 _GIVE_BACK = _cas(
     "state", "printer_id", "fence", "path", "reason", "not_before", "avoid_printer_id"
 )
 _EXIT = _cas("exit_verdict", "exit_by", "exit_step", "exit_evidence", "evidence", "reason")
+_ABANDON = _cas(
+    "exit_verdict",
+    "exit_by",
+    "exit_step",
+    "exit_evidence",
+    "evidence",
+    "reason",
+    "resolution",
+)
 _STEP = _cas("exit_step")
 _END = _cas("state", "reason", "evidence", "exit_step", "ended_at", "exit_verdict", "exit_by")
 _ACTIVE_STATES = [state.value for state in PrintState if state in ACTIVE]
@@ -215,7 +233,10 @@ async def move(
     evidence: Mapping[str, Any] | None,
     stamp: Stamp,
 ) -> PrintRecord:
-    """A change of state on a printer by an event of the table; a wanted verdict is dropped."""
+    """A change of state on a printer by an event of the table.
+
+    A wanted verdict is dropped, and a person's word: it was said of the state before.
+    """
     state = after(print_.state, event)
     started = print_.started_at
     runs = event in (Event.OUR_RUN, Event.OUR_RUN_PAUSED)
@@ -227,6 +248,7 @@ async def move(
         "exit_verdict": None,
         "exit_by": None,
         "exit_step": None,
+        "resolution": None,
     }
     await _change(tx, _MOVE, print_, values)
     if state in (PrintState.CANCELLING, PrintState.NEEDS_ATTENTION):
@@ -302,7 +324,7 @@ async def step_exit(tx: Tx, print_: PrintRecord, step: str) -> PrintRecord:
 
 @script
 async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str) -> PrintRecord:
-    """Drop the wanted verdict, because the printer contradicts it."""
+    """Drop the wanted verdict, and the word it may stand on: the printer contradicts it."""
     values = {
         "exit_verdict": None,
         "exit_by": None,
@@ -310,8 +332,9 @@ async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str) -> PrintRecord:
         "exit_evidence": None,
         "evidence": None,
         "reason": reason,
+        "resolution": None,
     }
-    await _change(tx, _EXIT, print_, values)
+    await _change(tx, _ABANDON, print_, values)
     return await get_print(tx, print_.id)
 
 

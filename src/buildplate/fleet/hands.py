@@ -263,8 +263,9 @@ class Hands:
         outcome = Deleted.GONE if path is None else await self._delete(path)
 
         async def answered() -> None:
-            step = ExitStep.REVOKED if outcome is Deleted.GONE else ExitStep.NONE
-            session.deeds = session.deeds.leaving(step, self._now())
+            step = ExitStep.REVOKED if outcome is Deleted.GONE else ExitStep.STORED
+            if session.deeds.exit is ExitStep.REVOKING:
+                session.deeds = session.deeds.leaving(step, self._now())
             session.look()
 
         await self._done(answered)
@@ -288,10 +289,13 @@ class Hands:
             passed = False
 
         async def answered() -> None:
-            again = session.deeds.exit is ExitStep.BARRIER_AGAIN
-            after = ExitStep.SETTLING_AGAIN if again else ExitStep.SETTLING
-            step = after if passed else ExitStep.NONE
-            session.deeds = session.deeds.leaving(step, self._now())
+            after = {
+                ExitStep.BARRIER: ExitStep.SETTLING,
+                ExitStep.BARRIER_AGAIN: ExitStep.SETTLING_AGAIN,
+            }.get(session.deeds.exit)
+            if after is not None:
+                step = after if passed else ExitStep.STORED
+                session.deeds = session.deeds.leaving(step, self._now())
             session.look()
 
         await self._done(answered)

@@ -205,6 +205,7 @@ class PrinterSession:
     async def _link(self, change: LinkIs) -> None:
         before = self.live.link
         self.reading = None
+        self.deeds = self.deeds.unwatched()
         self.live.activity = Activity.UNKNOWN
         self.live.problem, self.live.hint = change.problem, change.hint
         self.live.link = change.link
