@@ -65,19 +65,26 @@ class Durations:
     give_back: timedelta
 
 
+LEAST_REQUEST_S = 3.0
+LEAST_COMMAND_S = 0.5
+
+
 def durations(settings: Settings) -> Durations:
-    """The farm's durations, divided by the time factor."""
+    """The farm's durations, divided by the time factor.
+
+    How long a request may take has a floor: the machine that simulates is no faster for it.
+    """
     by = settings.time_factor
     plain = FleetTimings()
     fleet = FleetTimings(
-        connect=plain.connect / by,
-        look=plain.look / by,
+        connect=max(plain.connect / by, LEAST_REQUEST_S),
+        look=max(plain.look / by, LEAST_REQUEST_S),
         poll=settings.poll_seconds / by,
         min_look=plain.min_look / by,
         backoff_first=settings.backoff_first_seconds / by,
         backoff_last=settings.backoff_last_seconds / by,
         auth_retry=plain.auth_retry / by,
-        command=plain.command / by,
+        command=max(plain.command / by, LEAST_COMMAND_S),
         settle=plain.settle / by,
         bed_gap=settings.bed_gap_seconds / by,
         seen_every=plain.seen_every / by,
