@@ -20,6 +20,38 @@ from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.session import PrinterSession
 
 
+class TemperatureOut(BaseModel):
+    """One heater or sensor, in °C."""
+
+    actual: float
+    target: float | None
+
+
+class StateOut(BaseModel):
+    """What is known of a printer now; `age_s` is how long ago it last said anything (s)."""
+
+    printer_id: str
+    number: int
+    link: Link
+    problem: str
+    hint: str
+    activity: Activity
+    detail: str
+    ready: bool
+    bed: Bed
+    bed_version: int
+    bed_reason: str | None
+    temperatures: dict[str, TemperatureOut]
+    progress: float | None
+    time_left_s: float | None
+    print_id: str | None
+    needs_attention: bool
+    command_id: str | None
+    software: str
+    warnings: list[str]
+    age_s: float | None
+
+
 class PrinterOut(BaseModel):
     """A printer: as people described it, and what it is doing.
 
@@ -54,44 +86,13 @@ class PrinterOut(BaseModel):
     hint: str
     print_id: str | None
     needs_attention: bool
+    state: StateOut | None = None
 
 
 class PrinterPage(PageOut):
     """A part of the list of printers."""
 
     items: list[PrinterOut]
-
-
-class TemperatureOut(BaseModel):
-    """One heater or sensor, in °C."""
-
-    actual: float
-    target: float | None
-
-
-class StateOut(BaseModel):
-    """What is known of a printer now; `age_s` is how long ago it last said anything (s)."""
-
-    printer_id: str
-    number: int
-    link: Link
-    problem: str
-    hint: str
-    activity: Activity
-    detail: str
-    ready: bool
-    bed: Bed
-    bed_version: int
-    bed_reason: str | None
-    temperatures: dict[str, TemperatureOut]
-    progress: float | None
-    time_left_s: float | None
-    print_id: str | None
-    needs_attention: bool
-    command_id: str | None
-    software: str
-    warnings: list[str]
-    age_s: float | None
 
 
 class DriverOut(BaseModel):

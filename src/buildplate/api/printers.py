@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from buildplate.access.model import Role
@@ -84,7 +84,11 @@ async def list_drivers(rooms: AllRooms) -> Response:
 
 @router.get("/printers", responses={200: {"model": PrinterPage}})
 async def list_printers(
-    rooms: AllRooms, limit: Limit = 1000, cursor: NumberCursor = None, name: str | None = None
+    rooms: AllRooms,
+    limit: Limit = 1000,
+    cursor: NumberCursor = None,
+    name: str | None = None,
+    live: Annotated[bool, Query(description="with each printer's `state`")] = False,  # noqa: FBT002
 ) -> Response:
     """List the printers in service, by number."""
     after = int(cursor or 0)
@@ -98,7 +102,11 @@ async def list_printers(
         key=lambda session: session.record.spec.number,
     )
     more = str(found[limit - 1].record.spec.number) if len(found) > limit else None
-    return page([printer_view(session) for session in found[:limit]], more)
+    if live:
+        views = [printer_view(one) | {"state": state_view(one)} for one in found[:limit]]
+    else:
+        views = [printer_view(one) for one in found[:limit]]
+    return page(views, more)
 
 
 @router.post(

@@ -1,0 +1,61 @@
+"""`buildplate`: the commands, and the options that come before them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from buildplate import __version__
+from buildplate.cli import farm, files, jobs, keys, printers, prints, queue, serve
+from buildplate.cli.target import target_of
+
+app = typer.Typer(
+    name="buildplate",
+    help="One open control plane for every 3D printer on the floor.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    context: typer.Context,
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="BUILDPLATE_URL", help="Where the server is."),
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(envvar="BUILDPLATE_API_KEY", help="The key it gave you."),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Work on this data directly, while no server runs on it (key)."),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """One open control plane for every 3D printer on the floor."""
+    del version
+    context.obj = target_of(url, api_key, data_dir)
+
+
+serve.add_to(app)
+farm.add_to(app)
+app.add_typer(printers.app, name="printer")
+app.add_typer(files.app, name="file")
+app.add_typer(jobs.app, name="job")
+app.add_typer(prints.app, name="print")
+app.add_typer(queue.app, name="queue")
+app.add_typer(keys.app, name="key")

@@ -1,0 +1,79 @@
+"""Keys straight in the data, while no server holds it: the way back in when the key is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from buildplate.access.errors import AccessError
+from buildplate.access.model import ApiKey, Role
+from buildplate.access.repository import SqlKeys
+from buildplate.access.service import KeyService
+from buildplate.app.clock import SystemClock
+from buildplate.app.composition import new_id
+from buildplate.app.settings import SettingsError, load_settings
+from buildplate.cli.failures import fail
+from buildplate.storage import SqliteConfig, SqliteStorage, StorageError
+
+T = TypeVar("T")
+
+
+def add_key(data_dir: Path, name: str, role: str, expires: str | None) -> dict[str, Any]:
+    """Make a key."""
+    until = None if expires is None else datetime.fromisoformat(expires)
+
+    async def make(keys: KeyService) -> dict[str, Any]:
+        made = await keys.create(name, Role(role), until)
+        return {**_view(made.key), "key": made.secret}
+
+    return _with_keys(data_dir, make)
+
+
+def list_keys(data_dir: Path) -> list[dict[str, Any]]:
+    """Every key ever made."""
+
+    async def every(keys: KeyService) -> list[dict[str, Any]]:
+        return [_view(key) for key in await keys.keys()]
+
+    return _with_keys(data_dir, every)
+
+
+def revoke_key(data_dir: Path, key_id: str) -> dict[str, Any]:
+    """Revoke a key."""
+
+    async def end(keys: KeyService) -> dict[str, Any]:
+        return _view(await keys.revoke(key_id))
+
+    return _with_keys(data_dir, end)
+
+
+def _with_keys(data_dir: Path, work: Callable[[KeyService], Awaitable[T]]) -> T:
+    try:
+        path = load_settings(data_dir=data_dir).database_path
+        return asyncio.run(_opened(path, work))
+    except (AccessError, StorageError, SettingsError) as error:
+        return fail(str(error), error.hint)
+
+
+async def _opened(path: Path, work: Callable[[KeyService], Awaitable[T]]) -> T:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    storage = SqliteStorage(SqliteConfig(path))
+    await storage.open()
+    try:
+        return await work(KeyService(SqlKeys(storage), SystemClock().now, new_id))
+    finally:
+        await storage.close()
+
+
+def _view(key: ApiKey) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "role": key.role.value,
+        "created_at": key.created_at.isoformat(),
+        "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
+        "revoked_at": None if key.revoked_at is None else key.revoked_at.isoformat(),
+    }

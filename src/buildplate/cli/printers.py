@@ -1,0 +1,352 @@
+"""`buildplate printer …`: add, look, change, retire, and what is done at the machine."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from buildplate.cli import options
+from buildplate.cli.failures import USAGE, fail
+from buildplate.cli.farm import doing
+from buildplate.cli.output import as_json, fields, say, table
+from buildplate.cli.server import Server, server_of
+
+app = typer.Typer(help="Printers.", no_args_is_help=True)
+
+SHOWN = (
+    "number", "id", "name", "driver", "connection", "link", "activity", "ready", "problem", "hint",
+    "bed", "bed_reason", "print_id", "needs_attention", "enabled", "maintenance", "model", "plate",
+    "materials", "tags", "location", "group", "bed_policy", "start_policy",
+)  # fmt: skip
+
+
+class OnOff(StrEnum):
+    """A switch."""
+
+    ON = "on"
+    OFF = "off"
+
+
+class Clearing(StrEnum):
+    """Who clears a bed after a print."""
+
+    MANUAL = "manual"
+    AUTOMATIC = "automatic"
+
+
+class Start(StrEnum):
+    """Whether a print starts by itself."""
+
+    AUTOMATIC = "automatic"
+    CONFIRM = "confirm"
+
+
+Connection = Annotated[
+    list[str] | None,
+    typer.Option("--connection", metavar="KEY=VALUE", help="A field of the driver's form."),
+]
+Model = Annotated[str | None, typer.Option(help="What machine it is.")]
+Volume = Annotated[
+    str | None, typer.Option("--build-volume", metavar="XxYxZ", help="In mm, as in 250x210x220.")
+]
+Nozzle = Annotated[
+    list[float] | None, typer.Option("--nozzle", help="A nozzle's diameter in mm, tool by tool.")
+]
+Material = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--material", metavar="TYPE[/COLOR]", help="What is loaded, tool by tool, as in PLA/black."
+    ),
+]
+Tag = Annotated[list[str] | None, typer.Option("--tag", help="A tag.")]
+Text = Annotated[str | None, typer.Option()]
+MaxNozzle = Annotated[float | None, typer.Option(help="The hottest its nozzle may get, in °C.")]
+MaxBed = Annotated[float | None, typer.Option(help="The hottest its bed may get, in °C.")]
+
+
+def _pairs(server: Server, driver: str, given: list[str] | None) -> dict[str, Any]:
+    """KEY=VALUE pairs as the driver's form wants them."""
+    forms = {one["name"]: one["connection_schema"] for one in server.get("/drivers")["items"]}
+    wanted = forms.get(driver, {}).get("properties", {})
+    pairs: dict[str, Any] = {}
+    for pair in given or ():
+        name, equals, value = pair.partition("=")
+        if not equals:
+            fail(f"--connection {pair}: write KEY=VALUE", code=USAGE)
+        pairs[name] = _typed(name, value, wanted.get(name, {}).get("type"))
+    return pairs
+
+
+def _typed(name: str, value: str, kind: Any) -> Any:
+    try:
+        match kind:
+            case "integer":
+                return int(value)
+            case "number":
+                return float(value)
+            case "boolean":
+                return {"true": True, "yes": True, "false": False, "no": False}[value.lower()]
+            case _:
+                return value
+    except (ValueError, KeyError):
+        return fail(f"--connection {name}: {value} is no {kind}", code=USAGE)
+
+
+def _model(
+    name: str | None,
+    volume: str | None,
+    nozzles: list[float] | None,
+    max_nozzle: float | None,
+    max_bed: float | None,
+) -> dict[str, Any]:
+    model: dict[str, Any] = {
+        "name": name,
+        "nozzles_mm": nozzles or None,
+        "max_nozzle_c": max_nozzle,
+        "max_bed_c": max_bed,
+    }
+    if volume is not None:
+        sizes = re.fullmatch(r"(\d+(?:\.\d+)?)[x×*](\d+(?:\.\d+)?)[x×*](\d+(?:\.\d+)?)", volume)
+        if sizes is None:
+            fail(f"--build-volume {volume}: write XxYxZ in mm, as in 250x210x220", code=USAGE)
+        model["build_volume"] = dict(zip("xyz", map(float, sizes.groups()), strict=True))
+    return {key: value for key, value in model.items() if value is not None}
+
+
+def _materials(given: list[str] | None) -> list[dict[str, Any]] | None:
+    if not given:
+        return None
+    loaded = []
+    for tool, material in enumerate(given):
+        kind, _, color = material.partition("/")
+        loaded.append({"tool": tool, "type": kind, "color": color or None})
+    return loaded
+
+
+def _given(**fields_: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields_.items() if value not in (None, [], {}, ())}
+
+
+def _show(printer: dict[str, Any], json: bool) -> None:
+    if json:
+        as_json(printer)
+    else:
+        fields(printer, SHOWN)
+
+
+@app.command()
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="What people call it.")],
+    driver: Annotated[str, typer.Option(help="The family of printers: octoprint, virtual …")],
+    connection: Connection = None,
+    build_volume: Volume = None,
+    nozzle: Nozzle = None,
+    model: Model = None,
+    max_nozzle: MaxNozzle = None,
+    max_bed: MaxBed = None,
+    material: Material = None,
+    plate: Text = None,
+    tag: Tag = None,
+    location: Text = None,
+    group: Text = None,
+    bed: Annotated[Clearing | None, typer.Option(help="Who clears the bed.")] = None,
+    start: Annotated[Start | None, typer.Option(help="Whether prints wait for a word.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Add a printer. Its bed counts as unknown until you clear it."""
+    with server_of(context) as server:
+        body = _given(
+            name=name,
+            driver=driver,
+            connection=_pairs(server, driver, connection),
+            model=_model(model, build_volume, nozzle, max_nozzle, max_bed),
+            materials=_materials(material),
+            plate=plate,
+            tags=tag,
+            location=location,
+            group=group,
+            bed_policy={"clear": bed.value} if bed else None,
+            start_policy=start and start.value,
+        )
+        printer = server.post("/printers", body)
+    if json:
+        as_json(printer)
+    else:
+        say(f"Added printer {printer['number']}, {printer['name']}.")
+        if printer["model"]["build_volume"] is None:
+            say("Its size is unknown, so nothing is printed on it yet. Say it, as in:")
+            say(f"  buildplate printer edit {printer['number']} --build-volume 250x210x220")
+
+
+@app.command("list")
+def list_(context: typer.Context, json: options.Json = False) -> None:
+    """List the printers in service."""
+    with server_of(context) as server:
+        found = list(server.every("/printers"))
+    if json:
+        as_json(found)
+        return
+    table(
+        [
+            ("#", lambda p: p["number"]),
+            ("printer", lambda p: p["name"]),
+            ("driver", lambda p: p["driver"]),
+            ("does", doing),
+            ("bed", lambda p: p["bed"]),
+            ("location", lambda p: p["location"]),
+            ("tags", lambda p: p["tags"]),
+            ("problem", lambda p: p["problem"]),
+        ],
+        found,
+        "There are no printers: buildplate printer add",
+    )
+
+
+@app.command()
+def show(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Show a printer with everything that is known of it."""
+    with server_of(context) as server:
+        found = server.get(f"/printers/{server.printer(printer)}")
+    _show(found, json)
+
+
+@app.command()
+def edit(
+    context: typer.Context,
+    printer: options.Printer,
+    name: Text = None,
+    connection: Connection = None,
+    build_volume: Volume = None,
+    nozzle: Nozzle = None,
+    model: Model = None,
+    max_nozzle: MaxNozzle = None,
+    max_bed: MaxBed = None,
+    material: Material = None,
+    plate: Text = None,
+    tag: Tag = None,
+    location: Text = None,
+    group: Text = None,
+    bed: Annotated[Clearing | None, typer.Option(help="Who clears the bed.")] = None,
+    start: Annotated[Start | None, typer.Option(help="Whether prints wait for a word.")] = None,
+    enabled: Annotated[
+        bool | None, typer.Option("--enable/--disable", help="Use it, or leave it alone.")
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Change what is said of a printer; what you leave out stays."""
+    with server_of(context) as server:
+        reference = server.printer(printer)
+        pairs = None
+        if connection:
+            driver = server.get(f"/printers/{reference}")["driver"]
+            pairs = _pairs(server, driver, connection)
+        body = _given(
+            name=name,
+            connection=pairs,
+            model=_model(model, build_volume, nozzle, max_nozzle, max_bed),
+            materials=_materials(material),
+            plate=plate,
+            tags=tag,
+            location=location,
+            group=group,
+            bed_policy={"clear": bed.value} if bed else None,
+            start_policy=start and start.value,
+            enabled=enabled,
+        )
+        if not body:
+            fail("say what to change", "See: buildplate printer edit --help", code=USAGE)
+        found = server.patch(f"/printers/{reference}", body)
+    _show(found, json)
+
+
+@app.command()
+def remove(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Take a printer out of service; its history stays."""
+    with server_of(context) as server:
+        reference = server.printer(printer)
+        server.delete(f"/printers/{reference}")
+    as_json({"removed": reference}) if json else say(f"Printer {printer} is out of service.")
+
+
+@app.command("clear-bed")
+def clear_bed(
+    context: typer.Context,
+    printer: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PRINTER…", help="Names, numbers or ids.", show_default=False),
+    ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every bed that is not clear and has no print.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Say that you have looked, and that nothing lies on the bed."""
+    if bool(printer) == all_:
+        fail("name the printers, or say --all", code=USAGE)
+    with server_of(context) as server:
+        if all_:
+            seen = [
+                p for p in server.every("/printers") if p["bed"] != "clear" and not p["print_id"]
+            ]
+        else:
+            seen = [server.get(f"/printers/{server.printer(one)}") for one in printer or ()]
+        beds = [{"printer_id": p["id"], "bed_version": p["bed_version"]} for p in seen]
+        results = server.post("/printers/clear-beds", {"beds": beds})["results"] if beds else []
+    names = {p["id"]: p["name"] for p in seen}
+    if json:
+        as_json(results)
+    for one in () if json else results:
+        if one["ok"]:
+            say(f"{names[one['printer_id']]}: clear")
+    if not beds and not json:
+        say("Every bed is clear, or has a print.")
+    refused = [one for one in results if not one["ok"]]
+    for one in refused[1:]:
+        say(f"{names[one['printer_id']]}: {one['detail']}")
+    if refused:
+        fail(f"{names[refused[0]['printer_id']]}: {refused[0]['detail']}", refused[0]["hint"])
+
+
+@app.command()
+def maintenance(
+    context: typer.Context,
+    printer: options.Printer,
+    switch: Annotated[OnOff, typer.Argument(help="Begin or end it.")],
+    json: options.Json = False,
+) -> None:
+    """Begin or end maintenance: nothing new is printed while it lasts."""
+    with server_of(context) as server:
+        path = f"/printers/{server.printer(printer)}/maintenance"
+        found = server.post(path, {"on": switch is OnOff.ON})
+    as_json(found) if json else say(f"{found['name']}: maintenance {switch.value}")
+
+
+@app.command()
+def connect(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Try to reach a printer now, not at the end of its pause."""
+    with server_of(context) as server:
+        found = server.post(f"/printers/{server.printer(printer)}/connect")
+    as_json(found) if json else say(f"Trying; its link is {found['link']} so far.")
+
+
+@app.command()
+def probe(
+    context: typer.Context,
+    driver: Annotated[str, typer.Option(help="The family of printers.")],
+    connection: Connection = None,
+    json: options.Json = False,
+) -> None:
+    """Try a connection before you add the printer."""
+    with server_of(context) as server:
+        body = {"driver": driver, "connection": _pairs(server, driver, connection)}
+        found = server.post("/printers/probe", body)
+    if json:
+        as_json(found)
+    if not found["ok"]:
+        fail(found["detail"], found["hint"])
+    if not json:
+        fields(found, ("software", "version", "name", "warnings"))

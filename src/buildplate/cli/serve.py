@@ -1,0 +1,28 @@
+"""`buildplate serve`: run a farm here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0: any.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Rows, files, process id.")] = None,
+    demo: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Add so many virtual printers and orders.")
+    ] = None,
+) -> None:
+    """Run the server until Ctrl-C. Its first start prints an admin key once."""
+    from buildplate.app.serve import serve as run
+
+    run(host=host, port=port, data_dir=data_dir or context.obj.data_dir, demo=demo)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Offer the command."""
+    app.command()(serve)

@@ -1,0 +1,127 @@
+"""Talking to a running server: one client, its errors as sentences, names as ids."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from buildplate.cli.failures import REFUSED, UNREACHABLE, USAGE, fail
+from buildplate.cli.target import Target
+
+if TYPE_CHECKING:
+    import httpx
+
+API = "/api/v1"
+CONNECT_S = 5.0
+ANSWER_S = 60.0
+PAGE = 1000
+_REFERENCE = re.compile(r"\d{1,15}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Server:
+    """The server's API, path by path. Every failure ends the command with its exit code."""
+
+    def __init__(self, client: httpx.Client, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def get(self, path: str, **query: Any) -> Any:
+        """What a path shows."""
+        wanted = {name: value for name, value in query.items() if value is not None}
+        return self.call("GET", path, params=wanted)
+
+    def post(self, path: str, body: Any = None, **headers: str | None) -> Any:
+        """What a path answers to a request to do something."""
+        named = {k.replace("_", "-"): v for k, v in headers.items() if v is not None}
+        return self.call("POST", path, json=body, headers=named)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """What is there after a change."""
+        return self.call("PATCH", path, json=body)
+
+    def delete(self, path: str) -> Any:
+        """What is left after a deletion, usually nothing."""
+        return self.call("DELETE", path)
+
+    def call(self, method: str, path: str, **request: Any) -> Any:
+        """One request; the JSON it answers."""
+        import httpx
+
+        given = {name: value for name, value in request.items() if value is not None}
+        try:
+            answer = self._client.request(method, API + path, **given)
+        except httpx.TimeoutException:
+            fail(f"{self._url} does not answer in time", WHERE, code=UNREACHABLE)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            fail(f"{self._url} cannot be reached: {error}", WHERE, code=UNREACHABLE)
+        if answer.is_success:
+            return answer.json() if answer.content else None
+        return _refused(answer, self._url)
+
+    def every(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """The items of a list, page after page."""
+        cursor: str | None = None
+        while True:
+            found = self.get(path, limit=PAGE, cursor=cursor, **query)
+            yield from found["items"]
+            cursor = found["next_cursor"]
+            if cursor is None:
+                return
+
+    def printer(self, reference: str) -> str:
+        """The printer's id or number, where its name was given."""
+        if _REFERENCE.fullmatch(reference):
+            return reference
+        for found in self.every("/printers", name=reference):
+            return str(found["id"])
+        hint = "See them with: buildplate printer list"
+        return fail(f"there is no printer named {reference}", hint)
+
+    def file(self, reference: str) -> str:
+        """The file's id, where its name was given: the newest of that name."""
+        if _REFERENCE.fullmatch(reference):
+            return reference
+        for found in self.every("/files"):
+            if found["name"] == reference:
+                return str(found["id"])
+        hint = "See them with: buildplate file list"
+        return fail(f"there is no file named {reference}", hint)
+
+
+WHERE = "Start it with: buildplate serve; or say where it is with --url or BUILDPLATE_URL."
+NO_KEY = "Say it with --api-key or BUILDPLATE_API_KEY, or keep it with: buildplate login"
+
+
+def _refused(answer: httpx.Response, url: str) -> Any:
+    try:
+        problem = answer.json()
+        detail, hint = problem["detail"], problem["hint"]
+    except (ValueError, KeyError, TypeError):
+        message = f"{url} answers {answer.status_code}, and not as Buildplate does"
+        return fail(message, WHERE, code=UNREACHABLE)
+    for one in problem.get("errors", ())[1:]:
+        detail += f"; {one['field']}: {one['detail']}"
+    if problem.get("code") == "key_required":
+        hint = NO_KEY
+    return fail(detail, hint, code=REFUSED)
+
+
+@contextmanager
+def server_of(context: typer.Context) -> Iterator[Server]:
+    """The server that a command talks to."""
+    import httpx
+
+    target: Target = context.obj
+    if target.data_dir is not None:
+        detail = "this command needs a running server"
+        fail(detail, "Leave --data-dir out, or use it with: serve, key.", code=USAGE)
+    headers = {"user-agent": "buildplate"}
+    if target.api_key:
+        headers["x-api-key"] = target.api_key
+    timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+    with httpx.Client(base_url=target.url, headers=headers, timeout=timeout) as client:
+        yield Server(client, target.url)
