@@ -42,6 +42,7 @@ class Pulse:
         self._waiting: list[Callable[[], None]] = []
         self._stopped_at: float | None = None
         self._lost = 0.0
+        self._due_now: float | None = None
 
     @property
     def frozen(self) -> bool:
@@ -50,7 +51,14 @@ class Pulse:
 
     @property
     def now(self) -> float:
-        """Simulated seconds that have passed for this machine, freezes left out."""
+        """Simulated seconds that have passed for this machine, freezes left out.
+
+        Within a call it is the moment for which the call was due: what follows from it follows
+        from that moment, not from the loop's lateness.
+        """
+        return self._wall_now() if self._due_now is None else self._due_now
+
+    def _wall_now(self) -> float:
         wall = self._loop.time() if self._stopped_at is None else self._stopped_at
         return (wall - self._lost) * self.factor
 
@@ -107,14 +115,17 @@ class Pulse:
                 return
             self._handle.cancel()
         self._armed_for = due
-        delay = max(0.0, (due - self.now) / self.factor)
+        delay = max(0.0, (due - self._wall_now()) / self.factor)
         self._handle = self._loop.call_later(delay, self._fire)
 
     def _fire(self) -> None:
         self._handle = None
-        while self._heap and not self.frozen and self._heap[0][0] <= self.now:
-            _, _, timer = heappop(self._heap)
-            if not timer.over:
-                timer.over = True
-                timer.call()
-        self._arm()
+        try:
+            while self._heap and not self.frozen and self._heap[0][0] <= self._wall_now():
+                self._due_now, _, timer = heappop(self._heap)
+                if not timer.over:
+                    timer.over = True
+                    timer.call()
+        finally:
+            self._due_now = None
+            self._arm()
