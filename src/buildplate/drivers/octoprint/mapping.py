@@ -99,7 +99,7 @@ def activity(sight: Sight, ours: str | None) -> tuple[Activity, str]:
     if phase is Phase.HALTED:
         hint = "OctoPrint is not connected to its printer; connect it on OctoPrint's page"
         return Activity.HALTED, f"{job.text}: {job.error}" if job.error else hint
-    if any(one.phase is not phase for one in sight.jobs) and not _all_run(sight, job.path):
+    if not _steady(sight):
         return Activity.BUSY, "changing its state"
     if phase is Phase.IDLE:
         return (Activity.IDLE, "") if sight.ready else (Activity.BUSY, "becoming operational")
@@ -110,6 +110,14 @@ def activity(sight: Sight, ours: str | None) -> tuple[Activity, str]:
     if ours is None or not job.runs(ours):
         return Activity.FOREIGN, job.text
     return (Activity.PAUSED if phase is Phase.PAUSED else Activity.OURS), job.text
+
+
+def _steady(sight: Sight) -> bool:
+    """Whether all reads agree on what goes on: nothing of the sort, or a run of one file."""
+    job = sight.jobs[-1]
+    if job.phase in RUNNING_PHASES:
+        return all(one.phase in RUNNING_PHASES and one.path == job.path for one in sight.jobs)
+    return all(one.phase is job.phase for one in sight.jobs)
 
 
 def is_run(job: Job) -> bool:
