@@ -38,12 +38,16 @@ START_LIMIT_S = 60.0
 
 @dataclass
 class OctoPrintHost:
-    """One real OctoPrint. `errors` are the serial faults its virtual printer plays."""
+    """One real OctoPrint.
+
+    `errors` are the serial faults its virtual printer plays; `wrapper` is what starts its program.
+    """
 
     folder: Path
     port: int
     errors: Sequence[str] = ()
     connect_at_start: bool = False
+    wrapper: Sequence[str] = ()
     api_key: str = field(default_factory=lambda: secrets.token_hex(16))
     process: asyncio.subprocess.Process | None = None
 
@@ -64,6 +68,7 @@ class OctoPrintHost:
         log = (self.folder / "output.log").open("ab")
         try:
             self.process = await asyncio.create_subprocess_exec(
+                *self.wrapper,
                 str(PROGRAM),
                 "serve",
                 "--iknowwhatimdoing",
@@ -273,11 +278,16 @@ async def make_template(folder: Path) -> Path:
 
 @asynccontextmanager
 async def octoprint_host(
-    template: Path, folder: Path, *, errors: Sequence[str] = (), connect: bool = False
+    template: Path,
+    folder: Path,
+    *,
+    errors: Sequence[str] = (),
+    connect: bool = False,
+    wrapper: Sequence[str] = (),
 ) -> AsyncIterator[OctoPrintHost]:
     """A running host for the block; its processes are gone afterwards."""
     shutil.copytree(template, folder, dirs_exist_ok=True)
-    host = OctoPrintHost(folder, free_port(), errors, connect_at_start=connect)
+    host = OctoPrintHost(folder, free_port(), errors, connect_at_start=connect, wrapper=wrapper)
     try:
         await host.start()
         yield host

@@ -1,0 +1,74 @@
+"""Has Debian's PrusaSlicer slice a generated model, for print files as people really send them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import struct
+from pathlib import Path
+
+import pytest
+
+SLICER = "prusa-slicer"
+LIMIT_S = 120.0
+
+PROFILE = {
+    "temperature": 60,
+    "first-layer-temperature": 60,
+    "bed-temperature": 40,
+    "first-layer-bed-temperature": 40,
+    "layer-height": 0.25,
+    "first-layer-height": 0.25,
+    "nozzle-diameter": 0.4,
+    "perimeters": 2,
+    "fill-density": "20%",
+    "skirts": 1,
+    "bed-shape": "0x0,200x0,200x200,0x200",
+    "max-print-speed": 80,
+    "gcode-flavor": "marlin",
+}
+"""A cool profile: the virtual printer heats at 10 °C/s and takes every move's own time."""
+
+
+def need_slicer() -> None:
+    """Skip the calling test where PrusaSlicer is not installed."""
+    if shutil.which(SLICER) is None:
+        pytest.skip("prusa-slicer is not installed: on Debian, apt install prusa-slicer")
+
+
+def cuboid(x: float, y: float, z: float) -> bytes:
+    """A block of these sizes (mm) as binary STL."""
+    corners = [(i & 1, i >> 1 & 1, i >> 2 & 1) for i in range(8)]
+    points = [(a * x, b * y, c * z) for a, b, c in corners]
+    sides = [(0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5)]
+    facets = [half for a, b, c, d in sides for half in ((a, b, c), (a, c, d))]
+    body = b"".join(
+        struct.pack("<3f", 0, 0, 0)
+        + b"".join(struct.pack("<3f", *points[n]) for n in facet)
+        + b"\0\0"
+        for facet in facets
+    )
+    return bytes(80) + struct.pack("<I", len(facets)) + body
+
+
+async def slice_cuboid(folder: Path, x: float, y: float, z: float) -> Path:
+    """A G-code file of such a block, made by the real slicer."""
+    model, result = folder / "block.stl", folder / "block.gcode"
+    model.write_bytes(cuboid(x, y, z))
+    options = [f"--{name}={value}" for name, value in PROFILE.items()]
+    process = await asyncio.create_subprocess_exec(
+        SLICER, "--export-gcode", *options, "--output", str(result), str(model),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "HOME": str(folder)},
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            said, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode != 0 or not result.exists():
+        raise RuntimeError(said.decode(errors="replace")[-2000:])
+    return result
