@@ -1,6 +1,7 @@
 """The schema of a database: what it has, and bringing it to this release's with Alembic."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ HEAD = "0001"
 """The newest revision, so that a database that has it opens without loading Alembic."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps the migration it is at in the module: two at once would mix their databases."""
 
 
 def upgrade(path: Path, busy_seconds: float) -> None:
@@ -38,7 +41,7 @@ def upgrade(path: Path, busy_seconds: float) -> None:
     if found is not None and found not in known:
         raise SchemaTooNew(found, HEAD)
     try:
-        with migrating(path, busy_seconds) as migration:
+        with _ONE_AT_A_TIME, migrating(path, busy_seconds) as migration:
             command.upgrade(alembic_config(migration), "head")
     except DBAPIError as error:
         raise _reason(error) from error
