@@ -38,9 +38,8 @@ class Extent:
 
     def join(self, other: Extent) -> None:
         """Widens the box to hold another one."""
-        x0, x1, y0, y1, z0, z1 = other.bounds
-        self.add(x0, y0, z0)
-        self.add(x1, y1, z1)
+        (x0, x1, y0, y1, z0, z1), (u0, u1, v0, v1, w0, w1) = self.bounds, other.bounds
+        self.bounds = (min(x0, u0), max(x1, u1), min(y0, v0), max(y1, v1), min(z0, w0), max(z1, w1))
 
     def box(self) -> Box | None:
         """The box, to 1 µm; None where some side of it is not known."""
