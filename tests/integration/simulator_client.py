@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -87,12 +87,12 @@ class Client:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(WITHIN_S):
-            while not condition():  # noqa: ASYNC110 -- conditions on everything that was heard
+            while not condition():
                 await asyncio.sleep(0.005)
 
     async def until_state(self, state: str) -> None:
         async with asyncio.timeout(WITHIN_S):
-            while await self.state() != state:  # noqa: ASYNC110 -- the printer's state is polled
+            while await self.state() != state:
                 await asyncio.sleep(0.01)
 
     async def until_event(self, kind: str) -> dict[str, Any]:
@@ -120,3 +120,6 @@ async def listening(printer: dict[str, Any], *, url: str | None = None) -> Async
             yield octo
         finally:
             task.cancel()
+            if octo.socket is not None:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(octo.socket.close(), 2)

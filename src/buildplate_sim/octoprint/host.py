@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,10 @@ FAULTS = {
     "print": PRINT_FAULTS,
     "upload": UPLOAD_FAULTS,
 }
+
+
+BACKLOG = 256
+"""Connections that the kernel keeps for a program that does not accept them."""
 
 
 class Host:
@@ -77,6 +82,7 @@ class Host:
         self.plays = Plays(self)
         self.delivery = Delivery(self)
         self._server: asyncio.Server | None = None
+        self._socket: socket.socket | None = None
 
     # --- the box
 
@@ -107,19 +113,33 @@ class Host:
 
     async def listen(self, address: str, port: int) -> None:
         """Accept connections; port 0 takes a free one, and keeps it from then on."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: Connection(self), address, port, reuse_address=True, backlog=256
-        )
-        self.address = (address, self._server.sockets[0].getsockname()[1])
+        self.address = (address, port)
+        await self._serve(self._bind())
 
-    async def listen_again(self) -> None:
-        """Accept connections where it did before."""
-        if self._server is None:
-            await self.listen(*self.address)
+    def listen_again(self) -> None:
+        """Accept connections where it did before; the kernel does so from now on."""
+        if self._socket is None:
+            self.later(self._serve(self._bind()))
+
+    def _bind(self) -> socket.socket:
+        self._socket = listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(self.address)
+        listening.listen(BACKLOG)
+        self.address = listening.getsockname()
+        return listening
+
+    async def _serve(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: Connection(self), sock=listening)
+        if self._socket is listening:
+            self._server = server
+        else:
+            server.close()
 
     def deafen(self) -> None:
         """Refuse connections, and drop those there are."""
+        self._socket = None
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -70,7 +70,7 @@ class Plays:
             "unhush": lambda _: setattr(host, "hushed", False),
             "cut": lambda _: self._cut(),
             "deafen": lambda _: host.deafen(),
-            "listen": lambda _: self._listen(),
+            "listen": lambda _: host.listen_again(),
         }
 
     @property
@@ -118,9 +118,6 @@ class Plays:
         self._host.shut_down()
         self._boot_after({"down_s": 4.0, **params})
 
-    def _listen(self) -> None:
-        self._host.later(self._host.listen_again())
-
     def _boot_after(self, params: Params) -> None:
         if "down_s" in params:
             down = float(params["down_s"])
@@ -129,7 +126,7 @@ class Plays:
     def _boot(self, params: Params) -> None:
         if self._host.software is None:
             self._host.boot(connect=bool(params.get("connect", True)))
-            self._host.later(self._host.listen_again())
+            self._host.listen_again()
 
     def _revoke(self, params: Params) -> None:
         """The key counts no more. Sockets that are open go on speaking unless they are `told`."""
@@ -209,14 +206,14 @@ class Plays:
             self._flap = self._host.pulse.after(down, go_up)
 
         def go_up() -> None:
-            self._listen()
+            self._host.listen_again()
             self._flap = self._host.pulse.after(up, go_down)
 
         self._flap = self._host.pulse.after(up, go_down)
 
     def _stop_flap(self, _: Params) -> None:
         self._stop("_flap")
-        self._host.later(self._host.listen_again())
+        self._host.listen_again()
 
     def _stop(self, which: str) -> None:
         timer: Timer | None = getattr(self, which)
