@@ -19,6 +19,7 @@ from buildplate.api import (
     prints,
     queue,
 )
+from buildplate.api.expectations import Expectations
 from buildplate.api.gate import Gate
 from buildplate.api.health import Pulse
 from buildplate.api.problems import handle_problems
@@ -71,5 +72,6 @@ def create_app(rooms: Rooms) -> FastAPI:
     app = Application(rooms.version)
     app.state.rooms = rooms
     app.state.pulse = Pulse(rooms.storage)
+    app.state.expectations = Expectations(rooms.queue)
     app.add_middleware(Gate, rooms=rooms, new_id=lambda: str(uuid_utils.uuid7()))
     return app

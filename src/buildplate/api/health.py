@@ -12,10 +12,11 @@ from starlette.responses import Response
 
 from buildplate.api.answers import Json
 from buildplate.api.rooms import AllRooms, Rooms
-from buildplate.core.printers import Link
+from buildplate.core.printers import Activity, Link
 from buildplate.storage import Storage, StorageError, last_seq
 
 router = APIRouter(tags=["health"])
+AT_WORK = frozenset({Activity.OURS, Activity.PAUSED})
 PATIENCE_S = 0.5
 FRESH_S = 1.0
 
@@ -81,7 +82,7 @@ def count(rooms: Rooms) -> dict[str, int]:
         status = session.as_printer().status
         found["total"] += 1
         found["online"] += status.link is Link.ONLINE
-        found["printing"] += status.active_print_id is not None and not status.needs_attention
+        found["printing"] += status.active_print_id is not None and status.activity in AT_WORK
         found["attention"] += status.needs_attention
     return found
 

@@ -250,6 +250,11 @@ def key_for(body: JobBody, key: str | None) -> Key | None:
     return Key(key, "jobs", sha256(canonical).hexdigest())
 
 
+def duplicate_key_for(job_id: str, key: str | None) -> Key | None:
+    """The idempotency key of a duplicate, whose request has no body."""
+    return None if key is None else Key(key, f"duplicate of {job_id}", sha256().hexdigest())
+
+
 def changes_from(current: Mapping[str, Any], patch: JobPatch, rooms: Rooms) -> dict[str, Any]:
     """The changed fields in dispatch's words, with null as each field's default."""
     sent = patch.model_dump(exclude_unset=True, mode="json")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
 from buildplate.api.answers import (
@@ -17,6 +18,7 @@ from buildplate.api.answers import (
     page,
     versioned,
 )
+from buildplate.api.expectations import Expectations
 from buildplate.api.guard import LOOK, OPERATE
 from buildplate.api.job_schemas import (
     JobBody,
@@ -26,6 +28,7 @@ from buildplate.api.job_schemas import (
     JobStatusOut,
     OwedJob,
     changes_from,
+    duplicate_key_for,
     key_for,
     order_from,
     requirements_view,
@@ -33,8 +36,9 @@ from buildplate.api.job_schemas import (
 from buildplate.api.prints import print_view
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import InPath
+from buildplate.core.job_state import ENDED, JobState
 from buildplate.core.jobs import Priority
-from buildplate.core.print_table import PrintState
+from buildplate.core.print_table import ACTIVE, PrintState
 from buildplate.dispatch.model import JobView
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"], dependencies=[LOOK])
@@ -122,6 +126,7 @@ async def list_jobs(
     rooms: AllRooms,
     limit: Limit = 100,
     cursor: NumberCursor = None,
+    state: JobState | None = None,
     file_id: str | None = None,
     priority: Priority | None = None,
     customer: str | None = None,
@@ -131,6 +136,7 @@ async def list_jobs(
 ) -> Response:
     """List jobs, newest first."""
     asked: Mapping[str, Any] = {
+        "state": state,
         "file_id": file_id,
         "priority": None if priority is None else priority.value,
         "customer": customer,
@@ -160,7 +166,7 @@ async def patch_job(rooms: AllRooms, job_id: InPath, body: JobPatch, version: If
 
 @router.get("/jobs/{job_id}/status/", include_in_schema=False)
 @router.get("/jobs/{job_id}/status", responses={200: {"model": JobStatusOut}})
-async def job_status(rooms: AllRooms, job_id: InPath) -> Response:
+async def job_status(rooms: AllRooms, request: Request, job_id: InPath) -> Response:
     """Where a job stands, print by print."""
     view = await rooms.jobs.job(job_id)
     prints = [print_view(rooms, print_) for print_ in view.prints]
@@ -174,13 +180,31 @@ async def job_status(rooms: AllRooms, job_id: InPath) -> Response:
             "failed": view.failed,
             "active": view.active,
             "progress": _progress(view, prints),
-            "expected_end": None,
+            "expected_end": await _expected_end(request, rooms, view, prints),
             "due": view.job.due,
             "overdue": view.overdue,
             "hold": view.job.hold,
             "prints": prints,
         }
     )
+
+
+async def _expected_end(
+    request: Request, rooms: Rooms, view: JobView, prints: list[dict[str, Any]]
+) -> datetime | None:
+    """When the last copy should be done; None once nothing is left, or where nobody can tell."""
+    if view.state in ENDED:
+        return None
+    ends: list[datetime | None] = []
+    for print_ in prints:
+        if print_["state"] in ACTIVE:
+            left = print_["time_left_s"]
+            ends.append(None if left is None else rooms.clock.now() + timedelta(seconds=left))
+    if any(print_["state"] is PrintState.QUEUED for print_ in prints):
+        expectations: Expectations = request.app.state.expectations
+        ends.append(await expectations.end_of(view.job.id))
+    known = [end for end in ends if end is not None]
+    return max(known) if known and len(known) == len(ends) else None
 
 
 def _progress(view: JobView, prints: list[dict[str, Any]]) -> float:
@@ -220,10 +244,14 @@ async def retry_job(rooms: AllRooms, job_id: InPath) -> Response:
 @router.post(
     "/jobs/{job_id}/duplicate",
     status_code=201,
-    responses={201: {"model": JobOut}},
+    responses={200: {"model": JobOut}, 201: {"model": JobOut}},
     dependencies=[OPERATE],
 )
-async def duplicate_job(rooms: AllRooms, job_id: InPath) -> Response:
+async def duplicate_job(
+    rooms: AllRooms, job_id: InPath, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Order the same again."""
-    view = await rooms.jobs.duplicate(job_id)
-    return answer(view, 201, location=f"/api/v1/jobs/{view.job.id}")
+    original = (await rooms.jobs.job(job_id)).job.id
+    key = duplicate_key_for(original, idempotency_key)
+    view, created = await rooms.jobs.duplicate(original, key)
+    return answer(view, 201 if created else 200, location=f"/api/v1/jobs/{view.job.id}")

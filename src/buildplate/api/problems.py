@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from buildplate.access import errors as access
 from buildplate.core.job_state import TooFewCopies
@@ -178,13 +179,25 @@ async def _stale(request: Request, error: Exception) -> Response:
     return problem(status, **facts_of(error))
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for this class)
     if isinstance(error, Refusal):
         code, hint = error.code, error.hint
     else:
         code, hint = BY_STATUS.get(error.status_code, BY_STATUS[400])
-    return problem(error.status_code, code, error.detail, hint, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+    return problem(error.status_code, code, error.detail, hint, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of a path, whichever of its routes names them."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -196,13 +209,24 @@ async def _invalid(request: Request, error: Exception) -> Response:
     where = {str(one["loc"][0]) for one in error.errors()}
     if "path" in where:
         return problem(404, "not_found", "there is nothing under this path", BY_STATUS[404][1])
-    if any(one["loc"] == ("body",) for one in error.errors()) and not _says_json(request):
+    if any(
+        one["loc"] == ("body",) and one["type"] != "missing" for one in error.errors()
+    ) and not _says_json(request):
         hint = "Send JSON with the header Content-Type: application/json."
         return problem(415, "not_json", "the body does not say that it is JSON", hint)
     first = found[0]
     detail = f"{first['field']}: {first['detail']}"
-    hint = "Correct the named fields; /docs shows what this path takes."
+    hint = next((HINTS[f] for f in (str(e["loc"][-1]) for e in error.errors()) if f in HINTS), HINT)
     return problem(422, "invalid_request", detail, hint, errors=found)
+
+
+HINT = "Correct the named fields; /docs shows what this path takes."
+HINTS = {
+    "bed_version": "GET the printer, look at its bed, and send the bed_version that you read.",
+    "file_url": "Files are not fetched from elsewhere yet: upload it, then name its file_id.",
+    "hold": "Use POST /api/v1/jobs/{id}/hold and /release.",
+    "driver": "A printer keeps its driver: add it anew with the other one, and retire this one.",
+}
 
 
 def _says_json(request: Request) -> bool:

@@ -20,6 +20,7 @@ from buildplate.dispatch.errors import (
     UnknownFile,
     UnknownJob,
 )
+from buildplate.dispatch.job_filters import in_state
 from buildplate.dispatch.model import JobRecord, NewJob, PrintRecord
 from buildplate.dispatch.rows import job_from, print_from, requirements_to_json
 from buildplate.dispatch.transitions import Stamp, attempts_of, farm_stopped, get_print, queue_print
@@ -497,10 +498,13 @@ def _paged(statement: Select[Any], column: Any, cursor: str | None, limit: int) 
 async def list_jobs(
     tx: Tx, *, limit: int, cursor: str | None, filters: Mapping[str, Any]
 ) -> list[tuple[JobRecord, list[PrintRecord]]]:
-    """Jobs with their prints, newest number first, below the number `cursor`."""
+    """Jobs with their prints, newest number first, below the number `cursor`.
+
+    Filters are columns, and `state`.
+    """
     statement = select(jobs)
     for name, value in filters.items():
-        statement = statement.where(jobs.c[name] == value)
+        statement = statement.where(in_state(value) if name == "state" else jobs.c[name] == value)
     rows = await tx.rows(_paged(statement, jobs.c.number, cursor, limit))
     found = [job_from(row) for row in rows]
     by_job: dict[str, list[PrintRecord]] = defaultdict(list)

@@ -92,11 +92,10 @@ class JobService:
         self._parts.planner.wake()
         return self._view(*found)
 
-    async def duplicate(self, reference: str) -> JobView:
-        """Order the same again."""
+    async def duplicate(self, reference: str, key: Key | None = None) -> tuple[JobView, bool]:
+        """Order the same again; the same key answers the job made first (False)."""
         job = (await self.job(reference)).job
-        view, _ = await self.receive(replace(_as_order(job), hold=False))
-        return view
+        return await self.receive(replace(_as_order(job), hold=False), key)
 
     def _check(self, order: NewJob) -> None:
         if not 1 <= order.copies <= MOST_COPIES:

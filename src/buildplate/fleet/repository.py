@@ -13,6 +13,7 @@ from buildplate.core.printers import (
     Bed,
     BedClearing,
     BedPolicy,
+    Origin,
     PrinterModel,
     PrinterSpec,
     StartPolicy,
@@ -75,6 +76,7 @@ def model_from(plain: Mapping[str, Any]) -> PrinterModel:
         max_nozzle_c=plain.get("max_nozzle_c"),
         max_bed_c=plain.get("max_bed_c"),
         kinematics=plain.get("kinematics", "cartesian"),
+        origin=Origin(plain["origin"]) if plain.get("origin") else None,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from buildplate.core.printers import BedClearing, Printer, PrinterSpec
+from buildplate.core.printers import Activity, BedClearing, Printer, PrinterSpec
 from buildplate.drivers.sdk import Driver, DriverTimings, Identity, Manifest
 from buildplate.fleet import repository
 from buildplate.fleet.errors import InvalidPrinter, UnknownDriver, UnknownPrinter
@@ -159,9 +159,16 @@ class FleetService:
         return record
 
     async def connect(self, reference: str) -> None:
-        """Try to reach a printer now instead of at the end of its back-off."""
+        """Try to reach a printer now instead of at the end of its back-off.
+
+        One that is halted gets a fresh connection: its driver wakes the machine, if it can.
+        """
         record = await self.get(reference)
-        self.session(record.id).connection.hurry()
+        session = self.session(record.id)
+        if session.live.activity is Activity.HALTED:
+            await self._reopen(session.record)
+        else:
+            session.connection.hurry()
 
     async def probe(self, driver: str, connection: Mapping[str, Any]) -> Identity:
         """Try a connection before it is saved: what answers there; DriverError, UnknownDriver."""
