@@ -33,11 +33,7 @@ class Start(StrEnum):
 
 
 class ExitStep(StrEnum):
-    """How far the one way out of a print is.
-
-    STORED begins it on an unbroken watch (also again, when a delete was not answered). NONE with a
-    stored wish means: it was begun by a former process, or the watch has broken since.
-    """
+    """How far the one way out of a print is. NONE with a stored wish begins it from the top."""
 
     NONE = "none"
     STORED = "stored"
@@ -64,7 +60,8 @@ class Deeds:
 
     `*_at` is when the step was reached; a reading counts for a step only when it began at or after
     that. `uploads` counts the transfers tried under this claim. `puzzled_at` is since when the
-    printer has contradicted what we know.
+    printer has contradicted what we know. `watching`: decisions have been taken on the present
+    connection, so that what people say from now on they say of what is being watched.
     """
 
     upload: Upload = Upload.NONE
@@ -78,6 +75,7 @@ class Deeds:
     order_kind: str = ""
     order_at: float = 0.0
     puzzled_at: float | None = None
+    watching: bool = False
 
     def uploading(self, step: Upload, at: float) -> Deeds:
         """The transfer has come to `step`."""
@@ -98,7 +96,11 @@ class Deeds:
         The session says so at every lost connection, also when the next one stands before anything
         was decided.
         """
-        return replace(self, exit=ExitStep.NONE, puzzled_at=None)
+        return replace(self, exit=ExitStep.NONE, puzzled_at=None, watching=False)
+
+    def watched(self) -> Deeds:
+        """From here on the watch is unbroken."""
+        return self if self.watching else replace(self, watching=True)
 
     def ordering(self, step: Order, kind: str, at: float) -> Deeds:
         """The physical command `kind` has come to `step`."""

@@ -39,8 +39,6 @@ def go_on_leaving(
     contradiction = _contradiction(wish, seen)
     if contradiction is not None:
         return contradiction, deeds.leaving(ExitStep.NONE, now)
-    if deeds.exit is ExitStep.NONE and _may_have_aged(wish):
-        return AbandonExit("the watch broke since a person said that it never started"), deeds
     step = ExitStep.STORED if deeds.exit is ExitStep.NONE else deeds.exit
     if step is ExitStep.STORED:
         return _settle(deeds, seen, ExitStep.BARRIER, wants)
@@ -67,15 +65,6 @@ def _settle(deeds: Deeds, seen: Seen, barrier: ExitStep, wants: Wants) -> tuple[
     begun = seen.reading.begun
     settling = ExitStep.SETTLING if barrier is ExitStep.BARRIER else ExitStep.SETTLING_AGAIN
     return Wait(begun + wants.timings.settle), deeds.leaving(settling, begun)
-
-
-def _may_have_aged(wish: ExitWish) -> bool:
-    """Whether a broken watch takes the ground from under the wish.
-
-    A person saw that nothing was printed. A start that came later may have run unseen since, from a
-    file whose history went with the delete: only the person can look again.
-    """
-    return wish.by == "person" and wish.verdict is PrintState.NOT_STARTED
 
 
 def _busy(seen: Seen) -> bool:

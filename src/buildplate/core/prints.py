@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from buildplate.core.actions import (
+    AbandonExit,
     Action,
     BeginExit,
     DropOrder,
@@ -151,6 +152,11 @@ def next_action(print_: PrintFacts, wants: Wants, seen: Seen, deeds: Deeds, now:
     """
     if print_.state in (PrintState.CLAIMED, PrintState.TRANSFERRING):
         return _transfer(wants, seen, deeds, now)
+    if seen.online and not deeds.watching:
+        if _said_unwatched(wants):
+            why = "the watch broke since a person said that it never started: look again"
+            return Decision(AbandonExit(why), deeds)
+        deeds = deeds.watched()
     if print_.exit is not None:
         return _leave(print_.exit, wants, seen, deeds, now)
     match print_.state:
@@ -165,6 +171,15 @@ def next_action(print_: PrintFacts, wants: Wants, seen: Seen, deeds: Deeds, now:
         case _:
             message = f"a print in state {print_.state} has no printer to decide for"
             raise ValueError(message)
+
+
+def _said_unwatched(wants: Wants) -> bool:
+    """Whether a word was said before this watch that only an unbroken one can bear.
+
+    A person saw that nothing had been printed. A start that came later may have run unseen since,
+    from a file whose history went with the delete: only a person can look again.
+    """
+    return wants.word is not None and wants.word.outcome is PrintState.NOT_STARTED
 
 
 def _leave(wish: ExitWish, wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:

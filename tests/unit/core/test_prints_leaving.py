@@ -166,8 +166,24 @@ def test_a_person_may_say_not_started_where_the_proof_is_missing() -> None:
     assert isinstance(moment.action, Verdict)
 
 
-def test_a_persons_never_started_does_not_outlive_a_gap_in_the_watch() -> None:
-    assert isinstance(leaving(SAID_NOT_STARTED, ExitStep.NONE).action, AbandonExit)
+NEVER_STARTED = Word(PrintState.NOT_STARTED, Bed.CLEAR)
+
+
+@pytest.mark.parametrize("wish", [None, SAID_NOT_STARTED])
+def test_a_persons_never_started_does_not_outlive_a_gap_in_the_watch(
+    wish: ExitWish | None,
+) -> None:
+    """The late start may have run unseen meanwhile, from a file that is deleted by now."""
+    said = Moment(PrintState.NEEDS_ATTENTION, look=IDLE, exit=wish, word=NEVER_STARTED)
+    assert isinstance(said.action, AbandonExit)
+
+
+def test_a_persons_never_started_counts_on_an_unbroken_watch() -> None:
+    watched = Moment(PrintState.NEEDS_ATTENTION, look=IDLE).decide().deeds
+    said = Moment(PrintState.NEEDS_ATTENTION, look=IDLE, word=NEVER_STARTED, deeds=watched)
+    assert isinstance(said.action, BeginExit)
+    broken = replace(said, deeds=watched.unwatched())
+    assert isinstance(broken.action, AbandonExit)
 
 
 def test_a_newer_word_replaces_an_older_one() -> None:

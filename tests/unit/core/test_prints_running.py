@@ -170,12 +170,12 @@ OUTCOMES = [PrintState.COMPLETED, PrintState.FAILED, PrintState.NOT_STARTED]
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_a_persons_word_begins_the_exit(outcome: PrintState) -> None:
-    said = replace(ATTENTION, word=Word(outcome, Bed.CLEAR))
+    said = replace(ATTENTION, word=Word(outcome, Bed.CLEAR), deeds=Deeds(watching=True))
     assert verdict_of(said) == (outcome, "person")
 
 
 def test_evidence_counts_before_a_persons_word() -> None:
-    said = replace(ATTENTION, look=DONE, word=Word(PrintState.NOT_STARTED, Bed.CLEAR))
+    said = replace(ATTENTION, look=DONE, word=Word(PrintState.FAILED, Bed.CLEAR))
     assert verdict_of(said) == (PrintState.COMPLETED, "observation")
 
 
