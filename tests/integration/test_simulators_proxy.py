@@ -1,0 +1,246 @@
+"""The fault proxy holds, drops, replays, mixes and cuts, and outlives its clients."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from buildplate_sim.launch import Simulator, octoprints
+from tests.integration.simulator_client import PART, Client, client, listening
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+PRINT = {"command": "select", "print": True}
+START = "/api/files/local/part.gcode"
+
+
+@pytest.fixture
+async def farm(tmp_path: Path) -> AsyncIterator[Simulator]:
+    async with octoprints(tmp_path, count=2, time_factor=60, seed=5, proxy=True) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def name(farm: Simulator) -> str:
+    return str(farm.printers[0]["name"])
+
+
+@pytest.fixture
+async def octo(farm: Simulator) -> AsyncIterator[Client]:
+    printer = farm.printers[0]
+    async with listening(printer, url=printer["proxy_url"]) as listener:
+        await listener.upload("part.gcode")
+        yield listener
+
+
+async def outcomes(farm: Simulator, name: str) -> list[str]:
+    return [entry["outcome"] for entry in await farm.admin.log(name, "end")]
+
+
+async def starts(farm: Simulator, name: str) -> int:
+    return len(await farm.admin.log(name, "start"))
+
+
+async def commands(farm: Simulator, name: str, command: str) -> list[int]:
+    entries = await farm.admin.log(name, "command")
+    return [entry["status"] for entry in entries if entry["command"] == command]
+
+
+async def gives_up(octo: Client, path: str, body: Any, after_s: float = 0.2) -> None:
+    with pytest.raises(TimeoutError):
+        await octo.post(path, body, timeout=aiohttp.ClientTimeout(after_s))
+
+
+async def test_without_faults_everything_passes(farm: Simulator, octo: Client) -> None:
+    big = b"G1 X1 F3000 ; padding padding\n" * 200_000
+    status, body = await octo.upload("big.gcode", big)
+    assert status == 201
+    assert body["files"]["local"]["refs"]["resource"].startswith(farm.printers[0]["proxy_url"])
+    _, back = await octo.get("/downloads/files/local/big.gcode")
+    assert hashlib.sha256(back).digest() == hashlib.sha256(big).digest()
+    assert (await octo.get("/api/files/local/none.gcode"))[0] == 404
+    assert await octo.start("part.gcode") == 204
+    await octo.until_event("PrintDone")
+    assert await octo.delete("part.gcode") == 204
+
+
+async def test_a_held_start_is_delivered_although_its_client_is_gone(
+    farm: Simulator, name: str, octo: Client
+) -> None:
+    await farm.admin.proxy_rule(name, "request", "hold", command="print", params={"seconds": 40})
+    printer = farm.printers[0]
+    async with client(printer, url=printer["proxy_url"]) as other:
+        await gives_up(other, START, PRINT)
+    assert await starts(farm, name) == 0
+    await octo.until_event("PrintDone")
+    assert await outcomes(farm, name) == ["completed"]
+
+
+async def test_a_held_upload_is_stored_although_its_client_is_gone(
+    farm: Simulator, name: str
+) -> None:
+    printer = farm.printers[0]
+    await farm.admin.proxy_rule(
+        name, "request", "hold", path="/api/files/local", params={"seconds": 40}
+    )
+    async with client(printer, url=printer["proxy_url"]) as other:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await other.upload("late.gcode")
+        assert (await other.get("/api/files/local/late.gcode"))[0] == 404
+        async with asyncio.timeout(5):
+            while (await other.get("/api/files/local/late.gcode"))[0] != 200:
+                await asyncio.sleep(0.05)
+
+
+async def test_half_an_upload_is_never_delivered(farm: Simulator, name: str) -> None:
+    printer = farm.printers[0]
+    host, port = printer["proxy_url"].removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        f"POST /api/files/local HTTP/1.1\r\nHost: x\r\nX-Api-Key: {printer['api_key']}\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n"
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="half.gcode"\r\n\r\nG28'
+        "".encode()
+    )
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    writer.close()
+    await asyncio.sleep(0.2)
+    assert (await farm.admin.printer(name))["files"] == []
+
+
+async def test_a_lost_request_never_arrives(farm: Simulator, name: str, octo: Client) -> None:
+    await farm.admin.proxy_rule(name, "request", "lose", command="print")
+    await gives_up(octo, START, PRINT, 0.5)
+    assert await commands(farm, name, "print") == []
+    assert await octo.start("part.gcode") == 204
+
+
+@pytest.mark.parametrize(
+    ("play", "error"),
+    [
+        ("drop", aiohttp.ClientError),
+        ("never", TimeoutError),
+        ("truncate", aiohttp.ClientError),
+    ],
+)
+async def test_an_answer_can_be_spoilt_after_the_host_has_obeyed(
+    farm: Simulator, name: str, octo: Client, play: str, error: type[Exception]
+) -> None:
+    await farm.admin.proxy_rule(name, "answer", play, path="/api/login")
+    with pytest.raises(error):
+        await octo.post("/api/login", {"passive": True}, timeout=aiohttp.ClientTimeout(0.5))
+    logins = await farm.admin.log(name, "command")
+    assert [entry["path"] for entry in logins].count("/api/login") == 2
+
+
+async def test_an_answer_can_be_delayed(farm: Simulator, name: str, octo: Client) -> None:
+    await farm.admin.proxy_rule(name, "answer", "delay", params={"seconds": 30})
+    began = time.monotonic()
+    assert (await octo.get("/api/version"))[0] == 200
+    assert time.monotonic() - began > 0.4
+
+
+async def test_a_replayed_start_arrives_twice(farm: Simulator, name: str, octo: Client) -> None:
+    await farm.admin.proxy_rule(name, "request", "replay", command="print", params={"seconds": 3})
+    assert await octo.start("part.gcode") == 204
+    await octo.until_event("PrintDone")
+    assert await commands(farm, name, "print") == [204, 409]
+    assert await starts(farm, name) == 1
+
+
+async def test_a_late_replay_prints_again(farm: Simulator, name: str, octo: Client) -> None:
+    await farm.admin.proxy_rule(name, "request", "replay", command="print", params={"seconds": 60})
+    assert await octo.start("part.gcode") == 204
+    await octo.until(lambda: len(octo.events("PrintDone")) == 2)
+    assert await outcomes(farm, name) == ["completed", "completed"]
+    assert len(await farm.admin.log(name, "collision")) == 1
+
+
+async def test_concurrent_uploads_can_be_mixed(farm: Simulator) -> None:
+    await farm.admin.proxy_rule("*", "request", "mix", method="POST", path="/api/files/local")
+    contents = [PART, PART.replace(b"X100", b"X055")]
+    one, two = farm.printers
+    async with client(one, url=one["proxy_url"]) as a, client(two, url=two["proxy_url"]) as b:
+        answers = await asyncio.gather(
+            a.upload("a.gcode", contents[0]), b.upload("b.gcode", contents[1])
+        )
+        assert [status for status, _ in answers] == [201, 201]
+        stored = [
+            (await a.get("/downloads/files/local/a.gcode"))[1],
+            (await b.get("/downloads/files/local/b.gcode"))[1],
+        ]
+    assert stored == [contents[1], contents[0]]
+
+
+async def test_a_lonely_upload_is_not_mixed(farm: Simulator, octo: Client, name: str) -> None:
+    await farm.admin.proxy_rule(name, "request", "mix", path="/api/files/local")
+    assert (await octo.upload("alone.gcode"))[0] == 201
+    assert (await octo.get("/downloads/files/local/alone.gcode"))[1] == PART
+
+
+async def test_sockets_can_be_held_and_cut(farm: Simulator, name: str, octo: Client) -> None:
+    await farm.admin.proxy_do(name, "hold-sockets", seconds=40)
+    assert await octo.start("part.gcode") == 204
+    await asyncio.sleep(0.3)
+    assert (await starts(farm, name), octo.events("PrintStarted")) == (1, [])
+    await octo.until_event("PrintStarted")
+    assert not octo.gap
+    await farm.admin.proxy_do(name, "cut-sockets")
+    await octo.until(lambda: octo.gap)
+    assert (await octo.get("/api/version"))[0] == 200
+
+
+async def test_a_request_can_restart_the_host(farm: Simulator, name: str, octo: Client) -> None:
+    await farm.admin.proxy_rule(name, "request", "kill-host", command="print")
+    with pytest.raises(aiohttp.ClientError):
+        await octo.start("part.gcode")
+    await octo.until(lambda: octo.gap)
+    printer = farm.printers[0]
+    async with client(printer, url=printer["proxy_url"]) as again, asyncio.timeout(5):
+        while True:
+            try:
+                if await again.state() == "Operational":
+                    break
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.05)
+    assert await starts(farm, name) == 0
+
+
+async def test_a_dead_host_resets_the_clients_connection(
+    farm: Simulator, name: str, octo: Client
+) -> None:
+    await farm.admin.do(name, "kill")
+    await octo.until(lambda: octo.gap)
+    with pytest.raises(aiohttp.ClientError):
+        await octo.get("/api/version")
+
+
+async def test_a_proxy_process_of_its_own_stands_before_any_host(
+    farm: Simulator, tmp_path: Path
+) -> None:
+    upstream = farm.printers[0]["url"].removeprefix("http://")
+    proxy = await Simulator.start(
+        [
+            "proxy",
+            f"--upstream={upstream}",
+            f"--state-dir={tmp_path / 'proxy'}",
+            "--proxy-base-address=127.0.2.10",
+        ]
+    )
+    try:
+        async with client(farm.printers[0], url=proxy.printers[0]["proxy_url"]) as octo:
+            assert (await octo.get("/api/version"))[1]["server"] == "1.11.8"
+            await proxy.admin.proxy_rule("proxy-001", "answer", "drop", times=2)
+            with pytest.raises(aiohttp.ClientError):
+                await octo.get("/api/version")
+    finally:
+        await proxy.stop()
