@@ -21,6 +21,12 @@ FIELD = "file"
 MOST_AROUND = 1 << 16
 """Bytes of a form around its file: headers, and the small fields that slicers send along."""
 
+NOT_A_FORM = "its Content-Type is not multipart/form-data with a boundary"
+LONGEST_BOUNDARY = 200  # RFC 2046 allows 70
+NO_FILE = "it has no part named `file`"
+CUT_OFF = "it ends in the middle of the file"
+TOO_MUCH = f"it has more than {MOST_AROUND} bytes besides the file"
+
 
 class MultipartFile:
     """The part `file` of a form: its name first, then its content, which is read once.
@@ -69,11 +75,6 @@ class MultipartFile:
             self._parts.feed(arrived)
         async for arrived in self._body:
             self._parts.feed(arrived)
-
-
-NO_FILE = "it has no part named `file`"
-CUT_OFF = "it ends in the middle of the file"
-TOO_MUCH = f"it has more than {MOST_AROUND} bytes besides the file"
 
 
 class _Parts:
@@ -159,9 +160,6 @@ class _Parts:
 def _boundary(content_type: str) -> bytes:
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not boundary:
+    if kind != b"multipart/form-data" or not 0 < len(boundary) <= LONGEST_BOUNDARY:
         raise BadMultipart(NOT_A_FORM)
     return boundary
-
-
-NOT_A_FORM = "its Content-Type is not multipart/form-data with a boundary"

@@ -169,7 +169,7 @@ def test_reads_cura() -> None:
     found = facts(CURA)
     assert (found.slicer, found.version) == ("Cura", "5.4.0")
     assert (found.layers, found.estimated_s, found.layer_height) == (150, 6543, 0.2)
-    assert found.filament_mm == (2140, 500)
+    assert list(found.filament_mm) == [2140, 500]
     assert found.total_mm == 2640
     assert found.printer_model == "Creality Ender-3 Pro"
 

@@ -21,8 +21,10 @@ PAIR = re.compile(
     rb"^;[ \t]*([A-Za-z][^=:,;\r\n]{0,60}?)[ \t]*[=:,][ \t]*([^\r\n]{0,4000})", re.MULTILINE
 )
 NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)")
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|m|s)", re.IGNORECASE)
+DURATION = re.compile(r"(?<![\d.])(\d++(?:\.\d+)?)\s*(d|h|m|s)", re.IGNORECASE)
 MOST_TOOLS = 64
+LONGEST = 80
+"""Characters of a name that are kept."""
 UNIT_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 
 Pairs = dict[str, str]
@@ -54,8 +56,8 @@ def slicer_facts(head: bytes, tail: bytes) -> SlicerFacts | None:
     for signature, read in FAMILIES:
         signed = signature.search(head) or signature.search(tail)
         if signed:
-            version = _text(signed[2]) if signed[2] else None
-            return read(_text(signed[1]), version, _pairs(head, tail))
+            version = _text(signed[2])[:LONGEST] if signed[2] else None
+            return read(_text(signed[1])[:LONGEST], version, _pairs(head, tail))
     return None
 
 
@@ -94,7 +96,7 @@ def _numbers(text: str | None) -> tuple[float | None, ...]:
 def _words(text: str | None, separator: str = ";") -> tuple[str | None, ...]:
     if not text:
         return ()
-    return tuple(part.strip().strip('"')[:40] or None for part in text.split(separator))
+    return tuple(part.strip().strip('"')[:LONGEST] or None for part in text.split(separator))
 
 
 def _duration(text: str | None) -> float | None:
@@ -107,6 +109,10 @@ def _duration(text: str | None) -> float | None:
 
 def _first(pairs: Pairs, *keys: str) -> str | None:
     return next((pairs[key] for key in keys if pairs.get(key)), None)
+
+
+def _name(pairs: Pairs, *keys: str) -> str | None:
+    return (_first(pairs, *keys) or "")[:LONGEST] or None
 
 
 def _total(said: float | None, parts: tuple[float | None, ...]) -> float | None:
@@ -134,7 +140,7 @@ def _prusa(name: str, version: str | None, pairs: Pairs) -> SlicerFacts:
         first_layer_height=_length(
             _first(pairs, "first_layer_height", "initial_layer_print_height")
         ),
-        printer_model=_first(pairs, "printer_model"),
+        printer_model=_name(pairs, "printer_model"),
         layer_mark=re.compile(rb"\n; ?(?:LAYER_CHANGE|CHANGE_LAYER)"),
     )
 
@@ -163,7 +169,7 @@ def _cura(name: str, version: str | None, pairs: Pairs) -> SlicerFacts:
         total_mm=_total(None, millimetres),
         layers=_count(pairs.get("layer_count")),
         layer_height=_length(pairs.get("layer height")),
-        printer_model=_first(pairs, "target_machine.name"),
+        printer_model=_name(pairs, "target_machine.name"),
         layer_mark=re.compile(rb"\n;LAYER:\d"),
     )
 
@@ -194,7 +200,7 @@ def _ideamaker(name: str, version: str | None, pairs: Pairs) -> SlicerFacts:
         filament_mm=millimetres,
         filament_g=grams,
         filament_types=tuple(
-            _first(pairs, f"filament type #{n}", f"filament name #{n}") for n in tools
+            _name(pairs, f"filament type #{n}", f"filament name #{n}") for n in tools
         ),
         nozzles_mm=tuple(_number(part) for part in dimension[3:]),
         total_mm=_total(None, millimetres),
