@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -16,6 +16,7 @@ from buildplate.app.clock import SystemClock
 from buildplate.app.print_files import JobsOfFiles, JoinedFiles
 from buildplate.app.settings import Settings
 from buildplate.app.supervisor import Pauses, Supervisor
+from buildplate.core.order import PlanPolicy
 from buildplate.core.prints import Timings
 from buildplate.dispatch.parts import DispatchParts
 from buildplate.dispatch.planner import Planner
@@ -63,6 +64,7 @@ class Durations:
     fleet: FleetTimings
     prints: Timings
     give_back: timedelta
+    plan: PlanPolicy
 
 
 LEAST_REQUEST_S = 3.0
@@ -89,7 +91,7 @@ def durations(settings: Settings) -> Durations:
         bed_gap=settings.bed_gap_seconds / by,
         seen_every=plain.seen_every / by,
         transfer_stall=plain.transfer_stall / by,
-        lease=plain.lease,
+        lease=plain.lease / by,
     )
     base = Timings()
     prints = Timings(
@@ -99,7 +101,9 @@ def durations(settings: Settings) -> Durations:
         upload_pause=base.upload_pause / by,
         upload_tries=base.upload_tries,
     )
-    return Durations(fleet, prints, timedelta(seconds=5 / by))
+    policy = PlanPolicy()
+    plan = replace(policy, retry_elsewhere=policy.retry_elsewhere / by)
+    return Durations(fleet, prints, timedelta(seconds=5 / by), plan)
 
 
 def new_id() -> str:
@@ -162,7 +166,9 @@ class _Build:
         self._log = structlog.get_logger("farm")
         self._files, self._analysis = self._file_room(blobs)
         self._joined = JoinedFiles(storage, self._files)
-        self._planner = Planner(storage, self._joined, self._clock, new_id, self._log)
+        self._planner = Planner(
+            storage, self._joined, self._clock, new_id, self._log, self._durations.plan
+        )
         self._steward = Steward(self._steward_parts())
         parts = self._session_parts()
         self._fleet = FleetService(parts, manifests, supervisor, new_id())
@@ -198,6 +204,7 @@ class _Build:
             new_id=new_id,
             wake_planner=self._planner.wake,
             log=self._log,
+            pace=self._settings.time_factor,
         )
 
     def _session_parts(self) -> SessionParts:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from buildplate.core.jobs import Queue
+from buildplate.core.order import PlanPolicy
 from buildplate.core.printers import is_ready
 from buildplate.core.scheduling import plan
 from buildplate.dispatch import repository, transitions
@@ -35,7 +36,9 @@ class Planner:
         clock: Clock,
         new_id: Callable[[], str],
         log: Any,
+        policy: PlanPolicy | None = None,
     ) -> None:
+        self.policy = policy or PlanPolicy()
         self._storage = storage
         self._files = files
         self._clock = clock
@@ -73,7 +76,7 @@ class Planner:
             return SAFETY_NET
         queue, waiting = await self.queue()
         stored = {print_.id: print_ for print_ in waiting.prints}
-        decided = plan(queue, printers, self._clock.now())
+        decided = plan(queue, printers, self._clock.now(), self.policy)
         async with asyncio.TaskGroup() as tasks:
             for seat in decided.assignments:
                 claim = self._claim(stored[seat.print_id], seat.printer_id, fleet, steward)

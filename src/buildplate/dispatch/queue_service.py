@@ -67,4 +67,5 @@ class QueueService:
 
     async def _survey(self) -> Survey:
         queue, _ = await self._parts.planner.queue()
-        return Survey(queue, self._parts.fleet.printers(), self._parts.clock.now())
+        policy = self._parts.planner.policy
+        return Survey(queue, self._parts.fleet.printers(), self._parts.clock.now(), policy)

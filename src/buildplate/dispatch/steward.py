@@ -54,7 +54,7 @@ PHYSICAL = (Transfer, SendStart, SendOrder, Revoke, Barrier)
 
 @dataclass(frozen=True, slots=True)
 class StewardParts:
-    """What the steward works with."""
+    """What the steward works with; `pace` is the farm's time factor."""
 
     storage: Storage
     files: PrintFiles
@@ -64,6 +64,7 @@ class StewardParts:
     new_id: Callable[[], str]
     wake_planner: Callable[[], None]
     log: Any
+    pace: float = 1.0
 
 
 class Steward:
@@ -407,6 +408,7 @@ class Steward:
             self._evidence(session),
             None if change is None else change.bed,
             "" if change is None else change.reason,
+            self._parts.pace,
         )
         ended = await self._parts.storage.write(
             transitions.end_print, print_, session.record, end, self._stamp(3)

@@ -340,7 +340,10 @@ async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str) -> PrintRecord:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a print ends: the verdict, on whose word, and the bed it leaves (None: as it is)."""
+    """How a print ends: the verdict, on whose word, and the bed it leaves (None: as it is).
+
+    `pace` divides the pause before a replacement: the farm's time factor.
+    """
 
     verdict: PrintState
     by: str
@@ -348,6 +351,7 @@ class End:
     evidence: Mapping[str, Any]
     bed: Bed | None = None
     bed_reason: str = ""
+    pace: float = 1.0
 
 
 @script
@@ -371,7 +375,7 @@ async def end_print(
         await fleet.set_bed(tx, printer, end.bed, end.bed_reason)
     await _say(tx, print_, state, stamp, reason=end.reason, by=end.by)
     if state in (PrintState.FAILED, PrintState.NOT_STARTED) and not print_.wants_cancel:
-        await _replace(tx, print_, stamp)
+        await _replace(tx, print_, end.pace, stamp)
     return await get_print(tx, print_.id)
 
 
@@ -399,7 +403,7 @@ async def attempts_of(tx: Tx, job_id: str) -> list[Attempt]:
     return [Attempt(row["id"], row["copy_no"], PrintState(row["state"])) for row in rows]
 
 
-async def _replace(tx: Tx, print_: PrintRecord, stamp: Stamp) -> None:
+async def _replace(tx: Tx, print_: PrintRecord, pace: float, stamp: Stamp) -> None:
     """Queue a new print for the copy, unless the job is cancelled or out of retries."""
     row = await tx.row(_JOB, {"job_id": print_.job_id})
     if row is None:
@@ -415,7 +419,7 @@ async def _replace(tx: Tx, print_: PrintRecord, stamp: Stamp) -> None:
     )
     if not due:
         return
-    pause = retry_pause(print_.try_no)
+    pause = retry_pause(print_.try_no) / pace
     await queue_print(
         tx,
         job_id=job.id,
