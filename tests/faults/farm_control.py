@@ -1,0 +1,251 @@
+"""What a test may ask of a farm in another process: one JSON line in, one JSON line out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any, Protocol
+
+from buildplate.access.errors import AccessError
+from buildplate.access.model import Role
+from buildplate.app.composition import Farm
+from buildplate.core.jobs import Priority
+from buildplate.core.print_table import PrintState
+from buildplate.core.printers import Bed, BedClearing, BedPolicy, PrinterModel, PrinterSpec, Volume
+from buildplate.dispatch.errors import DispatchError
+from buildplate.dispatch.model import NewJob, PrintRecord
+from buildplate.dispatch.repository import Key, list_jobs, list_prints
+from buildplate.drivers.sdk import DriverError
+from buildplate.files.errors import FileError
+from buildplate.fleet.errors import FleetError
+from buildplate.fleet.service import NewPrinter
+from buildplate.fleet.session import PrinterSession
+from buildplate.storage import StorageError, read_events
+
+ALL = 100_000
+OURS = (AccessError, DispatchError, DriverError, FileError, FleetError, StorageError)
+Answer = dict[str, Any]
+
+
+class MovableClock(Protocol):
+    """A clock that a test can set forward."""
+
+    ahead: float
+
+
+class Control:
+    """Carries out orders on the farm's own use cases; each is a method whose name begins `do_`."""
+
+    def __init__(self, farm: Farm, clock: MovableClock, reached: Counter[str]) -> None:
+        self._farm = farm
+        self._clock = clock
+        self._reached = reached
+        self.stopped = asyncio.Event()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One client: orders are carried out side by side."""
+        async with asyncio.TaskGroup() as tasks:
+            while line := await reader.readline():
+                tasks.create_task(self._answer(json.loads(line), writer))
+        writer.close()
+
+    async def _answer(self, order: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        number, name = order.pop("id"), order.pop("do")
+        try:
+            answer = {"id": number, "ok": await getattr(self, f"do_{name}")(**order)}
+        except OURS as error:
+            told = {"code": error.code, "detail": str(error), "hint": error.hint}
+            answer = {"id": number, "error": told}
+        writer.write(json.dumps(answer, default=str).encode() + b"\n")
+
+    # --- looking ---------------------------------------------------------------------------------
+
+    async def do_state(self) -> Answer:
+        prints = await self._farm.storage.read(list_prints, limit=ALL, cursor=None, filters={})
+        jobs = await self._farm.storage.read(list_jobs, limit=ALL, cursor=None, filters={})
+        return {
+            "printers": [_printer(session) for session in self._farm.fleet.sessions.values()],
+            "prints": [_print(print_) for print_ in prints],
+            "jobs": [{"id": job.id, "copies": job.copies, "file": job.file_id} for job, _ in jobs],
+        }
+
+    async def do_job_state(self, job: str) -> Answer:
+        view = await self._farm.jobs.job(job)
+        return {"state": view.state.value, "finished": view.finished, "version": view.job.version}
+
+    async def do_reached(self) -> Answer:
+        return dict(self._reached)
+
+    async def do_waiting(self, print_id: str) -> list[Answer]:
+        found = await self._farm.queue.waiting(print_id)
+        return [{"code": reason.code.value, "detail": reason.detail} for reason in found]
+
+    async def do_events(self, kind: str = "") -> list[Answer]:
+        found = await self._farm.storage.read(read_events, 0, ALL)
+        return [
+            {"seq": event.seq, "kind": event.event.kind, "print": event.event.print_id}
+            for event in found
+            if event.event.kind.startswith(kind)
+        ]
+
+    async def do_commands(self, printer: str) -> list[Answer]:
+        found = await self._farm.commands.commands(printer)
+        return [
+            {"id": one.id, "kind": one.kind, "state": one.state.value, "answer": one.answer}
+            for one in found
+        ]
+
+    async def do_tasks(self) -> int:
+        return len(asyncio.all_tasks())
+
+    # --- printers --------------------------------------------------------------------------------
+
+    async def do_add_printer(
+        self, name: str, connection: Answer, driver: str = "octoprint", clear: str = "manual"
+    ) -> Answer:
+        policy = BedPolicy(BedClearing(clear))
+        model = PrinterModel(name="sim", build_volume=Volume(250, 250, 250))
+        spec = PrinterSpec(id="", number=0, name=name, model=model, bed_policy=policy)
+        record = await self._farm.fleet.add(NewPrinter(spec, driver, connection))
+        return {"id": record.id, "bed_version": record.bed_version}
+
+    async def do_edit_printer(self, printer: str, **changes: Any) -> None:
+        record = await self._farm.fleet.get(printer)
+        connection = changes.pop("connection", record.connection)
+        spec = replace(record.spec, **changes)
+        await self._farm.fleet.edit(printer, spec, connection, record.version)
+
+    async def do_retire(self, printer: str) -> None:
+        await self._farm.fleet.retire(printer)
+
+    async def do_clear_bed(self, printer: str, version: int) -> None:
+        await self._farm.fleet.clear_bed(printer, version)
+
+    # --- files and orders ------------------------------------------------------------------------
+
+    async def do_file(self, name: str, gcode: str) -> Answer:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield gcode.encode()
+
+        stored = await self._farm.files.receive(pieces(), name)
+        return {"id": stored.file.id, "sha256": stored.file.printer_sha256}
+
+    async def do_rename_file(self, file: str, name: str) -> None:
+        await self._farm.files.rename(file, name)
+
+    async def do_delete_file(self, file: str) -> None:
+        await self._farm.files.delete(file)
+        self._farm.joined_files.forget(file)
+
+    async def do_order(
+        self,
+        file: str,
+        copies: int = 1,
+        retries: int = 100,
+        key: str | None = None,
+        body: str = "",
+        **more: Any,
+    ) -> Answer:
+        wish = NewJob(file_id=file, copies=copies, retries=retries, **more)
+        used = None if key is None else Key(key, "jobs", body)
+        view, created = await self._farm.jobs.receive(wish, used)
+        return {"id": view.job.id, "number": view.job.number, "created": created}
+
+    async def do_edit_job(self, job: str, **changes: Any) -> None:
+        if "priority" in changes:
+            changes["priority"] = Priority(changes["priority"])
+        await self._farm.jobs.edit(job, None, changes)
+
+    async def do_hold(self, job: str, *, hold: bool) -> None:
+        await self._farm.jobs.hold(job, hold=hold)
+
+    async def do_cancel_job(self, job: str) -> None:
+        await self._farm.jobs.cancel(job)
+
+    async def do_retry_job(self, job: str) -> None:
+        await self._farm.jobs.retry(job)
+
+    async def do_reorder(self, job: str, before: str | None) -> None:
+        await self._farm.queue.reorder(job, before)
+
+    async def do_stop_farm(self, *, stopped: bool) -> None:
+        await self._farm.queue.stop(stopped=stopped, reason="a test")
+
+    # --- prints ----------------------------------------------------------------------------------
+
+    async def do_cancel_print(self, print_id: str) -> None:
+        await self._farm.prints.cancel_print(print_id)
+
+    async def do_ask(self, print_id: str, kind: str) -> str:
+        return (await self._farm.prints.ask(print_id, kind, "a test")).id
+
+    async def do_confirm(self, print_id: str) -> None:
+        await self._farm.prints.confirm(print_id)
+
+    async def do_resolve(
+        self, print_id: str, outcome: str, bed: str, *, override: bool = False
+    ) -> None:
+        await self._farm.prints.resolve(
+            print_id, PrintState(outcome), Bed(bed), override=override, who="a test"
+        )
+
+    # --- keys, time, the end ---------------------------------------------------------------------
+
+    async def do_first_key(self) -> bool:
+        return await self._farm.keys.first() is not None
+
+    async def do_create_key(self, name: str) -> str:
+        return (await self._farm.keys.create(name, Role.VIEWER)).key.id
+
+    async def do_revoke_key(self, key: str) -> None:
+        await self._farm.keys.revoke(key)
+
+    async def do_keys(self) -> list[Answer]:
+        found = await self._farm.keys.keys()
+        return [
+            {"id": key.id, "name": key.name, "revoked": bool(key.revoked_at)} for key in found
+        ]
+
+    async def do_jump(self, seconds: float) -> None:
+        self._clock.ahead += seconds
+
+    async def do_stop(self) -> None:
+        self.stopped.set()
+
+
+def _printer(session: PrinterSession) -> Answer:
+    printer = session.as_printer()
+    return {
+        "id": session.id,
+        "name": printer.spec.name,
+        "link": printer.status.link.value,
+        "activity": printer.status.activity.value,
+        "bed": printer.status.bed.value,
+        "bed_version": printer.status.bed_version,
+        "bed_reason": session.record.bed_reason,
+        "active": printer.status.active_print_id,
+        "needs_attention": printer.status.needs_attention,
+        "unsettled": printer.status.unsettled_command,
+        "problem": session.live.problem,
+        "hint": session.live.hint,
+    }
+
+
+def _print(print_: PrintRecord) -> Answer:
+    return {
+        "id": print_.id,
+        "number": print_.number,
+        "job": print_.job_id,
+        "copy": print_.copy_no,
+        "try": print_.try_no,
+        "state": print_.state.value,
+        "printer": print_.printer_id,
+        "path": print_.path,
+        "reason": print_.reason,
+        "exit_by": print_.exit_by,
+        "exit_verdict": print_.exit_verdict,
+        "wants_cancel": print_.wants_cancel,
+    }

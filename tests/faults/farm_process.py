@@ -1,0 +1,158 @@
+"""Runs real farms in processes of their own, to be killed anywhere and started again in no time.
+
+`python -m tests.faults.farm_process` imports the whole program once and then forks a farm for each
+order on its standard input. A farm listens on an abstract socket of its own; orders and answers
+are JSON lines. The forks die with the process that made them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from buildplate.app.clock import SystemClock
+from buildplate.app.composition import Outside, open_farm
+from buildplate.app.drivers import installed_drivers
+from buildplate.app.settings import Settings
+from buildplate.storage import StorageError
+from tests.faults.farm_control import Control
+
+PR_SET_PDEATHSIG = 1
+REFUSED = 3
+
+
+class KillPoint:
+    """Kills this process with SIGKILL when the named step is reached for the n-th time.
+
+    `marker` is written before, so that nobody takes another death for this one.
+    """
+
+    def __init__(self, step: str, nth: int, marker: Path) -> None:
+        self._step = step
+        self._left = nth
+        self._marker = marker
+
+    def __call__(self, step: str) -> None:
+        if step != self._step:
+            return
+        self._left -= 1
+        if self._left == 0:
+            self._marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clocks, the boot-time one moved by `ahead` seconds."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def boot(self) -> float:
+        return super().boot() + self.ahead
+
+
+async def run_farm(order: dict[str, Any]) -> None:
+    settings = Settings(**order["settings"])
+    clock, reached = ShiftedClock(), Counter[str]()
+    kill = order.get("kill")
+    killer: Callable[[str], None] | None = None
+    if kill is not None:
+        killer = KillPoint(kill["step"], kill["nth"], settings.data_dir / "killed")
+
+    def on_step(step: str) -> None:
+        reached[step] += 1
+        if killer is not None:
+            killer(step)
+
+    outside = Outside(clock, on_step)
+    async with open_farm(settings, installed_drivers(), outside) as farm:
+        control = Control(farm, clock, reached)
+        server = await asyncio.start_unix_server(
+            control.serve, path=f"\0{order['socket']}", limit=1 << 24
+        )
+        async with server:
+            await control.stopped.wait()
+
+
+def farm_main(order: dict[str, Any]) -> NoReturn:
+    """The forked process's whole life."""
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        asyncio.run(run_farm(order))
+    except StorageError as error:
+        os.write(2, f"{error.code}: {error}\n{error.hint}\n".encode())
+        os._exit(REFUSED)
+    except BaseException:  # noqa: BLE001 (the log must hold why this process ended)
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+def die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def say(**facts: Any) -> None:
+    os.write(1, json.dumps(facts).encode() + b"\n")
+
+
+def fork_farm(order: dict[str, Any]) -> None:
+    pid = os.fork()
+    if pid == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        die_with_parent()
+        farm_main(order)
+    say(started=pid, socket=order["socket"])
+
+
+def reap() -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        say(ended=pid, status=os.waitstatus_to_exitcode(status))
+
+
+def main() -> None:
+    """Fork farms until the standard input ends."""
+    die_with_parent()
+    bell, ring = os.pipe()
+    os.set_blocking(bell, False)
+    os.set_blocking(ring, False)
+    signal.set_wakeup_fd(ring)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    say(ready=True)
+    waiting = b""
+    while True:
+        readable, _, _ = select.select([0, bell], [], [])
+        if bell in readable:
+            os.read(bell, 4096)
+            reap()
+        if 0 in readable:
+            piece = os.read(0, 1 << 16)
+            if not piece:
+                return
+            *lines, waiting = (waiting + piece).split(b"\n")
+            for line in lines:
+                fork_farm(json.loads(line))
+
+
+if __name__ == "__main__":
+    main()
