@@ -188,7 +188,7 @@ class Hands:
     async def _start(self, path: str) -> None:
         session = self._session
         lease = session.parts.lease
-        if lease.lives or lease.renew():
+        if lease.hold():
             answer = await self._ask(
                 PhysicalStep.START, lambda: session.connection.driver.start(path)
             )
@@ -216,7 +216,7 @@ class Hands:
             return orders[command.kind]()
 
         lease = session.parts.lease
-        if lease.lives or lease.renew():
+        if lease.hold():
             answer = await self._ask(PhysicalStep(command.kind), tell)
         else:
             answer = Refused(

@@ -28,5 +28,9 @@ class Lease:
 
     @property
     def lives(self) -> bool:
-        """Whether a physical command may be sent now."""
+        """Whether a physical command may be sent now, without asking again."""
         return self._clock() < self._deadline
+
+    def hold(self) -> bool:
+        """Whether a physical command may be sent now, after a renewal if one is due."""
+        return self.lives or self.renew()

@@ -118,7 +118,7 @@ class PrinterSession:
             reading=self.reading,
             bed=self.record.bed,
             unsettled=self.in_flight is not None,
-            may_intend=fit and self.parts.lease.lives,
+            may_intend=fit and self.parts.lease.hold(),
         )
 
     def as_printer(self) -> Printer:
