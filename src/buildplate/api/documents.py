@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +12,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from buildplate.api.guard import SCHEMES, is_open
 from buildplate.api.problems import PROBLEM_JSON, Problem, Refusal
@@ -63,13 +66,14 @@ async def docs_asset(asset: str) -> Response:
 async def openapi(request: Request) -> Response:
     """The API for programs."""
     app: FastAPI = request.app
-    return Response(orjson.dumps(app.openapi()), media_type="application/json")
+    found = await asyncio.to_thread(app.openapi)
+    return Response(orjson.dumps(found), media_type="application/json")
 
 
-def document(app: FastAPI, version: str) -> dict[str, Any]:
+def document(routes: Sequence[BaseRoute], version: str) -> dict[str, Any]:
     """The OpenAPI document: every path with its problems, and keys on all but the open ones."""
     found: dict[str, Any] = get_openapi(
-        title=TITLE, version=version, description=ABOUT, routes=app.routes
+        title=TITLE, version=version, description=ABOUT, routes=routes
     )
     components = found.setdefault("components", {})
     schemas = components.setdefault("schemas", {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import Context
 from typing import Self
 
 import structlog
@@ -22,8 +23,8 @@ class SupervisedTask:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
-        """Start under `tasks`."""
-        self._task = tasks.create_task(self._keep(), name=self._name)
+        """Start under `tasks`, in a context of its own: no request's id is in its log lines."""
+        self._task = tasks.create_task(self._keep(), name=self._name, context=Context())
 
     async def stop(self) -> None:
         """Cancel the task and wait until it has ended."""
