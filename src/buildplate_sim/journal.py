@@ -19,6 +19,10 @@ _GROUP = 256
 """Entries that share one round of fdatasync at most."""
 
 
+def CLOSE() -> None:  # noqa: N802 -- a constant: the wish to close instead of to be told
+    """Stands in the queue for the end of a file."""
+
+
 class Scribe:
     """One thread that makes the journals of a whole process durable, a group at a time."""
 
@@ -51,6 +55,9 @@ class Scribe:
             for descriptor in {descriptor for descriptor, _ in group}:
                 os.fdatasync(descriptor)
             calls = [then for _, then in group if then is not None]
+            for descriptor in {descriptor for descriptor, then in group if then is CLOSE}:
+                os.close(descriptor)
+                calls.remove(CLOSE)
             if calls:
                 self._hand_over(calls)
             if last:
@@ -99,5 +106,5 @@ class Journal:
                 yield orjson.loads(line)
 
     def close(self) -> None:
-        """Close the file; nothing may be written after it."""
-        os.close(self._file)
+        """Close the file once it is durable; nothing may be written after it."""
+        self._scribe.sync(self._file, CLOSE)

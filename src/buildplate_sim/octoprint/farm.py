@@ -94,7 +94,13 @@ class Farm:
     def announcement(self) -> list[dict[str, Any]]:
         """What whoever started the process wants to know."""
         return [
-            {"name": host.name, "url": host.base, "api_key": host.key}
+            {
+                "name": host.name,
+                "driver": "octoprint",
+                "url": host.base,
+                "api_key": host.key,
+                "connection": {"url": host.base, "api_key": host.key},
+            }
             for host in self.hosts.values()
         ]
 

@@ -19,6 +19,7 @@ from buildplate_sim.octoprint.answers import (
     nothing,
 )
 from buildplate_sim.octoprint.shelf import BadNameError, BadTypeError, Stored
+from buildplate_sim.octoprint.states import State
 from buildplate_sim.octoprint.upload import Upload
 from buildplate_sim.web import Reply, Request, json_reply
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 RESOURCE = "/api/files/local/"
 DOWNLOAD = "/downloads/files/local/"
+DONE_IS_BUSY = 1 / 27
+"""How often a file is still in use right after PrintDone."""
+
 LOG = "/downloads/logs/octoprint.log"
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)$")
 
@@ -112,7 +116,7 @@ class FilesApi:
 
     def _delete(self, stored: Stored) -> Reply:
         software = self._software
-        if software.busy and software.selected is stored:
+        if software.busy and software.selected is stored and not self._just_done():
             text = "Trying to delete a file that is currently in use"
             return error_reply(HTTPStatus.CONFLICT, text)
         outcome = self._host.launcher.deleting(stored.path)
@@ -127,6 +131,11 @@ class FilesApi:
         software.emit("FileRemoved", {"storage": "local", "path": path, "name": name, **kinds})
         software.emit("UpdatedFiles", {"type": "printables"})
         return nothing()
+
+    def _just_done(self) -> bool:
+        """Deleting right after PrintDone nearly always works, before the state has changed."""
+        finishing = self._software.state is State.FINISHING
+        return finishing and self._host.random.random() >= DONE_IS_BUSY
 
     # --- uploads
 

@@ -24,7 +24,7 @@ PAUSE_S = (0.3, 0.5)
 RESUME_S = 0.02
 CANCEL_S = 0.13
 HISTORY_S = 0.01
-FINISHING_S = 0.035
+FINISHING_S = (0.0, 0.045)
 DROP_S = 0.7
 MARKING_LIFE_S = 1800.0
 
@@ -273,7 +273,7 @@ class OctoPrint:
         self.finished = spent
         if stored is not None:
             self.done_told(stored, spent)
-        self.after(FINISHING_S, lambda: self._idle(State.FINISHING))
+        self.after(self.host.random.uniform(*FINISHING_S), lambda: self._idle(State.FINISHING))
 
     def done_told(self, stored: Stored, spent: float | None) -> None:
         """Say that a print is done; its history follows a moment later."""
