@@ -524,3 +524,14 @@ async def test_a_host_whose_clock_jumps_back_hides_no_print(host: OddOctoPrint) 
         host.levels = levels(markings=[future, past])
         await asyncio.sleep(0.3)
         assert not await joined.silent(since)
+
+
+async def test_another_starter_of_prints_on_the_host_is_warned_of(host: OddOctoPrint) -> None:
+    host.handlers["GET", "/api/settings"] = lambda _: said({"plugins": {"continuousprint": {}}})
+    driver = DRIVER.make(host.connection, TIMINGS)
+    try:
+        identity = await driver.connect()
+    finally:
+        await driver.close()
+    assert len(identity.warnings) == 1
+    assert "Continuous Print Queue" in identity.warnings[0]

@@ -124,6 +124,8 @@ def test_a_run_without_an_intent_did_not_begin_since() -> None:
         (sight(FOREIGN, heard=heard((STARTED, PATH))), "shows benchy.gcode running"),
         (sight(Job("Printing"), heard=heard((STARTED, PATH))), "prints no file"),
         (sight(SELECTED, heard=heard((STARTED, PATH))), "neither runs nor ended"),
+        (sight(FOREIGN, heard=heard((STARTED, OTHER))), "another print (benchy.gcode)"),
+        (sight(NOTHING, heard=heard((STARTED, OTHER), (DONE, OTHER, 3.0))), "another print"),
         (sight(RUNNING, heard=heard((STARTED, PATH), (STARTED, OTHER))), "shows our file"),
         (
             sight(SELECTED, heard=heard((STARTED, PATH), (DONE, PATH, None))),

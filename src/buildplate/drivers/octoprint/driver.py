@@ -51,12 +51,7 @@ NEEDED = {
 }
 """OctoPrint's needs, and its permissions' names, for what this driver does."""
 
-OTHER_STARTERS = {
-    "continuousprint": "Continuous Print",
-    "octoqueue": "OctoQueue",
-    "print_queue": "Print Queue",
-    "printscheduler": "Print Scheduler",
-}
+OTHER_STARTERS = {"continuousprint": "Continuous Print Queue"}
 """Plugins of OctoPrint that start prints by themselves, by their id."""
 
 
@@ -83,7 +78,7 @@ class OctoPrintDriver:
         await self._channel.open()
         if self._settings.auto_connect:
             await self._connect_printer()
-        return Identity("OctoPrint", server[:50])
+        return Identity("OctoPrint", server[:50], warnings=await self._other_starters())
 
     async def close(self) -> None:
         """Close the connection; safe to call at any time and more than once."""
@@ -110,6 +105,15 @@ class OctoPrintDriver:
                 hint = "Give the key's user these permissions in OctoPrint's access control."
                 raise AuthRequired(f"the API key lacks {', '.join(lacking)}", hint)
         return f"{name}:{session}"
+
+    async def _other_starters(self) -> list[str]:
+        """Warnings of plugins that start prints too; none where the key may not read settings."""
+        try:
+            plugins = (await self._client.get_json("api/settings")).get("plugins")
+        except (AuthRequired, HostConfused):
+            return []
+        found = [OTHER_STARTERS[one] for one in OTHER_STARTERS if one in (plugins or {})]
+        return [f"the plugin {name} starts prints on this host too" for name in found]
 
     async def _connect_printer(self) -> None:
         """Ask the host to open its serial connection when it is merely closed, and wait a little.

@@ -201,7 +201,7 @@ def _doubt(
     if run is not Run.NONE:
         return _doubt_run(path, starts, proven=sight.proven)
     if not _open_start(path, sight):
-        return None
+        return _doubt_silence(path, starts, ending)
     job = sight.jobs[-1]
     if job.phase in RUNNING_PHASES:
         shown = f"shows {job.path} running" if job.path else "prints no file"
@@ -209,6 +209,14 @@ def _doubt(
     if job.phase is Phase.IDLE and sight.proven:
         return "the printer announced the start of our file, but it neither runs nor ended"
     return None
+
+
+def _doubt_silence(path: str, starts: Sequence[Heard], ending: Ending | None) -> str | None:
+    """Another print spoils the proof that ours never ran: both share the host's one start flag."""
+    others = [one.path for one in starts if one.path != path]
+    if not others or len(others) < len(starts) or ending is not None:
+        return None
+    return f"another print ({others[-1]}) started there since, so nobody can tell whether ours did"
 
 
 def _doubt_run(path: str, starts: Sequence[Heard], *, proven: bool) -> str | None:
