@@ -19,6 +19,7 @@ class Upload(StrEnum):
     UNDERWAY = "underway"
     VERIFIED = "verified"
     UNKNOWN = "unknown"
+    NO_ROOM = "no room"
 
 
 class Start(StrEnum):
@@ -59,7 +60,8 @@ class Deeds:
     """The volatile memory of the present process. Times are boot-time clock seconds.
 
     `*_at` is when the step was reached; a reading counts for a step only when it began at or after
-    that. `uploads` counts the transfers tried under this claim. `puzzled_at` is since when the
+    that. `uploads` counts the transfers tried under this claim, `upload_why` says why the last one
+    failed. `puzzled_at` is since when the
     printer has contradicted what we know. `watching`: decisions have been taken on the present
     connection, so that what people say from now on they say of what is being watched.
     """
@@ -67,6 +69,7 @@ class Deeds:
     upload: Upload = Upload.NONE
     upload_at: float = 0.0
     uploads: int = 0
+    upload_why: str = ""
     start: Start = Start.NONE
     start_at: float = 0.0
     exit: ExitStep = ExitStep.NONE
@@ -77,10 +80,10 @@ class Deeds:
     puzzled_at: float | None = None
     watching: bool = False
 
-    def uploading(self, step: Upload, at: float) -> Deeds:
-        """The transfer has come to `step`."""
+    def uploading(self, step: Upload, at: float, why: str = "") -> Deeds:
+        """The transfer has come to `step`; `why` it failed, if it did."""
         tries = self.uploads + (step is Upload.NAMED)
-        return replace(self, upload=step, upload_at=at, uploads=tries)
+        return replace(self, upload=step, upload_at=at, uploads=tries, upload_why=why)
 
     def starting(self, step: Start, at: float) -> Deeds:
         """The start has come to `step`."""

@@ -211,15 +211,22 @@ def _transfer(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
             return Decision(Wait(), deeds)
         case Upload.UNKNOWN:
             return _try_upload_again(wants, deeds, now)
+        case Upload.NO_ROOM:
+            return Decision(Move(Event.GIVEN_BACK, _not_transferred(deeds)), deeds)
         case Upload.VERIFIED:
             return _intend(seen, deeds)
 
 
 def _try_upload_again(wants: Wants, deeds: Deeds, now: float) -> Decision:
     if deeds.uploads >= wants.timings.upload_tries:
-        return Decision(Move(Event.GIVEN_BACK, "the print file could not be transferred"), deeds)
+        return Decision(Move(Event.GIVEN_BACK, _not_transferred(deeds)), deeds)
     due = deeds.upload_at + wants.timings.upload_pause * deeds.uploads
     return Decision(NameUpload() if now >= due else Wait(due), deeds)
+
+
+def _not_transferred(deeds: Deeds) -> str:
+    said = f": {deeds.upload_why}" if deeds.upload_why else ""
+    return f"the print file could not be transferred{said}"
 
 
 def _intend(seen: Seen, deeds: Deeds) -> Decision:

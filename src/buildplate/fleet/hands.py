@@ -16,6 +16,7 @@ from buildplate.drivers.sdk import (
     DriverError,
     DriverTimings,
     FileBody,
+    HostFull,
     Refused,
     Unknown,
     WrongContent,
@@ -152,12 +153,13 @@ class Hands:
             path = await self._send_and_prove(name, body)
         except (DriverError, TimeoutError) as error:
             why = str(error) or "the transfer took too long"
+            step = Upload.NO_ROOM if isinstance(error, HostFull) else Upload.UNKNOWN
 
             async def failed() -> None:
                 session.parts.log.warning(
                     "transfer.failed", action="transfer", printer_id=session.id, error=why
                 )
-                session.deeds = session.deeds.uploading(Upload.UNKNOWN, self._now())
+                session.deeds = session.deeds.uploading(step, self._now(), why)
 
             await self._done(failed)
             return

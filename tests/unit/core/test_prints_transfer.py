@@ -49,6 +49,14 @@ def test_after_three_uploads_the_printer_is_given_back() -> None:
     assert given_back(Moment(TRANSFERRING, deeds=Deeds(upload=Upload.UNKNOWN, uploads=3)))
 
 
+def test_a_printer_without_room_is_given_back_at_once_and_says_why() -> None:
+    full = Deeds(uploads=1).uploading(Upload.NO_ROOM, NOW, "5 bytes are free on the host")
+    action = Moment(TRANSFERRING, deeds=full).action
+    assert isinstance(action, Move)
+    assert action.event is Event.GIVEN_BACK
+    assert "5 bytes are free" in action.reason
+
+
 @pytest.mark.parametrize("state", [CLAIMED, TRANSFERRING])
 @pytest.mark.parametrize("step", list(Upload))
 def test_a_cancelled_print_ends_before_its_intent_at_any_step(
