@@ -236,6 +236,8 @@ class PrinterSession:
         await self._bed(bed_after_reading(self.record.bed, reading))
         self.reading, self.read_for = reading, message.watch
         self.live.take(reading)
+        if reading.foreign_ran or reading.activity is Activity.FOREIGN:
+            self.hands.leftovers = True  # it may have been of a file that we had left there
         if self.live.link is Link.SYNCING:
             await self._link_up()
         await self._store_sight(reading)
@@ -245,6 +247,7 @@ class PrinterSession:
 
     async def _link_up(self) -> None:
         self.live.link, self.live.problem, self.live.hint = Link.ONLINE, "", ""
+        self.hands.leftovers = True
         self._log_link(Link.SYNCING, LinkIs(Link.ONLINE))
 
     def _last_seen(self) -> LastSeen | None:
