@@ -89,11 +89,15 @@ class RunningFarm:
 def part(seconds: float, padding: int = 0) -> bytes:
     """A print file of known size that keeps OctoPrint's virtual printer busy for about so long.
 
-    The printer takes the time of moves in positive directions only. No two parts are the same.
+    The printer takes a tenth of the time of moves in positive directions. The lines before them
+    bring every file past its 115th, where the last simulated error of the serial line waits. No two
+    parts are the same.
     """
-    moves = range(2 * max(2, round(seconds * 20)))
     lines = [f"; {secrets.token_hex(8)}", "G28", "G90", "M82", "G1 X50 Y50 Z0.2 F6000"]
-    lines += [f"G1 X{50 + 5 * (n % 2)} Y50 E{n / 100:.2f} F6000" for n in moves]
+    lines += ["G1 X50 Y50 F6000"] * 120
+    lines += [
+        f"G1 X{50 + 100 * (n % 2)} Y50 E{n / 10:.1f} F6000" for n in range(round(seconds * 20))
+    ]
     return ("\n".join(lines) + "\n").encode() + b"; padding\n" * (padding // 10)
 
 

@@ -105,11 +105,15 @@ class Case:
             while (await self.print()).state is not state:
                 await asyncio.sleep(0.05)
 
+    async def step(self, step: str) -> None:
+        """Wait until the farm has come to this step."""
+        await until(lambda: step in self.farm.steps.seen, LIMIT_S)
+
     async def ask(self, kind: str) -> None:
         await self.farm.farm.prints.ask((await self.print()).id, kind, "a person")
 
     async def cancel(self) -> None:
-        await self.farm.farm.prints.cancel_print((await self.print()).id)
+        await self.farm.farm.jobs.cancel(self.job_id)
 
     async def resolve(self, outcome: PrintState, bed: Bed) -> None:
         print_ = await self.print()

@@ -61,7 +61,7 @@ async def frozen(case: Case) -> None:
     case.farm.steps.at["before:start"] = case.host.freeze
     await case.order(5)
     try:
-        await case.comes_to(PrintState.STARTING)
+        await case.step("before:start")
         stands = asyncio.get_running_loop().time() + FREEZE_S
         await case.meets("OctoPrint stands still", limit=FREEZE_S)
         await asyncio.sleep(stands - asyncio.get_running_loop().time())
@@ -190,7 +190,7 @@ async def cancelled_during_the_transfer(case: Case) -> None:
     case.farm.steps.at["before:upload"] = case.host.freeze
     await case.order(1)
     try:
-        await case.comes_to(PrintState.TRANSFERRING)
+        await case.step("before:upload")
         await case.cancel()
         await case.comes_to(PrintState.CANCELLED)
     finally:
@@ -203,7 +203,7 @@ async def cancelled_during_the_start(case: Case) -> None:
     case.farm.steps.at["before:start"] = case.host.freeze
     await case.order(LONG_S)
     try:
-        await case.comes_to(PrintState.STARTING)
+        await case.step("before:start")
         await case.cancel()
         await case.comes_to(PrintState.CANCELLING)
     finally:
