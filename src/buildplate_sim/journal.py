@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,8 +20,13 @@ _GROUP = 256
 """Entries that share one round of fdatasync at most."""
 
 
-def CLOSE() -> None:  # noqa: N802 -- a constant: the wish to close instead of to be told
-    """Stands in the queue for the end of a file."""
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """One wish: make what was written durable, then tell somebody, or close the file."""
+
+    descriptor: int
+    then: Callable[[], None] | None = None
+    last: bool = False
 
 
 class Scribe:
@@ -28,15 +34,17 @@ class Scribe:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[tuple[int, Callable[[], None] | None] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Due | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="scribe", daemon=True)
         self._thread.start()
 
     def sync(self, descriptor: int, then: Callable[[], None] | None) -> None:
         """Call `then` in the event loop once everything written to `descriptor` is durable."""
-        self._queue.put((descriptor, then))
+        self._queue.put(_Due(descriptor, then))
+
+    def close(self, descriptor: int) -> None:
+        """Close `descriptor` once everything written to it is durable."""
+        self._queue.put(_Due(descriptor, last=True))
 
     def stop(self) -> None:
         """Finish what is due, then end the thread."""
@@ -45,23 +53,27 @@ class Scribe:
 
     def _work(self) -> None:
         while (first := self._queue.get()) is not None:
-            group, last = [first], False
-            while len(group) < _GROUP and not self._queue.empty():
-                entry = self._queue.get()
-                if entry is None:
-                    last = True
-                    break
-                group.append(entry)
-            for descriptor in {descriptor for descriptor, _ in group}:
+            group, ending = self._gathered(first)
+            for descriptor in {due.descriptor for due in group}:
                 os.fdatasync(descriptor)
-            calls = [then for _, then in group if then is not None]
-            for descriptor in {descriptor for descriptor, then in group if then is CLOSE}:
-                os.close(descriptor)
-                calls.remove(CLOSE)
+            for due in group:
+                if due.last:
+                    os.close(due.descriptor)
+            calls = [due.then for due in group if due.then is not None]
             if calls:
                 self._hand_over(calls)
-            if last:
+            if ending:
                 return
+
+    def _gathered(self, first: _Due) -> tuple[list[_Due], bool]:
+        """All that waits by now, so that it shares one sync per file; and whether that is all."""
+        group = [first]
+        while len(group) < _GROUP and not self._queue.empty():
+            due = self._queue.get()
+            if due is None:
+                return group, True
+            group.append(due)
+        return group, False
 
     def _hand_over(self, calls: list[Callable[[], None]]) -> None:
         try:
@@ -107,4 +119,4 @@ class Journal:
 
     def close(self) -> None:
         """Close the file once it is durable; nothing may be written after it."""
-        self._scribe.sync(self._file, CLOSE)
+        self._scribe.close(self._file)

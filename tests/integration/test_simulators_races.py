@@ -271,16 +271,17 @@ async def test_a_kill_in_the_middle_of_a_print_writes_nothing(
     assert (await truth(farm))["bed"] == ["run-1"]
 
 
-async def test_a_restart_in_good_order_counts_the_print_as_failed_and_forgets_markings(
-    farm: Simulator, name: str, octo: Client
+@pytest.mark.parametrize("counted", [False, True])
+async def test_a_restart_forgets_markings_and_counts_no_failure_unless_it_disconnected_first(
+    farm: Simulator, name: str, octo: Client, counted: bool
 ) -> None:
     await octo.start("part.gcode")
     await octo.until_event("PrintStarted")
-    await farm.admin.do(name, "restart", down_s=4)
+    await farm.admin.do(name, "restart", down_s=4, counted=counted)
     await octo.until(lambda: octo.gap)
     await asyncio.sleep(0.3)
     async with listening(farm.printers[0]) as again:
-        assert (await prints(again, "part.gcode"))["failure"] == 1
+        assert (await prints(again, "part.gcode")).get("failure", 0) == counted
         history = next(m["history"] for m in again.heard if "history" in m)
     assert [marking["type"] for marking in history["markings"]] == ["connected"]
 

@@ -163,12 +163,12 @@ class Host:
         self.thaw()
         self.deafen()
 
-    def shut_down(self) -> None:
-        """End the program in good order: a print that runs is noted as failed."""
+    def shut_down(self, *, counted: bool = False) -> None:
+        """End the program in good order; `counted`: a print that runs is noted as failed."""
         self.journal.write("shut-down")
         if self.software is not None:
             software, self.software = self.software, None
-            software.shut_down()
+            software.shut_down(counted=counted)
         self.deafen()
 
     def freeze(self) -> None:

@@ -115,7 +115,7 @@ class Plays:
         self._boot_after(params)
 
     def _restart(self, params: Params) -> None:
-        self._host.shut_down()
+        self._host.shut_down(counted=bool(params.get("counted")))
         self._boot_after({"down_s": 4.0, **params})
 
     def _boot_after(self, params: Params) -> None:

@@ -373,10 +373,14 @@ class OctoPrint:
 
     # --- the end of this boot
 
-    def shut_down(self) -> None:
-        """A restart in good order: the print that runs has failed, then all clients are cut off."""
+    def shut_down(self, *, counted: bool) -> None:
+        """End in good order. A print that runs is not told of; `counted`: its history grows.
+
+        The real one, ended by SIGTERM, was observed to write nothing; one that is asked to
+        disconnect first counts a failure.
+        """
         stored, run = self.selected, self.machine.run
-        if run is not None and not run.ended and stored is not None:
+        if counted and run is not None and not run.ended and stored is not None:
             date = self.host.true_time()
             self.shelf.log_print(stored.path, success=False, seconds=None, date=date)
         self.die()
