@@ -1,4 +1,4 @@
-"""Writes the parts of docs/ that the program itself knows: state diagrams from the state tables."""
+"""Writes the parts of docs/ that the program knows: state tables, paths, reasons, commands."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import argparse
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
+import typer
+from fastapi.routing import APIRoute
+
+from buildplate import __version__
+from buildplate.access.model import Role
+from buildplate.api.application import ROUTES, openapi_document
+from buildplate.api.guard import Needs, is_open
+from buildplate.api.problems import FAMILIES, STATUSES
+from buildplate.cli.main import app as command_line
 from buildplate.core.print_table import AFTER_INTENT, TABLE, TERMINAL, Event, PrintState
+from buildplate.core.reasons import DOCUMENTATION, REQUESTS, Reason, UnblockAction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
 START = PrintState.QUEUED
@@ -74,10 +85,133 @@ def print_table() -> str:
     return "\n".join(lines)
 
 
+def _role(route: APIRoute) -> str:
+    """The role a path needs; the highest one named decides."""
+    if is_open(route.path):
+        return "–"
+    named = [d.dependency.role for d in route.dependencies if isinstance(d.dependency, Needs)]
+    named += [
+        inner.call.role for inner in route.dependant.dependencies if isinstance(inner.call, Needs)
+    ]
+    return max(named, key=list(Role).index).value
+
+
+def api_paths() -> str:
+    """Every path with the role it needs and what it does."""
+    lines = ["| | path | role | what it does |", "|---|---|---|---|"]
+    for route in ROUTES:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            does = (route.description or "").partition("\n")[0]
+            method = next(iter(route.methods or {"GET"}))
+            lines.append(f"| {method} | `{route.path}` | {_role(route)} | {does} |")
+    return "\n".join(lines)
+
+
+def api_problems() -> str:
+    """Every code that a request can meet, with its status and what to do."""
+    found: dict[tuple[int, str], Any] = {}
+    for kind, status in _problems():
+        if "code" in vars(kind) and status not in NOT_FOR_CLIENTS:
+            found[status, kind.code] = kind
+    lines = ["| status | code | when | what to do |", "|---|---|---|---|"]
+    for (status, code), kind in sorted(found.items()):
+        when = (kind.__doc__ or "").partition("\n")[0]
+        lines.append(f"| {status} | `{code}` | {when} | {getattr(kind, 'hint', AS_SAID)} |")
+    return "\n".join(lines)
+
+
+# the server's own mistakes, and what a printer's host answers to the server
+NOT_FOR_CLIENTS = {500, 502}
+AS_SAID = "The answer says it."
+
+
+def _problems() -> Iterator[tuple[Any, int]]:
+    """Each error class that is raised, with its status: families stand for nothing themselves."""
+    for family in FAMILIES:
+        pending = list(family.__subclasses__()) or [family]
+        while pending:
+            kind = pending.pop()
+            pending += kind.__subclasses__()
+            yield kind, next(STATUSES[base] for base in kind.__mro__ if base in STATUSES)
+
+
+def reasons() -> str:
+    """Every reason why a print waits."""
+    lines = ["| code | meaning |", "|---|---|"]
+    lines += [f"| `{reason.value}` | {DOCUMENTATION[reason]} |" for reason in Reason]
+    return "\n".join(lines)
+
+
+def unblocks() -> str:
+    """Every action that removes a reason, with its request."""
+    lines = ["| action | request |", "|---|---|"]
+    for action in UnblockAction:
+        request = REQUESTS[action]
+        shown = "–" if request is None else f"`{request.method} {request.path}`"
+        lines.append(f"| `{action.value}` | {shown} |")
+    return "\n".join(lines)
+
+
+def commands() -> str:
+    """Every command with its arguments and options."""
+    return "\n\n".join(_commands(typer.main.get_command(command_line), "buildplate"))
+
+
+def _commands(command: Any, name: str) -> Iterator[str]:
+    inner = getattr(command, "commands", None)
+    if inner is None or name == "buildplate":
+        arguments = [p for p in command.params if p.param_type_name == "argument"]
+        shown = " ".join([name, *(f"`{a.metavar or a.name.upper()}`" for a in arguments)])
+        about = (command.help or "").strip().replace("\n", " ")
+        lines = [f"### {shown}", "", about, *_parameters(command.params)]
+        yield "\n".join(lines)
+    for word, below in (inner or {}).items():
+        yield from _commands(below, f"{name} {word}")
+
+
+def _parameters(parameters: Iterable[Any]) -> list[str]:
+    rows = []
+    for one in parameters:
+        if "completion" in one.name or one.name in {"json", "help"}:
+            continue
+        words = [*one.opts, *one.secondary_opts]
+        shown = ", ".join(words) if _is_option(one) else (one.metavar or one.name.upper())
+        rows.append(f"| `{shown}{_value(one)}` | {one.help or ''} |")
+    return ["", "| | |", "|---|---|", *rows] if rows else []
+
+
+def _value(one: Any) -> str:
+    """What comes after an option."""
+    if not _is_option(one) or one.is_flag:
+        return ""
+    choices = getattr(one.type, "choices", ())
+    words = "\\|".join(str(getattr(choice, "value", choice)) for choice in choices)
+    return f" {words or one.metavar or one.name.upper()}"
+
+
+def _is_option(parameter: Any) -> bool:
+    return bool(parameter.param_type_name == "option")
+
+
+def openapi() -> str:
+    """The OpenAPI document as it is committed."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS
+    return orjson.dumps(openapi_document(__version__), option=options).decode()
+
+
 # page -> name of the part -> what writes it
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/ARCHITECTURE.md": {"print-diagram": print_diagram, "print-table": print_table},
+    "docs/reference/api.md": {
+        "paths": api_paths,
+        "problems": api_problems,
+        "reasons": reasons,
+        "unblocks": unblocks,
+    },
+    "docs/reference/cli.md": {"commands": commands},
 }
+# files that are generated as a whole
+WHOLE: dict[str, Callable[[], str]] = {"docs/reference/openapi.json": openapi}
 
 
 def fill(page: str, name: str, content: str) -> str:
@@ -94,11 +228,11 @@ def fill(page: str, name: str, content: str) -> str:
 def stale(*, write: bool) -> list[str]:
     """Names of the pages that differ from what the program says; rewrites them if asked."""
     found = []
-    for where, parts in PARTS.items():
+    for where in (*PARTS, *WHOLE):
         path = ROOT / where
-        old = path.read_text(encoding="utf-8")
-        new = old
-        for name, make in parts.items():
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        new = WHOLE[where]() if where in WHOLE else old
+        for name, make in PARTS.get(where, {}).items():
             new = fill(new, name, make())
         if new != old:
             found.append(where)

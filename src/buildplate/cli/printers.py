@@ -50,7 +50,7 @@ Connection = Annotated[
 ]
 Model = Annotated[str | None, typer.Option(help="What machine it is.")]
 Volume = Annotated[
-    str | None, typer.Option("--build-volume", metavar="XxYxZ", help="In mm, as in 250x210x220.")
+    str | None, typer.Option("--build-volume", metavar="SIZE", help="In mm, as in 250x210x220.")
 ]
 Nozzle = Annotated[
     list[float] | None, typer.Option("--nozzle", help="A nozzle's diameter in mm, tool by tool.")
@@ -62,7 +62,10 @@ Material = Annotated[
     ),
 ]
 Tag = Annotated[list[str] | None, typer.Option("--tag", help="A tag.")]
-Text = Annotated[str | None, typer.Option()]
+Name = Annotated[str | None, typer.Option(help="What people call it.")]
+Plate = Annotated[str | None, typer.Option(help="Which plate lies on it.")]
+Location = Annotated[str | None, typer.Option(help="Where it stands.")]
+Group = Annotated[str | None, typer.Option(help="The group it belongs to.")]
 MaxNozzle = Annotated[float | None, typer.Option(help="The hottest its nozzle may get, in °C.")]
 MaxBed = Annotated[float | None, typer.Option(help="The hottest its bed may get, in °C.")]
 
@@ -149,10 +152,10 @@ def add(
     max_nozzle: MaxNozzle = None,
     max_bed: MaxBed = None,
     material: Material = None,
-    plate: Text = None,
+    plate: Plate = None,
     tag: Tag = None,
-    location: Text = None,
-    group: Text = None,
+    location: Location = None,
+    group: Group = None,
     bed: Annotated[Clearing | None, typer.Option(help="Who clears the bed.")] = None,
     start: Annotated[Start | None, typer.Option(help="Whether prints wait for a word.")] = None,
     json: options.Json = False,
@@ -218,7 +221,7 @@ def show(context: typer.Context, printer: options.Printer, json: options.Json = 
 def edit(
     context: typer.Context,
     printer: options.Printer,
-    name: Text = None,
+    name: Name = None,
     connection: Connection = None,
     build_volume: Volume = None,
     nozzle: Nozzle = None,
@@ -226,10 +229,10 @@ def edit(
     max_nozzle: MaxNozzle = None,
     max_bed: MaxBed = None,
     material: Material = None,
-    plate: Text = None,
+    plate: Plate = None,
     tag: Tag = None,
-    location: Text = None,
-    group: Text = None,
+    location: Location = None,
+    group: Group = None,
     bed: Annotated[Clearing | None, typer.Option(help="Who clears the bed.")] = None,
     start: Annotated[Start | None, typer.Option(help="Whether prints wait for a word.")] = None,
     enabled: Annotated[

@@ -1,0 +1,71 @@
+"""A transport that holds every answer to the OpenAPI document: what it says is what is sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from jsonschema_rs import Draft202012Validator, validator_for
+
+JSON_KINDS = ("application/json", "application/problem+json")
+
+
+@cache
+def _document(app: FastAPI) -> dict[str, Any]:
+    return json.loads(json.dumps(app.openapi()))
+
+
+@cache
+def _paths(app: FastAPI) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    found = []
+    for path, methods in _document(app)["paths"].items():
+        pattern = re.sub(r"\{\w+\}", "[^/]+", path)
+        found.append((re.compile(f"{pattern}/?"), methods))
+    # A fixed path wins over one with a parameter.
+    return sorted(found, key=lambda one: one[0].pattern.count("[^/]+"))
+
+
+@cache
+def _validator(app: FastAPI, schema: str) -> Draft202012Validator:
+    whole = {**json.loads(schema), "components": _document(app)["components"]}
+    checked = validator_for(whole)
+    assert isinstance(checked, Draft202012Validator)
+    return checked
+
+
+def promised(app: FastAPI, request: httpx.Request, response: httpx.Response) -> dict[str, Any]:
+    """The schema that the document promises for this answer; {} where it says nothing."""
+    for pattern, methods in _paths(app):
+        operation = methods.get(request.method.lower())
+        if operation is not None and pattern.fullmatch(request.url.path):
+            answers = operation["responses"]
+            answer = answers.get(str(response.status_code), answers["default"])
+            kind = response.headers.get("content-type", "").partition(";")[0]
+            schema: dict[str, Any] = answer.get("content", {}).get(kind, {}).get("schema", {})
+            assert schema or kind not in JSON_KINDS or not response.content, (
+                f"{request.method} {request.url.path} does not promise {response.status_code}"
+            )
+            return schema
+    return {}
+
+
+class CheckedTransport(httpx.AsyncBaseTransport):
+    """Calls the app in this process, and checks each answer against its document."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._inner = httpx.ASGITransport(app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        if kind in JSON_KINDS:
+            content = await response.aread()
+            schema = promised(self._app, request, response)
+            if schema and content:
+                _validator(self._app, json.dumps(schema)).validate(json.loads(content))
+        return response

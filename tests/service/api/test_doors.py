@@ -1,0 +1,129 @@
+"""Who gets in: a key for every path but the open ones, a role for each, at once without it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from fastapi.routing import APIRoute
+from structlog.testing import capture_logs
+
+from buildplate.access.model import Role
+from buildplate.api.application import ROUTERS
+from tests.service.api.surface import Surface
+
+OPEN = {"/health", "/health/", "/docs", "/docs/{asset}", "/openapi.json"}
+ADMINS = {
+    ("GET", "/api/v1/keys"),
+    ("POST", "/api/v1/keys"),
+    ("DELETE", "/api/v1/keys/{key_id}"),
+    ("POST", "/api/v1/printers"),
+    ("POST", "/api/v1/printers/probe"),
+    ("DELETE", "/api/v1/printers/{printer_id}"),
+}
+NOBODY = "00000000-0000-7000-8000-000000000000"
+
+
+def calls() -> list[tuple[str, str]]:
+    found = [
+        (method, route.path)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods
+    ]
+    assert len(found) > 45
+    return sorted(found)
+
+
+CLOSED = [call for call in calls() if call[1] not in OPEN]
+
+
+def concrete(path: str) -> str:
+    while "{" in path:
+        before, _, rest = path.partition("{")
+        path = before + NOBODY + rest.partition("}")[2]
+    return path
+
+
+def needed(call: tuple[str, str]) -> Role:
+    if call in ADMINS:
+        return Role.ADMIN
+    return Role.VIEWER if call[0] == "GET" else Role.OPERATOR
+
+
+async def test_every_path_but_the_open_ones_answers_401_without_a_key(surface: Surface) -> None:
+    async with surface.with_key(None) as nobody, surface.with_key("bp_" + "x" * 43) as stranger:
+        for method, path in CLOSED:
+            for caller in (nobody, stranger):
+                answer = await caller.request(method, concrete(path))
+                assert answer.status_code == 401, (method, path)
+                assert answer.json()["code"] == "key_required"
+                assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_path_that_does_not_exist_is_not_told_without_a_key(surface: Surface) -> None:
+    async with surface.with_key(None) as nobody:
+        assert (await nobody.get("/api/v1/nothing")).status_code == 401
+    assert (await surface.client.get("/api/v1/nothing")).status_code == 404
+
+
+async def test_the_open_paths_need_no_key(surface: Surface) -> None:
+    async with surface.with_key(None) as nobody:
+        for path in ("/health", "/health/", "/docs", "/openapi.json"):
+            assert (await nobody.get(path)).status_code == 200, path
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.OPERATOR, Role.ADMIN])
+async def test_each_path_is_for_its_role_and_those_above(surface: Surface, role: Role) -> None:
+    async with await surface.caller(role) as caller:
+        for call in CLOSED:
+            if call == ("PATCH", "/api/v1/printers/{printer_id}"):
+                continue  # its fields decide; see test_printers.py
+            answer = await caller.request(call[0], concrete(call[1]))
+            if role.covers(needed(call)):
+                assert answer.status_code not in (401, 403), (call, answer.text)
+            else:
+                assert answer.status_code == 403, (call, answer.text)
+                assert answer.json()["code"] == "role_too_low"
+
+
+async def test_a_key_may_come_as_a_bearer(surface: Surface) -> None:
+    async with surface.with_key(None) as caller:
+        headers = {"authorization": f"bearer {surface.secret}"}
+        assert (await caller.get("/api/v1/printers", headers=headers)).status_code == 200
+        headers = {"authorization": f"Basic {surface.secret}"}
+        assert (await caller.get("/api/v1/printers", headers=headers)).status_code == 401
+
+
+async def test_a_revoked_key_opens_nothing_from_the_next_request_on(surface: Surface) -> None:
+    made = await surface.farm.keys.create("a shop", Role.VIEWER)
+    async with surface.with_key(made.secret) as shop:
+        assert (await shop.get("/api/v1/jobs")).status_code == 200
+        revoked = await surface.client.delete(f"/api/v1/keys/{made.key.id}")
+        assert revoked.json()["revoked_at"] is not None
+        assert (await shop.get("/api/v1/jobs")).status_code == 401
+
+
+async def test_an_expired_key_opens_nothing(surface: Surface) -> None:
+    soon = surface.farm.clock.now() + timedelta(milliseconds=300)
+    made = await surface.farm.keys.create("for a moment", Role.VIEWER, soon)
+    async with surface.with_key(made.secret) as caller:
+        assert (await caller.get("/api/v1/jobs")).status_code == 200
+        async with asyncio.timeout(5):
+            while surface.farm.clock.now() < soon:
+                await asyncio.sleep(0.05)
+        assert (await caller.get("/api/v1/jobs")).status_code == 401
+
+
+async def test_no_key_is_ever_logged(surface: Surface) -> None:
+    with capture_logs() as lines:
+        made = await surface.client.post("/api/v1/keys", json={"name": "new", "role": "viewer"})
+        async with surface.with_key(made.json()["key"]) as caller:
+            await caller.get(f"/api/v1/jobs?api_key={surface.secret}")
+            await caller.post("/api/v1/jobs", json={})
+        async with surface.with_key("bp_" + "y" * 43) as stranger:
+            await stranger.get("/api/v1/jobs")
+    assert {line["status"] for line in lines if line["event"] == "http"} == {201, 200, 403, 401}
+    assert not [line for line in lines if "bp_" in str(line)]

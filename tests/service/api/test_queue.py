@@ -1,0 +1,83 @@
+"""The queue over HTTP: its order, putting a job ahead, stopping the whole farm."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.service.api.surface import Surface
+
+
+async def order(surface: Surface) -> list[int]:
+    items = (await surface.client.get("/api/v1/queue")).json()["items"]
+    assert [item["position"] for item in items] == list(range(1, len(items) + 1))
+    return [item["job_number"] for item in items]
+
+
+async def test_the_queue_shows_what_to_expect_and_why_prints_wait(surface: Surface) -> None:
+    await surface.running()
+    await surface.job(due="2030-01-01T00:00:00Z")
+    (item,) = (await surface.client.get("/api/v1/queue")).json()["items"]
+    assert (item["job_number"], item["priority"], item["late"]) == (2, "normal", False)
+    assert item["slack_s"] > 0
+    assert item["printer_id"] is not None
+    assert item["waiting_summary"] == [{"code": "busy", "count": 1}]
+
+
+async def test_the_queue_comes_page_by_page(surface: Surface) -> None:
+    await surface.job(copies=5)
+    first = (await surface.client.get("/api/v1/queue?limit=3")).json()
+    rest = await surface.client.get(f"/api/v1/queue?limit=3&cursor={first['next_cursor']}")
+    found = first["items"] + rest.json()["items"]
+    assert [item["position"] for item in found] == [1, 2, 3, 4, 5]
+    assert rest.json()["next_cursor"] is None
+
+
+async def test_a_job_is_put_ahead_and_back(surface: Surface) -> None:
+    jobs = [await surface.job() for _ in range(3)]
+    assert await order(surface) == [1, 2, 3]
+    path = "/api/v1/queue/reorder"
+    answer = await surface.client.post(path, json={"job_id": 3, "before": jobs[0]["id"]})
+    assert answer.status_code == 204
+    assert (await order(surface))[0] == 3
+    (print_,) = await surface.prints(jobs[1]["id"])
+    body = {"print_id": print_["number"], "before": jobs[2]["id"]}
+    assert (await surface.client.post(path, json=body)).status_code == 204
+    assert (await order(surface))[:2] == [2, 3]
+    for number in (2, 3):
+        await surface.client.post(path, json={"job_id": number, "before": None})
+    assert await order(surface) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"job_id": 1, "before": 1}, 409),
+        ({"job_id": 99, "before": 1}, 404),
+        ({"job_id": 1, "before": 99}, 404),
+        ({"before": 1}, 422),
+        ({"job_id": 1, "print_id": 1}, 422),
+        ({"job_id": True}, 422),
+    ],
+)
+async def test_an_order_that_cannot_be_is_refused(
+    surface: Surface, body: dict[str, Any], status: int
+) -> None:
+    await surface.job()
+    assert (await surface.client.post("/api/v1/queue/reorder", json=body)).status_code == status
+
+
+async def test_a_stopped_farm_starts_nothing_until_its_release(surface: Surface) -> None:
+    await surface.printer()
+    stopped = await surface.client.post("/api/v1/queue/stop", json={"reason": "fire drill"})
+    assert stopped.json() == {"stopped": True}
+    job = await surface.job()
+    (print_,) = await surface.prints(job["id"])
+    waiting = await surface.client.get(f"/api/v1/prints/{print_['id']}/waiting")
+    assert [reason["code"] for reason in waiting.json()["items"]] == ["farm_stopped"]
+    assert (await surface.client.post("/api/v1/queue/release")).json() == {"stopped": False}
+    await surface.until_print(print_["id"], state="printing")
+    events = (await surface.client.get("/api/v1/events?limit=1000")).json()["items"]
+    (event,) = [event for event in events if event["kind"] == "queue.stopped"]
+    assert event["data"]["reason"] == "fire drill"

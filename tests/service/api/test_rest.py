@@ -1,0 +1,106 @@
+"""Events, health and the API's own documents."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildplate import __version__
+from buildplate.api.application import openapi_document
+from tests.service.api.surface import Surface
+
+
+async def all_events(surface: Surface, limit: int = 1000) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    while True:
+        after = found[-1]["seq"] if found else 0
+        page = (await surface.client.get(f"/api/v1/events?after={after}&limit={limit}")).json()
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+
+
+async def test_the_event_log_is_gapless_however_it_is_read(surface: Surface) -> None:
+    host, print_ = await surface.running()
+    await host.finish()
+    await surface.until_print(print_["id"], state="completed")
+    async with asyncio.timeout(5):
+        while not [e for e in await all_events(surface) if e["kind"] == "print.completed"]:
+            await asyncio.sleep(0.02)
+    events = await all_events(surface)
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert await all_events(surface, limit=3) == events
+    kinds = [event["kind"] for event in events if event["print_id"] == print_["id"]]
+    assert kinds[0] == "print.queued"
+    assert kinds[-1] == "print.completed"
+    assert (await surface.client.get("/api/v1/events?after=-1")).status_code == 422
+    assert (await surface.client.get(f"/api/v1/events?after={2**63}")).status_code == 422
+
+
+async def test_health_counts_printers_by_what_they_do(surface: Surface) -> None:
+    assert (await surface.client.get("/health")).json() == {
+        "status": "ok",
+        "version": __version__,
+        "printers": {"total": 0, "online": 0, "printing": 0, "attention": 0},
+    }
+    await surface.running("Left")
+    await surface.printer("Right")
+    health = (await surface.client.get("/health")).json()
+    assert health["status"] == "ok"
+    assert health["printers"] == {"total": 2, "online": 2, "printing": 1, "attention": 0}
+    await surface.floor["Right"].vanish()
+    await surface.until(2, link="offline")
+    assert (await surface.client.get("/health/")).json()["status"] == "degraded"
+    await surface.client.patch("/api/v1/printers/2", json={"enabled": False})
+    assert (await surface.client.get("/health")).json()["status"] == "ok"
+
+
+async def test_health_answers_within_a_second_while_the_database_hangs(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(surface.farm.storage, "read", hang)
+    async with surface.with_key(None) as anybody, asyncio.timeout(1.0):
+        calls: list[Awaitable[Any]] = [anybody.get("/health") for _ in range(20)]
+        answers = await asyncio.gather(*calls)
+    assert answers[0].status_code == 503
+    assert answers[0].json()["status"] == "down"
+    async with surface.with_key(None) as anybody:
+        assert (await anybody.get("/health")).status_code == 503
+
+
+async def test_the_docs_load_nothing_from_elsewhere(surface: Surface) -> None:
+    async with surface.with_key(None) as anybody:
+        page = await anybody.get("/docs")
+        named = re.findall(r"""(?:src|href|url)["']?\s*[=:]\s*["']([^"']+)["']""", page.text)
+        assert {"/openapi.json", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} <= set(named)
+        for address in named:
+            assert address.startswith("/"), address
+            assert (await anybody.get(address)).status_code == 200, address
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        for other in ("../core.py", "redoc.standalone.js", "%2e%2e/core.py"):
+            assert (await anybody.get(f"/docs/{other}")).status_code in (401, 404)
+
+
+async def test_the_document_says_how_to_be_let_in(surface: Surface) -> None:
+    document = (await surface.client.get("/openapi.json")).json()
+    assert document["components"]["securitySchemes"].keys() == {"X-Api-Key", "Bearer"}
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert bool(operation.get("security")) is (path != "/health"), path
+            assert operation["summary"]
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+    assert "HTTPValidationError" not in json.dumps(document)
+
+
+def test_the_committed_document_is_what_is_served() -> None:
+    kept = Path(__file__).parents[3] / "docs" / "reference" / "openapi.json"
+    assert json.loads(kept.read_text(encoding="utf-8")) == openapi_document(__version__)
