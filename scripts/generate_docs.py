@@ -163,34 +163,25 @@ def _commands(command: Any, name: str) -> Iterator[str]:
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         shown = " ".join([name, *(f"`{a.metavar or a.name.upper()}`" for a in arguments)])
         about = (command.help or "").strip().replace("\n", " ")
-        lines = [f"### {shown}", "", about, *_parameters(command.params)]
+        lines = [f"### {shown}", "", about, *_parameters(command)]
         yield "\n".join(lines)
     for word, below in (inner or {}).items():
         yield from _commands(below, f"{name} {word}")
 
 
-def _parameters(parameters: Iterable[Any]) -> list[str]:
-    rows = []
-    for one in parameters:
-        if "completion" in one.name or one.name in {"json", "help"}:
-            continue
-        words = [*one.opts, *one.secondary_opts]
-        shown = ", ".join(words) if _is_option(one) else (one.metavar or one.name.upper())
-        rows.append(f"| `{shown}{_value(one)}` | {one.help or ''} |")
+def _parameters(command: Any) -> list[str]:
+    """What `--help` says of each, but for those that every command has."""
+    context = typer.Context(command)
+    records = [
+        one.get_help_record(context)
+        for one in command.params
+        if "completion" not in one.name and one.name not in {"json", "help"}
+    ]
+    rows = [f"| `{words.replace('|', BAR)}` | {about} |" for words, about in filter(None, records)]
     return ["", "| | |", "|---|---|", *rows] if rows else []
 
 
-def _value(one: Any) -> str:
-    """What comes after an option."""
-    if not _is_option(one) or one.is_flag:
-        return ""
-    choices = getattr(one.type, "choices", ())
-    words = "\\|".join(str(getattr(choice, "value", choice)) for choice in choices)
-    return f" {words or one.metavar or one.name.upper()}"
-
-
-def _is_option(parameter: Any) -> bool:
-    return bool(parameter.param_type_name == "option")
+BAR = "\\|"  # a bar inside a table
 
 
 def openapi() -> str:
