@@ -535,3 +535,37 @@ async def test_another_starter_of_prints_on_the_host_is_warned_of(host: OddOctoP
         await driver.close()
     assert len(identity.warnings) == 1
     assert "Continuous Print Queue" in identity.warnings[0]
+
+
+async def test_a_login_forgotten_during_a_look_leaves_no_channel_to_intend_on(
+    host: OddOctoPrint,
+) -> None:
+    async with line(host) as joined:
+        await joined.driver.look(Watch(PATH))
+
+        async def meanwhile(_: web.Request) -> web.Response:
+            del host.handlers["GET", "/api/job"]
+            await host.say(reauthRequired={"reason": "stale"})
+            await asyncio.sleep(0.3)
+            return web.json_response(job())
+
+        host.handlers["GET", "/api/job"] = meanwhile
+        reading = await joined.driver.look(Watch(PATH))
+        assert not reading.channel
+        assert reading.baseline["epoch"] == ""
+        assert (await joined.driver.look(Watch(PATH))).channel
+
+
+async def test_a_look_at_a_slow_host_is_bounded_as_a_whole(host: OddOctoPrint) -> None:
+    async with line(host) as joined:
+        since = watch(await joined.driver.look(Watch(PATH)))
+
+        async def slow(_: web.Request) -> web.Response:
+            await asyncio.sleep(TIMINGS.request * 0.9)
+            return web.json_response(job())
+
+        host.handlers["GET", "/api/job"] = slow
+        host.answers_pings = False
+        async with asyncio.timeout(TIMINGS.request * 3 + 0.5):
+            with suppress(PrinterOffline):
+                await joined.driver.look(since)

@@ -51,6 +51,9 @@ NEEDED = {
 }
 """OctoPrint's needs, and its permissions' names, for what this driver does."""
 
+LOOK_REQUESTS = 3
+"""A look is several requests, partly at once: how many request time-outs it may take in all."""
+
 OTHER_STARTERS = {"continuousprint": "Continuous Print Queue"}
 """Plugins of OctoPrint that start prints by themselves, by their id."""
 
@@ -151,42 +154,57 @@ class OctoPrintDriver:
         `deep` also digests everything the host keeps (Reading.fingerprint). Raises DriverError.
         """
         begun = self._timings.clock()
+        try:
+            async with asyncio.timeout(self._timings.request * LOOK_REQUESTS):
+                return await self._look(watch, begun, deep=deep)
+        except TimeoutError:
+            raise PrinterOffline("the host answers too slowly to be read") from None
+
+    async def _look(self, watch: Watch | None, begun: float, *, deep: bool) -> Reading:
         base = None if watch is None or watch.baseline is None else Baseline.load(watch.baseline)
+        epoch = self._channel.epoch
         sight, seq = await self._see(watch, base)
         if watch is not None and base is not None and base.idle and sight.unbroken:
             sight, seq = await self._proven(watch, base, sight, seq)
+        job = sight.jobs[-1]
+        digest = await self._fingerprint(job) if deep else None
         ours = watch.path if watch is not None and base is not None and base.idle else None
         doing, detail = mapping.activity(sight, ours)
-        job = sight.jobs[-1]
-        foreign = [one for one in self._channel.heard_since(self._looked_to) if one.path != ours]
-        digest = await self._fingerprint(job) if deep else None
-        reading = Reading(
+        held = epoch if epoch == self._channel.epoch else ""
+        foreign = any(one.path != ours for one in self._channel.heard_since(self._looked_to))
+        self._noted(seq, base)
+        return Reading(
             begun=begun,
             activity=doing,
             path=job.path if mapping.is_run(job) else None,
-            channel=bool(self._channel.epoch),
-            baseline=self._baseline(sight, seq, watch).dump(),
-            foreign_ran=bool(foreign),
+            channel=bool(held),
+            baseline=mapping.baseline(sight, held, seq, asked=watch is not None).dump(),
+            foreign_ran=foreign,
             fingerprint=digest,
             detail=detail,
             progress=job.progress,
             time_left_s=job.time_left,
             evidence=None if watch is None else mapping.evidence(watch.path, base, sight),
         )
-        self._noted(seq, base)
-        return reading
 
     async def _see(self, watch: Watch | None, base: Baseline | None) -> tuple[Sight, int]:
-        """All reads of one look, and up to which number the record had come before them."""
+        """All reads of one look, and up to which number the record had come before them.
+
+        The job is read twice, the second time after everything else.
+        """
         seq = self._channel.seq
-        jobs = [await self._job()]
-        ready = await self._ready()
-        stored, prints = False, None
+        try:
+            async with asyncio.TaskGroup() as reads:
+                first = reads.create_task(self._job())
+                ready = reads.create_task(self._ready())
+                prints = reads.create_task(self._prints(watch.path)) if watch else None
+        except* DriverError as group:
+            raise group.exceptions[0] from None
+        jobs = [first.result()]
         if watch is not None:
-            prints = await self._prints(watch.path)
-            stored = prints is not None
             jobs.append(await self._job())
-        seen = Sight(jobs, ready, stored, prints=prints)
+        known = None if prints is None else prints.result()
+        seen = Sight(jobs, ready.result(), stored=known is not None, prints=known)
         return self._heard(watch, base, seen), seq
 
     def _heard(
@@ -217,13 +235,6 @@ class OctoPrintDriver:
             sight, seq = await self._see(watch, base)
             proven = await self._channel.prove(levels=False)
         return self._heard(watch, base, sight, proven=proven), seq
-
-    def _baseline(self, sight: Sight, seq: int, watch: Watch | None) -> Baseline:
-        prints = sight.prints if watch is not None else None
-        if watch is not None and not sight.stored:
-            prints = Prints()
-        idle = all(job.phase is Phase.IDLE for job in sight.jobs) and bool(sight.ready)
-        return Baseline(self._channel.epoch, seq, self._channel.marks, idle=idle, prints=prints)
 
     def _noted(self, seq: int, base: Baseline | None) -> None:
         """Remember up to where a reading has told the record, and forget what nobody needs."""

@@ -92,6 +92,13 @@ class Sight:
     marks: frozenset[float] = frozenset()
 
 
+def baseline(sight: Sight, epoch: str, seq: int, *, asked: bool) -> Baseline:
+    """What an intent made on this look would store; `asked`: the file's history was asked for."""
+    prints = (sight.prints if sight.stored else Prints()) if asked else None
+    idle = bool(sight.ready) and all(job.phase is Phase.IDLE for job in sight.jobs)
+    return Baseline(epoch, seq, sight.marks, idle=idle, prints=prints)
+
+
 def activity(sight: Sight, ours: str | None) -> tuple[Activity, str]:
     """What the machine does, with a word for people. `ours` is the path an intent was made for."""
     job = sight.jobs[-1]
