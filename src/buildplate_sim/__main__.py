@@ -115,7 +115,9 @@ def _octoprints(
     FarmControl(farm, admin)
     if not options.proxy:
         return [farm]
-    targets = [Target(host.name, partial(getattr, host, "address")) for host in farm.hosts.values()]
+    targets = [
+        Target(host.name, partial(getattr, host.door, "address")) for host in farm.hosts.values()
+    ]
     proxies = ProxyFarm(_proxy_config(options), targets, later, farm.act)
     ProxyControl(proxies, admin)
     return [farm, proxies]

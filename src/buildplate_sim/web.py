@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
-from urllib.parse import parse_qsl, unquote, unquote_to_bytes
+from urllib.parse import parse_qsl, unquote
 
 import httptools
 import orjson
@@ -115,70 +115,20 @@ class Site(Protocol):
         """A request is here completely; answer it with `connection.answer`, now or later."""
 
 
-class Connection(asyncio.Protocol):
-    """One accepted connection. Answers leave in the order of the requests."""
+class _Reader:
+    """Puts the requests of a connection together; its methods are httptools' callbacks."""
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.transport: asyncio.Transport | None = None
-        self.socket: WebSocket | None = None
-        self.peer = ""
-        self._parser: Any = httptools.HttpRequestParser(self)
+    def __init__(self, connection: Connection) -> None:
+        self.parser: Any = httptools.HttpRequestParser(self)
+        self._connection = connection
         self._target = b""
         self._headers: dict[str, str] = {}
         self._arriving: Request | None = None
-        self._waiting: deque[Request] = deque()
-        self._pump: _FilePump | None = None
-        self.source: Source | None = None
-        self.closing = False
 
-    # --- asyncio's side
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client has connected."""
-        self.transport = cast("asyncio.Transport", transport)
-        self.peer = str(transport.get_extra_info("peername"))
-        self.site.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes have arrived."""
-        if self._feed_socket(data):
-            return
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._feed_socket(data[upgrade.args[0] :])
-        except httptools.HttpParserError:
-            self.close()
-
-    def _feed_socket(self, data: bytes) -> bool:
-        if self.socket is not None and data:
-            self.socket.feed(data)
-        return self.socket is not None
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
-        """The connection is gone; what had arrived completely is still carried out."""
-        self.transport = None
+    def abort(self) -> None:
+        """The sender is gone in the middle of a request."""
         if self._arriving is not None and self._arriving.sink is not None:
             self._arriving.sink.abort()
-        self.resume_writing()
-        if self.socket is not None:
-            self.socket.lost()
-        self.site.closed(self)
-
-    def pause_writing(self) -> None:
-        """The client reads slower than we write."""
-        for source in (self._pump, self.source):
-            if source is not None:
-                source.pause()
-
-    def resume_writing(self) -> None:
-        """The client has caught up."""
-        for source in (self._pump, self.source):
-            if source is not None:
-                source.resume()
-
-    # --- httptools' side
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -197,7 +147,7 @@ class Connection(asyncio.Protocol):
         target = self._target.decode("latin-1")
         path, _, query = target.partition("?")
         request = Request(
-            method=self._parser.get_method().decode("latin-1"),
+            method=self.parser.get_method().decode("latin-1"),
             target=target,
             path=unquote(path),
             query=dict(parse_qsl(query, keep_blank_values=True)),
@@ -205,8 +155,8 @@ class Connection(asyncio.Protocol):
         )
         self._arriving = request
         if self._headers.get("expect", "").lower() == "100-continue":
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self.site.begun(self, request)
+            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._connection.site.begun(self._connection, request)
 
     def on_body(self, body: bytes) -> None:
         """The next bytes of the body."""
@@ -216,7 +166,7 @@ class Connection(asyncio.Protocol):
         if request.sink is not None:
             request.sink.feed(body)
         elif len(request.body) + len(body) > BODY_LIMIT:
-            self.close()
+            self._connection.close()
         else:
             request.body += body
 
@@ -224,10 +174,74 @@ class Connection(asyncio.Protocol):
         """The request is complete."""
         request, self._arriving = self._arriving, None
         if request is not None:
-            self._waiting.append(request)
-            self.site.complete(self, request)
+            self._connection.arrived(request)
+
+
+class Connection(asyncio.Protocol):
+    """One accepted connection. Answers leave in the order of the requests."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.transport: asyncio.Transport | None = None
+        self.socket: WebSocket | None = None
+        self.peer = ""
+        self._reader = _Reader(self)
+        self._waiting: deque[Request] = deque()
+        self._pump: _FilePump | None = None
+        self.source: Source | None = None
+        self.closing = False
+
+    # --- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has connected."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.peer = str(transport.get_extra_info("peername"))
+        self.site.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have arrived."""
+        if self._feed_socket(data):
+            return
+        try:
+            self._reader.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._feed_socket(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.close()
+
+    def _feed_socket(self, data: bytes) -> bool:
+        if self.socket is not None and data:
+            self.socket.feed(data)
+        return self.socket is not None
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
+        """The connection is gone; what had arrived completely is still carried out."""
+        self.transport = None
+        self._reader.abort()
+        self.resume_writing()
+        if self.socket is not None:
+            self.socket.lost()
+        self.site.closed(self)
+
+    def pause_writing(self) -> None:
+        """The client reads slower than we write."""
+        for source in (self._pump, self.source):
+            if source is not None:
+                source.pause()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        for source in (self._pump, self.source):
+            if source is not None:
+                source.resume()
 
     # --- the site's side
+
+    def arrived(self, request: Request) -> None:
+        """A request has been read completely."""
+        self._waiting.append(request)
+        self.site.complete(self, request)
 
     def answer(self, request: Request, reply: Reply) -> None:
         """Send `reply`; nobody is told when the client has gone."""
@@ -329,8 +343,3 @@ class _FilePump:
         self._paused = False
         if not self._running:
             self.run()
-
-
-def path_segments(target: str) -> list[bytes]:
-    """The percent-decoded segments of a request's target, its query left away."""
-    return [unquote_to_bytes(part) for part in target.partition("?")[0].split("/") if part]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from buildplate_sim.octoprint.host import Host
+    from buildplate_sim.octoprint.software import OctoPrint
 
 
 class Api:
@@ -43,7 +44,7 @@ class Api:
             ("GET", "/api/printer"): self._printer,
             ("GET", "/api/printer/tool"): lambda _: self._heaters("tool"),
             ("GET", "/api/printer/bed"): lambda _: self._heaters("bed"),
-            ("GET", "/api/printer/error"): lambda _: json_reply(self._software.printer_error),
+            ("GET", "/api/printer/error"): lambda _: json_reply(self._software.line.printer_error),
             ("POST", "/api/printer/tool"): self._command_tool,
             ("POST", "/api/printer/bed"): self._command_bed,
             ("POST", "/api/printer/command"): self._command_printer,
@@ -56,7 +57,7 @@ class Api:
         }
 
     @property
-    def _software(self) -> Any:
+    def _software(self) -> OctoPrint:
         return self._host.running
 
     def allowed(self, request: Request) -> bool:
@@ -126,9 +127,9 @@ class Api:
         if command == "connect":
             if body.get("port") not in {None, "VIRTUAL", "AUTO"}:
                 return error_reply(HTTPStatus.BAD_REQUEST, "port is invalid")
-            self._software.connect()
+            self._software.line.connect()
         elif command == "disconnect":
-            self._software.disconnect()
+            self._software.line.disconnect()
         elif command != "fake_ack":
             return error_reply(HTTPStatus.BAD_REQUEST, "command is invalid")
         return nothing()
@@ -180,7 +181,7 @@ class Api:
             return error_reply(HTTPStatus.BAD_REQUEST, text)
         commands = body.get("commands") or [body.get("command", "")]
         if "M112" in commands:
-            self._software.emergency_stop()
+            self._software.line.emergency_stop()
         return nothing()
 
     # --- the job
@@ -198,7 +199,7 @@ class Api:
             if software.state is not State.PAUSED:
                 text = "Printer does not have an active print job or is not paused"
                 return error_reply(HTTPStatus.CONFLICT, text)
-            software.restart()
+            software.job.restart()
             return nothing()
         if not software.busy:
             text = "Printer is neither printing nor paused"
@@ -212,8 +213,8 @@ class Api:
         if software.busy:
             text = "Printer already has an active print job, did you mean 'restart'?"
             return error_reply(HTTPStatus.CONFLICT, text)
-        if software.selected is not None:
-            self._host.launcher.begin(software.selected, USER, foreign=False)
+        if software.job.selected is not None:
+            software.launcher.begin(software.job.selected, USER, foreign=False)
         return nothing()
 
     def _pause(self, body: dict[str, Any]) -> Reply:
@@ -224,11 +225,11 @@ class Api:
         if action == "toggle":
             action = "resume" if software.state is State.PAUSED else "pause"
         if action == "pause":
-            software.pause()
+            software.job.pause()
         else:
-            software.resume()
+            software.job.resume()
         return nothing()
 
     def _cancel(self) -> Reply:
-        self._software.cancel()
+        self._software.job.cancel()
         return nothing()

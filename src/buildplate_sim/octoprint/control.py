@@ -45,13 +45,13 @@ class FarmControl:
         run = machine.run
         return {
             "name": host.name,
-            "url": host.base,
+            "url": host.door.base,
             "api_key": host.key,
             "running": software is not None,
             "frozen": host.pulse.frozen,
             "state": software.views.state_text() if software is not None else None,
-            "selected": software.selected.path
-            if software is not None and software.selected is not None
+            "selected": software.job.selected.path
+            if software is not None and software.job.selected is not None
             else None,
             "bed": machine.bed,
             "runs": machine.runs,
@@ -60,7 +60,7 @@ class FarmControl:
             if run is None or run.ended
             else {"id": run.id, "path": run.path, "sha256": run.sha256, "foreign": run.foreign},
             "files": sorted(host.shelf.files),
-            "clients": len(software.push) if software is not None else 0,
+            "clients": len(software.voice.sockets) if software is not None else 0,
         }
 
     def _log(self, names: list[str], params: Params) -> list[dict[str, Any]]:

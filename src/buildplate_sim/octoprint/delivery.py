@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from buildplate_sim.octoprint.answers import INTERNAL, Pending, error_reply
+from buildplate_sim.octoprint.push import PushSocket
 from buildplate_sim.web import Connection, Reply, Request
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Delivery:
         if host.software is None:
             return
         if request.path == SOCKET and request.method == "GET":
-            host.upgrade(connection, request)
+            connection.upgrade(request, lambda c: PushSocket(c, host.running))
             return
         reply = host.api.handle(request)
         if isinstance(reply, Pending):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.gcode import Library
 from buildplate_sim.octoprint.host import Host
+from buildplate_sim.octoprint.line import OPENED_S
 from buildplate_sim.octoprint.push import PushSocket, message
-from buildplate_sim.octoprint.software import OPENED_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -73,8 +73,8 @@ class Farm:
         for index, host in enumerate(self.hosts.values()):
             kept = self.config.state_dir / host.name / "port"
             port = self.config.port or (int(kept.read_text()) if kept.exists() else 0)
-            await host.listen(str(first + index), port)
-            kept.write_text(str(host.address[1]))
+            await host.door.listen(str(first + index), port)
+            kept.write_text(str(host.door.address[1]))
             host.boot(connect=self.config.connect)
         if self.config.connect:
             await asyncio.sleep(2 * OPENED_S / self.config.time_factor + 0.01)
@@ -97,9 +97,9 @@ class Farm:
             {
                 "name": host.name,
                 "driver": "octoprint",
-                "url": host.base,
+                "url": host.door.base,
                 "api_key": host.key,
-                "connection": {"url": host.base, "api_key": host.key},
+                "connection": {"url": host.door.base, "api_key": host.key},
             }
             for host in self.hosts.values()
         ]
@@ -116,10 +116,10 @@ class Farm:
 def push_levels(host: Host) -> None:
     """Push the current levels to whoever is due; made once per kind of subscription."""
     software = host.software
-    if software is None or not software.push or host.pulse.frozen:
+    if software is None or not software.voice.sockets or host.pulse.frozen:
         return
     made: dict[bool, bytes] = {}
-    due = [socket for socket in software.push if socket.due()]
+    due = [socket for socket in software.voice.sockets if socket.due()]
     for socket in due:
         if socket.logs not in made:
             made[socket.logs] = _current(socket)

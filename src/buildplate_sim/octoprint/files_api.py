@@ -69,7 +69,7 @@ class FilesApi:
             stored = self._stored(path.removeprefix(DOWNLOAD))
             return download(self._host.shelf.root / stored.path, request)
         if method in {"GET", "HEAD"} and path == LOG:
-            content = self._host.log_path.read_bytes()
+            content = self._host.log.path.read_bytes()
             return Reply(HTTPStatus.OK, content, "text/plain")
         raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
 
@@ -97,7 +97,7 @@ class FilesApi:
             text = "Printer is already printing, cannot select a new file"
             return error_reply(HTTPStatus.CONFLICT, text)
         if not wanted:
-            self._host.launcher.selected(stored, USER)
+            self._software.launcher.selected(stored, USER)
             return nothing()
         if not software.operational:
             return error_reply(HTTPStatus.CONFLICT, NOT_OPERATIONAL)
@@ -111,25 +111,22 @@ class FilesApi:
             text = errors.get(HTTPStatus(status))
             pending.settle(nothing() if text is None else error_reply(status, text))
 
-        self._host.launcher.begin(stored, USER, foreign=False, answer=answer)
+        self._software.launcher.begin(stored, USER, foreign=False, answer=answer)
         return pending
 
     def _delete(self, stored: Stored) -> Reply:
         software = self._software
-        if software.busy and software.selected is stored and not self._just_done():
+        if software.busy and software.job.selected is stored and not self._just_done():
             text = "Trying to delete a file that is currently in use"
             return error_reply(HTTPStatus.CONFLICT, text)
-        outcome = self._host.launcher.deleting(stored.path)
+        outcome = self._software.launcher.deleting(stored.path)
         if outcome == "busy":
             text = "Trying to delete a file that is currently in use"
             return error_reply(HTTPStatus.CONFLICT, text)
-        if software.selected is stored:
-            software.select(None, USER)
+        if software.job.selected is stored:
+            software.job.select(None, USER)
         self._host.shelf.remove(stored.path)
-        path, name = stored.path, stored.name
-        kinds = {"type": ["machinecode", "gcode"], "operation": "remove"}
-        software.emit("FileRemoved", {"storage": "local", "path": path, "name": name, **kinds})
-        software.emit("UpdatedFiles", {"type": "printables"})
+        software.voice.file_event("FileRemoved", stored, "remove")
         return nothing()
 
     def _just_done(self) -> bool:
@@ -165,7 +162,11 @@ class FilesApi:
             text = "Could not upload file, invalid type"
             return error_reply(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, text)
         software = self._software
-        if software.busy and software.selected is not None and software.selected.path == path:
+        if (
+            software.busy
+            and software.job.selected is not None
+            and software.job.selected.path == path
+        ):
             text = "Trying to overwrite file that is currently being printed"
             return error_reply(HTTPStatus.CONFLICT, text)
         incoming, upload.incoming = upload.incoming, None
@@ -176,22 +177,22 @@ class FilesApi:
     def _stored_answer(self, stored: Stored, fields: dict[str, str], base: str) -> Reply:
         software = self._software
         name, path = stored.name, stored.path
-        kinds = {"type": ["machinecode", "gcode"], "operation": "add"}
-        software.emit("FileAdded", {"storage": "local", "path": path, "name": name, **kinds})
-        software.emit("UpdatedFiles", {"type": "printables"})
+        software.voice.file_event("FileAdded", stored, "add")
         printing = truthy(fields.get("print", ""))
         selecting = truthy(fields.get("select", ""))
         effective = not software.busy and software.operational
         if effective and printing:
-            self._host.launcher.begin(stored, USER, foreign=False)
+            self._software.launcher.begin(stored, USER, foreign=False)
         elif effective and selecting:
-            self._host.launcher.selected(stored, USER)
+            self._software.launcher.selected(stored, USER)
         told = {"select": selecting, "print": printing}
         done = {
             "effective_select": selecting and effective and not printing,
             "effective_print": printing and effective,
         }
-        software.emit("Upload", {"name": name, "path": path, "target": "local", **told, **done})
+        software.voice.emit(
+            "Upload", {"name": name, "path": path, "target": "local", **told, **done}
+        )
         place = quote(path)
         refs = {
             "download": f"{base}{DOWNLOAD}{place}",

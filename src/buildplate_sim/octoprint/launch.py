@@ -7,11 +7,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.octoprint.flight import Flight
-from buildplate_sim.octoprint.software import OctoPrint
 from buildplate_sim.octoprint.states import State
 
 if TYPE_CHECKING:
     from buildplate_sim.octoprint.shelf import Stored
+    from buildplate_sim.octoprint.software import OctoPrint
 
 ANSWER_S = (0.005, 0.012)
 IN_FLIGHT_S = (0.010, 0.027)
@@ -53,7 +53,7 @@ class Launcher:
             answer(HTTPStatus.INTERNAL_SERVER_ERROR)
             return
         if play == "lost":
-            self._software.select(stored, user)
+            self._software.job.select(stored, user)
             answer(HTTPStatus.NO_CONTENT)
             return
         program = self._host.library.program(self._software.shelf.root / path, stored.sha256)
@@ -74,7 +74,7 @@ class Launcher:
         if self.flight is not None and self._host.random.random() < SELECT_LOSES_START:
             self._drop()
         if self.flight is None:
-            self._software.select(stored, user)
+            self._software.job.select(stored, user)
 
     def _meet(self, second: Flight) -> None:
         """Two starts at once share one flag and one current file."""
@@ -130,31 +130,29 @@ class Launcher:
         software = self._software
         play = flight.instead or (flight.rule.play if flight.rule is not None else "")
         if play == "wedge":
-            software.selected, software.wedged = None, True
-            software.never_selected = False
-            software.state = State.PRINTING
+            software.job.wedge()
         elif play == "halt":
-            software.halt(GONE.format(path=flight.stored.path))
+            software.line.halt(GONE.format(path=flight.stored.path))
         elif play == "phantom":
             self._phantom(flight)
         elif play == "reported":
             self._reported(flight)
         else:
-            software.run(flight, told_twice=play == "twice")
+            software.job.run(flight, told_twice=play == "twice")
 
     def _phantom(self, flight: Flight) -> None:
         """A start and an end are told of a file of which no line is sent."""
         software = self._software
-        software.select(flight.stored, flight.user)
-        software.owner = flight.user
+        software.job.select(flight.stored, flight.user)
+        software.job.owner = flight.user
         software.change(State.STARTING)
-        software.started_told(flight.stored)
-        software.mark("print", "Start")
+        software.voice.started(flight.stored, flight.user)
+        software.voice.mark("print", "Start")
 
         def done() -> None:
             software.change(State.FINISHING)
-            software.mark("done", "Done")
-            software.done_told(flight.stored, None)
+            software.voice.mark("done", "Done")
+            software.voice.done(flight.stored, flight.user, None)
             software.change(State.OPERATIONAL)
 
         self._host.journal.write("phantom", path=flight.stored.path)
@@ -173,5 +171,5 @@ class Launcher:
                 software.shelf.root / wanted.path, wanted.sha256
             )
             flight.stored, flight.foreign = wanted, True
-        software.started_told(told)
-        software.run(flight)
+        software.voice.started(told, flight.user)
+        software.job.run(flight)

@@ -42,20 +42,20 @@ class Plays:
             "kill": self._kill,
             "restart": self._restart,
             "boot": self._boot,
-            "connect": lambda _: host.running.connect(),
-            "disconnect": lambda _: host.running.disconnect(),
+            "connect": lambda _: host.running.line.connect(),
+            "disconnect": lambda _: host.running.line.disconnect(),
             "revoke-key": self._revoke,
             "restore-key": self._restore,
-            "halt": lambda _: host.running.firmware_halt(),
-            "fail": lambda _: host.running.drop_connection(),
+            "halt": lambda _: host.running.line.firmware_halt(),
+            "fail": lambda _: host.running.line.drop(),
             "print": self._print,
             "select": self._select,
-            "deselect": lambda _: host.running.select(None, PERSON),
+            "deselect": lambda _: host.running.job.select(None, PERSON),
             "delete": lambda params: host.shelf.remove(self._stored(params).path),
             "put-file": self._put_file,
-            "pause": lambda _: host.running.pause(),
-            "resume": lambda _: host.running.resume(),
-            "cancel": lambda _: host.running.cancel(),
+            "pause": lambda _: host.running.job.pause(),
+            "resume": lambda _: host.running.job.resume(),
+            "cancel": lambda _: host.running.job.cancel(),
             "clear-bed": lambda params: host.machine.clear_bed(params.get("by", PERSON)),
             "auto-clear": self._auto_clear,
             "occupy-bed": lambda _: host.machine.occupy_bed(),
@@ -68,9 +68,9 @@ class Plays:
             "stop-drip": lambda _: setattr(host, "drip", None),
             "hush": lambda _: setattr(host, "hushed", True),
             "unhush": lambda _: setattr(host, "hushed", False),
-            "cut": lambda _: self._cut(),
-            "deafen": lambda _: host.deafen(),
-            "listen": lambda _: host.listen_again(),
+            "cut": lambda _: host.door.cut(),
+            "deafen": lambda _: host.door.deafen(),
+            "listen": lambda _: host.door.listen_again(),
         }
 
     @property
@@ -126,14 +126,14 @@ class Plays:
     def _boot(self, params: Params) -> None:
         if self._host.software is None:
             self._host.boot(connect=bool(params.get("connect", True)))
-            self._host.listen_again()
+            self._host.door.listen_again()
 
     def _revoke(self, params: Params) -> None:
         """The key counts no more. Sockets that are open go on speaking unless they are `told`."""
         self._host.revoked = True
         software = self._host.running
         software.sessions.clear()
-        for socket in software.push if params.get("told") else ():
+        for socket in software.voice.sockets if params.get("told") else ():
             socket.deauthorise("stale")
 
     def _restore(self, _: Params) -> None:
@@ -153,10 +153,10 @@ class Plays:
         if self._host.running.busy:
             raise PrinterBusyError
         stored = self._stored(params)
-        self._host.launcher.begin(stored, str(params.get("user", PERSON)), foreign=True)
+        self._host.running.launcher.begin(stored, str(params.get("user", PERSON)), foreign=True)
 
     def _select(self, params: Params) -> None:
-        self._host.launcher.selected(self._stored(params), PERSON)
+        self._host.running.launcher.selected(self._stored(params), PERSON)
 
     def _put_file(self, params: Params) -> None:
         incoming = self._host.shelf.incoming()
@@ -173,10 +173,6 @@ class Plays:
     def _skew(self, params: Params) -> None:
         self._host.skew = float(params["seconds"])
 
-    def _cut(self) -> None:
-        for connection in list(self._host.connections):
-            connection.reset()
-
     def _drip(self, params: Params) -> None:
         self._host.drip = Drip(self._host, float(params.get("interval_s", 1.0)))
 
@@ -189,7 +185,7 @@ class Plays:
 
         def pour() -> None:
             software = self._host.software
-            for socket in () if software is None else tuple(software.push):
+            for socket in () if software is None else tuple(software.voice.sockets):
                 for _ in range(burst):
                     self._host.push_out(socket, junk)
             self._flood = self._host.pulse.after(pause, pour)
@@ -202,18 +198,18 @@ class Plays:
         up, down = float(params.get("up_s", 10.0)), float(params.get("down_s", 5.0))
 
         def go_down() -> None:
-            self._host.deafen()
+            self._host.door.deafen()
             self._flap = self._host.pulse.after(down, go_up)
 
         def go_up() -> None:
-            self._host.listen_again()
+            self._host.door.listen_again()
             self._flap = self._host.pulse.after(up, go_down)
 
         self._flap = self._host.pulse.after(up, go_down)
 
     def _stop_flap(self, _: Params) -> None:
         self._stop("_flap")
-        self._host.listen_again()
+        self._host.door.listen_again()
 
     def _stop(self, which: str) -> None:
         timer: Timer | None = getattr(self, which)

@@ -33,12 +33,12 @@ class PushSocket(WebSocket):
 
     def opened(self) -> None:
         """Say hello, and nothing else yet."""
-        self.software.push.add(self)
+        self.software.voice.sockets.add(self)
         self.send(message("connected", self.software.views.connected()))
 
     def lost(self) -> None:
         """The client is gone."""
-        self.software.push.discard(self)
+        self.software.voice.sockets.discard(self)
 
     def received(self, text: str) -> None:
         """A message of the client: carried out when the host is awake."""
@@ -62,7 +62,7 @@ class PushSocket(WebSocket):
             return
         self.authorised = True
         name = token.partition(":")[0]
-        self.software.emit("ClientAuthed", {"username": name, "remoteAddress": "127.0.0.1"})
+        self.software.voice.emit("ClientAuthed", {"username": name, "remoteAddress": "127.0.0.1"})
         self._greet()
         self.send(message("timelapse", None))
 

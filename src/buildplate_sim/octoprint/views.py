@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildplate_sim.octoprint.states import TEXT, State, flags
+from buildplate_sim.octoprint.states import BUSY, TEXT, State, flags
 
 if TYPE_CHECKING:
     from buildplate_sim.octoprint.software import OctoPrint
@@ -47,13 +47,13 @@ class Views:
         return {
             "text": self.state_text(),
             "flags": flags(software.state),
-            "error": software.error,
+            "error": software.line.error,
         }
 
     def state_text(self) -> str:
         """The state in words, as `/api/job` says it."""
         software = self._software
-        if software.state is State.OFFLINE and software.error:
+        if software.state is State.OFFLINE and software.line.error:
             return "Offline after error"
         return TEXT[software.state]
 
@@ -87,7 +87,7 @@ class Views:
 
     def temperature_sample(self) -> dict[str, Any]:
         """One point of the temperature history."""
-        sample: dict[str, Any] = {"time": int(self._software.time())}
+        sample: dict[str, Any] = {"time": int(self._software.host.time())}
         for name, (actual, target) in self._software.machine.temperatures().items():
             sample[name] = {"actual": actual, "target": target}
         sample["chamber"] = {"actual": None, "target": None}
@@ -109,14 +109,16 @@ class Views:
     def job(self) -> dict[str, Any]:
         """The selected file and what is known of it."""
         software = self._software
-        stored = software.selected
+        stored = software.job.selected
         if stored is None:
-            shown = () if software.never_selected else ("display",)
+            shown = () if software.job.never_selected else ("display",)
             names = ("date", "name", "origin", "path", "size", *shown)
             return {
                 "estimatedPrintTime": None,
-                **({} if software.never_selected else {"averagePrintTime": None}),
-                "filament": {"length": None, "volume": None} if software.never_selected else None,
+                **({} if software.job.never_selected else {"averagePrintTime": None}),
+                "filament": {"length": None, "volume": None}
+                if software.job.never_selected
+                else None,
                 "file": dict.fromkeys(names),
                 "lastPrintTime": None,
                 "user": None,
@@ -126,7 +128,7 @@ class Views:
             "estimatedPrintTime": None,
             "filament": None,
             "file": {
-                "date": int(stored.date + software.skew),
+                "date": int(stored.date + software.host.skew),
                 "display": stored.display,
                 "name": stored.name,
                 "origin": "local",
@@ -134,22 +136,22 @@ class Views:
                 "size": stored.size,
             },
             "lastPrintTime": stored.last_s,
-            "user": software.selected_by,
+            "user": software.job.selected_by,
         }
 
     def progress(self) -> dict[str, Any]:
         """How far the print is; kept at 100 % after a success, forgotten after a cancel."""
         software = self._software
-        if software.finished is not None and software.selected is not None:
+        if software.job.finished is not None and software.job.selected is not None:
             return {
                 "completion": 100.0,
-                "filepos": software.selected.size,
-                "printTime": int(software.finished),
+                "filepos": software.job.selected.size,
+                "printTime": int(software.job.finished),
                 "printTimeLeft": 0,
                 "printTimeLeftOrigin": None,
             }
         run = software.machine.run
-        if run is None or not software.shows_progress:
+        if run is None or not software.job.shows_progress:
             return dict(_NOTHING_DONE)
         mark = software.machine.position(run)
         left = max(0.0, run.timeline.length - mark.at)
@@ -164,14 +166,21 @@ class Views:
     def job_answer(self) -> dict[str, Any]:
         """`GET /api/job`."""
         answer = {"job": self.job(), "progress": self.progress(), "state": self.state_text()}
-        if self._software.error:
-            answer["error"] = self._software.error
+        if self._software.line.error:
+            answer["error"] = self._software.line.error
         return answer
+
+    def busy_files(self) -> list[dict[str, str]]:
+        """Files that are in use."""
+        software = self._software
+        if software.state not in BUSY or software.job.selected is None:
+            return []
+        return [{"origin": "local", "path": software.job.selected.path}]
 
     def _levels(self) -> dict[str, Any]:
         software = self._software
         run = software.machine.run
-        shown = run is not None and software.shows_progress
+        shown = run is not None and software.job.shows_progress
         return {
             "state": self.state(),
             "job": self.job(),
@@ -179,10 +188,10 @@ class Views:
             "progress": self.progress(),
             "offsets": {},
             "resends": {"count": 0, "transmitted": 0, "ratio": 0},
-            "serverTime": software.time(),
+            "serverTime": software.host.time(),
             "temps": [self.temperature_sample()] if software.operational else [],
-            "busyFiles": software.busy_files(),
-            "markings": software.markings,
+            "busyFiles": self.busy_files(),
+            "markings": software.voice.markings,
         }
 
     def current(self, *, logs: bool) -> dict[str, Any]:
