@@ -42,7 +42,8 @@ def gcode(seconds: float, *, pad_bytes: int = 0) -> bytes:
         b"G1 X%d Y20 E%d F3000\n" % (120 if index % 2 else 20, index) for index in range(passes)
     )
     line = b"; " + b"x" * 8000 + b"\n"
-    return b"G28\nG1 Z0.3 F600\n" + moves + line * (pad_bytes // len(line))
+    head = b"; estimated printing time (normal mode) = %ds\nG28\nG1 Z0.3 F600\n" % round(seconds)
+    return head + moves + line * (pad_bytes // len(line))
 
 
 async def once(content: bytes) -> AsyncIterator[bytes]:

@@ -77,10 +77,13 @@ class Planner:
         queue, waiting = await self.queue()
         stored = {print_.id: print_ for print_ in waiting.prints}
         decided = plan(queue, printers, self._clock.now(), self.policy)
-        async with asyncio.TaskGroup() as tasks:
-            for seat in decided.assignments:
-                claim = self._claim(stored[seat.print_id], seat.printer_id, fleet, steward)
-                tasks.create_task(claim)
+        claims = [
+            self._claim(stored[seat.print_id], seat.printer_id, fleet, steward)
+            for seat in decided.assignments
+        ]
+        for outcome in await asyncio.gather(*claims, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
         return self._next_round(queue)
 
     async def _claim(
