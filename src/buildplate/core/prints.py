@@ -258,7 +258,9 @@ def _starting(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     if deeds.start is Start.UNDERWAY or seen.link in UNDECIDED:
         return Decision(Wait(), deeds)
     if not seen.online:
-        return Decision(Move(Event.GAP, "the printer was lost from sight before its start was seen"), deeds)
+        return Decision(
+            Move(Event.GAP, "the printer was lost from sight before its start was seen"), deeds
+        )
     if not seen.read_since(deeds.start_at):
         return Decision(Wait(deeds.start_at), deeds)
     return _unseen_start(wants, seen, deeds, now)
