@@ -178,7 +178,11 @@ class _Build:
     def _file_room(self, blobs: LocalBlobStore) -> tuple[FileService, AnalysisWorker]:
         rows = SqlFiles(self._storage)
         analyser = LocalAnalyser(blobs)
-        worker = AnalysisWorker(rows, analyser)
+
+        def tell() -> None:
+            self._planner.wake()
+
+        worker = AnalysisWorker(rows, analyser, tell)
 
         def wake() -> None:
             worker.wake()

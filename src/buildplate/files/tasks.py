@@ -9,6 +9,8 @@ from buildplate.files.errors import AnalysisFailed, ContentMissing
 from buildplate.files.model import FileState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buildplate.files.model import Analysis, PrintFile
     from buildplate.files.ports import Analyser, FileRepository
 
@@ -19,11 +21,20 @@ class AnalysisWorker:
     """Analyses every file in state `analysing`, one after the other, oldest first.
 
     What is to do stands in the rows, so a restart loses nothing; `wake` only saves the waiting.
+    `tell` is called once the outcome for a file stands in its row.
     """
 
-    def __init__(self, files: FileRepository, analyser: Analyser, *, poll_s: float = 60.0) -> None:
+    def __init__(
+        self,
+        files: FileRepository,
+        analyser: Analyser,
+        tell: Callable[[], None],
+        *,
+        poll_s: float = 60.0,
+    ) -> None:
         self._files = files
         self._analyser = analyser
+        self._tell = tell
         self._poll_s = poll_s
         self._wanted = asyncio.Event()
 
@@ -50,6 +61,7 @@ class AnalysisWorker:
             analysis = await self._outcome(file)
             state = FileState.UNREADABLE if analysis is None else FileState.READY
             await self._files.mark_analysis(file.id, state, analysis)
+            self._tell()
         return len(files)
 
     async def _outcome(self, file: PrintFile) -> Analysis | None:

@@ -101,7 +101,7 @@ async def test_everything_that_waits_is_analysed_and_failures_are_marked() -> No
         for n in range(1, 26)
     ]
     analyser = StubbornAnalyser({files[3].sha256})
-    await _work_until_done(AnalysisWorker(world.files, analyser), world)
+    await _work_until_done(AnalysisWorker(world.files, analyser, _nobody), world)
     states = [(await world.service.get(file.id)).state for file in files]
     assert states[3] is FileState.UNREADABLE
     assert set(states[:3] + states[4:]) == {FileState.READY}
@@ -110,7 +110,7 @@ async def test_everything_that_waits_is_analysed_and_failures_are_marked() -> No
 
 async def test_the_worker_wakes_for_a_file_that_comes_later() -> None:
     world = World(config=LATER)
-    worker = AnalysisWorker(world.files, StreamAnalyser(world.store), poll_s=60)
+    worker = AnalysisWorker(world.files, StreamAnalyser(world.store), _nobody, poll_s=60)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         running = group.create_task(worker.run())
         await asyncio.sleep(0.01)
@@ -124,10 +124,20 @@ async def test_the_worker_wakes_for_a_file_that_comes_later() -> None:
     assert found.layers == 5
 
 
+async def test_whoever_waits_for_a_file_is_told_when_its_outcome_is_stored() -> None:
+    world = World(config=LATER)
+    file = (await world.service.receive(arriving(square_tower()), "x")).file
+    told: list[int] = []
+    worker = AnalysisWorker(world.files, StreamAnalyser(world.store), lambda: told.append(1))
+    await worker.work_once()
+    assert told == [1]
+    assert (await world.service.get(file.id)).state is FileState.READY
+
+
 async def test_a_file_deleted_during_its_analysis_stays_deleted() -> None:
     world = World(config=LATER)
     file = (await world.service.receive(arriving(square_tower()), "x")).file
-    worker = AnalysisWorker(world.files, _DeletingAnalyser(world, file.id))
+    worker = AnalysisWorker(world.files, _DeletingAnalyser(world, file.id), _nobody)
     assert await worker.work_once() == 1
     assert (await world.service.list_page()).items == ()
 
@@ -136,6 +146,10 @@ async def test_a_small_file_that_cannot_be_analysed_is_stored_all_the_same() -> 
     world = World(store=InMemoryBlobStore(), analyser=StubbornAnalyser({_sha_of_tower()}))
     stored = await world.service.receive(arriving(square_tower()), "x")
     assert stored.file.state is FileState.UNREADABLE
+
+
+def _nobody() -> None:
+    """Nobody waits."""
 
 
 class _DeletingAnalyser:
