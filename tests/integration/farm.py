@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
+import re
 import secrets
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import aiohttp
 
 from buildplate.app.clock import SystemClock
 from buildplate.app.composition import Farm, Outside, open_farm
@@ -98,7 +106,7 @@ def part(seconds: float, padding: int = 0) -> bytes:
     lines += [
         f"G1 X{50 + 100 * (n % 2)} Y50 E{n / 10:.1f} F6000" for n in range(round(seconds * 20))
     ]
-    return ("\n".join(lines) + "\n").encode() + b"; padding\n" * (padding // 10)
+    return ("\n".join(lines) + "\n").encode() + (b"; " + b"." * 997 + b"\n") * (padding // 1000)
 
 
 async def pieces(content: bytes, size: int = 1 << 16) -> AsyncIterator[bytes]:
@@ -122,3 +130,104 @@ async def running_farm(folder: Path) -> AsyncIterator[RunningFarm]:
     outside = Outside(SystemClock(), steps)
     async with open_farm(settings, installed_drivers(), outside) as farm:
         yield RunningFarm(farm, steps)
+
+
+# --- as the server -------------------------------------------------------------------------------
+
+
+@dataclass
+class Server:
+    """A farm in a process of its own, reached over HTTP as everybody else does."""
+
+    url: str
+    http: aiohttp.ClientSession
+
+    async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """One request that must succeed; the JSON of its answer, None where it has none."""
+        url = f"{self.url}/api/v1{path}"
+        async with self.http.request(method, url, json=body, **more) as answer:
+            assert answer.ok, f"{method} {path}: {answer.status} {await answer.text()}"
+            return await answer.json() if answer.status != 204 else None
+
+    async def add(self, host: OctoPrintHost, name: str) -> str:
+        """Add the host's printer, wait until it is seen, and say that its bed is clear."""
+        body = {
+            "name": name,
+            "driver": "octoprint",
+            "connection": host.connection,
+            "model": {"build_volume": {"x": 200, "y": 200, "z": 200}, "nozzles_mm": [0.4]},
+        }
+        printer_id = str((await self.ask("POST", "/printers", body))["id"])
+        async with asyncio.timeout(60):
+            while (await self.ask("GET", f"/printers/{printer_id}"))["link"] != "online":
+                await asyncio.sleep(0.1)
+        await self.clear(printer_id)
+        return printer_id
+
+    async def clear(self, printer_id: str) -> None:
+        """A person clears the bed they see."""
+        seen = {"bed_version": (await self.ask("GET", f"/printers/{printer_id}"))["bed_version"]}
+        await self.ask("POST", f"/printers/{printer_id}/clear-bed", seen)
+
+    async def upload(self, content: bytes, name: str) -> dict[str, Any]:
+        """Upload a print file as a form, as people do."""
+        form = aiohttp.FormData()
+        form.add_field("file", io.BytesIO(content), filename=name)
+        url = f"{self.url}/api/v1/files"
+        async with self.http.post(url, data=form) as answer:
+            assert answer.status == 201, await answer.text()
+            stored: dict[str, Any] = await answer.json()
+            return stored
+
+    async def prints(self, job_id: str) -> list[dict[str, Any]]:
+        """The job's prints, the first copy first."""
+        items: list[dict[str, Any]] = (await self.ask("GET", f"/prints?job={job_id}"))["items"]
+        return sorted(items, key=lambda item: int(item["number"]))
+
+
+@asynccontextmanager
+async def server(folder: Path) -> AsyncIterator[Server]:
+    """`buildplate serve` on the data in this folder; ended in good order after the block."""
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("buildplate")), "serve", "--port", "0",
+        "--data-dir", str(folder),
+        cwd=folder.parent, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "HOST": "127.0.0.1"},
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            said = await _greeting(process.stdout)
+            tasks.create_task(_read_away(process.stdout))
+            key = re.search(r"BUILDPLATE_API_KEY=(\S+)", said)
+            url = re.search(r"runs at (\S+)", said)
+            assert key is not None
+            assert url is not None
+            headers = {"Authorization": f"Bearer {key[1]}"}
+            limit = aiohttp.ClientTimeout(total=60)
+            async with aiohttp.ClientSession(headers=headers, timeout=limit) as http:
+                yield Server(url[1], http)
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(30):
+                await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _greeting(output: asyncio.StreamReader) -> str:
+    """What the first start says, up to the key."""
+    said = ""
+    async with asyncio.timeout(90):
+        while "BUILDPLATE_API_KEY=" not in said:
+            line = (await output.readline()).decode()
+            assert line, f"the server ended: {said}"
+            said += line
+    return said
+
+
+async def _read_away(output: asyncio.StreamReader) -> None:
+    """Keep the server's log from filling its pipe."""
+    while await output.read(1 << 16):
+        pass

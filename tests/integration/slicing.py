@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import struct
 from pathlib import Path
 
 import pytest
@@ -37,25 +36,24 @@ def need_slicer() -> None:
         pytest.skip("prusa-slicer is not installed: on Debian, apt install prusa-slicer")
 
 
-def cuboid(x: float, y: float, z: float) -> bytes:
-    """A block of these sizes (mm) as binary STL."""
+def cuboid(x: float, y: float, z: float) -> str:
+    """A block of these sizes (mm) as STL, its text form: the slicer guesses at binary ones."""
     corners = [(i & 1, i >> 1 & 1, i >> 2 & 1) for i in range(8)]
     points = [(a * x, b * y, c * z) for a, b, c in corners]
     sides = [(0, 2, 3, 1), (4, 5, 7, 6), (0, 1, 5, 4), (2, 6, 7, 3), (0, 4, 6, 2), (1, 3, 7, 5)]
     facets = [half for a, b, c, d in sides for half in ((a, b, c), (a, c, d))]
-    body = b"".join(
-        struct.pack("<3f", 0, 0, 0)
-        + b"".join(struct.pack("<3f", *points[n]) for n in facet)
-        + b"\0\0"
-        for facet in facets
-    )
-    return bytes(80) + struct.pack("<I", len(facets)) + body
+    lines = ["solid block"]
+    for facet in facets:
+        lines += ["facet normal 0 0 0", "outer loop"]
+        lines += ["vertex {} {} {}".format(*points[corner]) for corner in facet]
+        lines += ["endloop", "endfacet"]
+    return "\n".join([*lines, "endsolid block", ""])
 
 
 async def slice_cuboid(folder: Path, x: float, y: float, z: float) -> Path:
     """A G-code file of such a block, made by the real slicer."""
     model, result = folder / "block.stl", folder / "block.gcode"
-    model.write_bytes(cuboid(x, y, z))
+    model.write_text(cuboid(x, y, z))
     options = [f"--{name}={value}" for name, value in PROFILE.items()]
     process = await asyncio.create_subprocess_exec(
         SLICER, "--export-gcode", *options, "--output", str(result), str(model),
