@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -13,12 +14,37 @@ import aiohttp
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from buildplate_sim.launch import AdminClient, Simulator
+
 WITHIN_S = 15.0
 
 PART = b"G28\n" + b"".join(b"G1 X%d Y10 E%d F3000\n" % (i % 2 * 100, i) for i in range(20))
 """4 s of homing and 38.2 s of motion."""
 
 Answer = tuple[int, Any]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Some printers of a farm that several tests share, for one test alone."""
+
+    simulator: Simulator
+    printers: list[dict[str, Any]]
+
+    @property
+    def admin(self) -> AdminClient:
+        return self.simulator.admin
+
+
+class Hall:
+    """A farm that several tests share; each printer is used by one test only."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._left = iter(simulator.printers)
+
+    def seat(self, count: int = 1) -> Seat:
+        return Seat(self._simulator, [next(self._left) for _ in range(count)])
 
 
 class Client:

@@ -9,46 +9,55 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from buildplate_sim.launch import Simulator, octoprints
-from tests.integration.simulator_client import PART, Client, client, listening
+from tests.integration.simulator_client import PART, Client, Hall, Seat, client, listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 PRINT = {"command": "select", "print": True}
 START = "/api/files/local/part.gcode"
 
 
-@pytest.fixture
-async def farm(tmp_path: Path) -> AsyncIterator[Simulator]:
-    async with octoprints(tmp_path, count=2, time_factor=60, seed=5, proxy=True) as simulator:
-        yield simulator
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hall(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hall]:
+    folder = tmp_path_factory.mktemp("proxy")
+    async with octoprints(folder, count=50, time_factor=60, seed=5, proxy=True) as simulator:
+        yield Hall(simulator)
 
 
 @pytest.fixture
-def name(farm: Simulator) -> str:
+def farm(hall: Hall) -> Seat:
+    return hall.seat(2)
+
+
+@pytest.fixture
+def name(farm: Seat) -> str:
     return str(farm.printers[0]["name"])
 
 
-@pytest.fixture
-async def octo(farm: Simulator) -> AsyncIterator[Client]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def octo(farm: Seat) -> AsyncIterator[Client]:
     printer = farm.printers[0]
     async with listening(printer, url=printer["proxy_url"]) as listener:
         await listener.upload("part.gcode")
         yield listener
 
 
-async def outcomes(farm: Simulator, name: str) -> list[str]:
+async def outcomes(farm: Seat, name: str) -> list[str]:
     return [entry["outcome"] for entry in await farm.admin.log(name, "end")]
 
 
-async def starts(farm: Simulator, name: str) -> int:
+async def starts(farm: Seat, name: str) -> int:
     return len(await farm.admin.log(name, "start"))
 
 
-async def commands(farm: Simulator, name: str, command: str) -> list[int]:
+async def commands(farm: Seat, name: str, command: str) -> list[int]:
     entries = await farm.admin.log(name, "command")
     return [entry["status"] for entry in entries if entry["command"] == command]
 
@@ -58,7 +67,7 @@ async def gives_up(octo: Client, path: str, body: Any, after_s: float = 0.2) -> 
         await octo.post(path, body, timeout=aiohttp.ClientTimeout(after_s))
 
 
-async def test_without_faults_everything_passes(farm: Simulator, octo: Client) -> None:
+async def test_without_faults_everything_passes(farm: Seat, octo: Client) -> None:
     big = b"G1 X1 F3000 ; padding padding\n" * 200_000
     status, body = await octo.upload("big.gcode", big)
     assert status == 201
@@ -72,9 +81,9 @@ async def test_without_faults_everything_passes(farm: Simulator, octo: Client) -
 
 
 async def test_a_held_start_is_delivered_although_its_client_is_gone(
-    farm: Simulator, name: str, octo: Client
+    farm: Seat, name: str, octo: Client
 ) -> None:
-    await farm.admin.proxy_rule(name, "request", "hold", command="print", params={"seconds": 40})
+    await farm.admin.proxy_rule(name, "request", "hold", command="print", params={"seconds": 90})
     printer = farm.printers[0]
     async with client(printer, url=printer["proxy_url"]) as other:
         await gives_up(other, START, PRINT)
@@ -83,12 +92,10 @@ async def test_a_held_start_is_delivered_although_its_client_is_gone(
     assert await outcomes(farm, name) == ["completed"]
 
 
-async def test_a_held_upload_is_stored_although_its_client_is_gone(
-    farm: Simulator, name: str
-) -> None:
+async def test_a_held_upload_is_stored_although_its_client_is_gone(farm: Seat, name: str) -> None:
     printer = farm.printers[0]
     await farm.admin.proxy_rule(
-        name, "request", "hold", path="/api/files/local", params={"seconds": 40}
+        name, "request", "hold", path="/api/files/local", params={"seconds": 90}
     )
     async with client(printer, url=printer["proxy_url"]) as other:
         with pytest.raises(TimeoutError):
@@ -100,7 +107,7 @@ async def test_a_held_upload_is_stored_although_its_client_is_gone(
                 await asyncio.sleep(0.05)
 
 
-async def test_half_an_upload_is_never_delivered(farm: Simulator, name: str) -> None:
+async def test_half_an_upload_is_never_delivered(farm: Seat, name: str) -> None:
     printer = farm.printers[0]
     host, port = printer["proxy_url"].removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
@@ -117,7 +124,7 @@ async def test_half_an_upload_is_never_delivered(farm: Simulator, name: str) -> 
     assert (await farm.admin.printer(name))["files"] == []
 
 
-async def test_a_lost_request_never_arrives(farm: Simulator, name: str, octo: Client) -> None:
+async def test_a_lost_request_never_arrives(farm: Seat, name: str, octo: Client) -> None:
     await farm.admin.proxy_rule(name, "request", "lose", command="print")
     await gives_up(octo, START, PRINT, 0.5)
     assert await commands(farm, name, "print") == []
@@ -133,7 +140,7 @@ async def test_a_lost_request_never_arrives(farm: Simulator, name: str, octo: Cl
     ],
 )
 async def test_an_answer_can_be_spoilt_after_the_host_has_obeyed(
-    farm: Simulator, name: str, octo: Client, play: str, error: type[Exception]
+    farm: Seat, name: str, octo: Client, play: str, error: type[Exception]
 ) -> None:
     await farm.admin.proxy_rule(name, "answer", play, path="/api/login")
     with pytest.raises(error):
@@ -142,14 +149,14 @@ async def test_an_answer_can_be_spoilt_after_the_host_has_obeyed(
     assert [entry["path"] for entry in logins].count("/api/login") == 2
 
 
-async def test_an_answer_can_be_delayed(farm: Simulator, name: str, octo: Client) -> None:
+async def test_an_answer_can_be_delayed(farm: Seat, name: str, octo: Client) -> None:
     await farm.admin.proxy_rule(name, "answer", "delay", params={"seconds": 30})
     began = time.monotonic()
     assert (await octo.get("/api/version"))[0] == 200
     assert time.monotonic() - began > 0.4
 
 
-async def test_a_replayed_start_arrives_twice(farm: Simulator, name: str, octo: Client) -> None:
+async def test_a_replayed_start_arrives_twice(farm: Seat, name: str, octo: Client) -> None:
     await farm.admin.proxy_rule(name, "request", "replay", command="print", params={"seconds": 3})
     assert await octo.start("part.gcode") == 204
     await octo.until_event("PrintDone")
@@ -157,7 +164,7 @@ async def test_a_replayed_start_arrives_twice(farm: Simulator, name: str, octo: 
     assert await starts(farm, name) == 1
 
 
-async def test_a_late_replay_prints_again(farm: Simulator, name: str, octo: Client) -> None:
+async def test_a_late_replay_prints_again(farm: Seat, name: str, octo: Client) -> None:
     await farm.admin.proxy_rule(name, "request", "replay", command="print", params={"seconds": 60})
     assert await octo.start("part.gcode") == 204
     await octo.until(lambda: len(octo.events("PrintDone")) == 2)
@@ -165,8 +172,11 @@ async def test_a_late_replay_prints_again(farm: Simulator, name: str, octo: Clie
     assert len(await farm.admin.log(name, "collision")) == 1
 
 
-async def test_concurrent_uploads_can_be_mixed(farm: Simulator) -> None:
-    await farm.admin.proxy_rule("*", "request", "mix", method="POST", path="/api/files/local")
+async def test_concurrent_uploads_can_be_mixed(farm: Seat) -> None:
+    for printer in farm.printers:
+        await farm.admin.proxy_rule(
+            printer["name"], "request", "mix", path="/api/files/local", params={"seconds": 120}
+        )
     contents = [PART, PART.replace(b"X100", b"X055")]
     one, two = farm.printers
     async with client(one, url=one["proxy_url"]) as a, client(two, url=two["proxy_url"]) as b:
@@ -181,13 +191,13 @@ async def test_concurrent_uploads_can_be_mixed(farm: Simulator) -> None:
     assert stored == [contents[1], contents[0]]
 
 
-async def test_a_lonely_upload_is_not_mixed(farm: Simulator, octo: Client, name: str) -> None:
+async def test_a_lonely_upload_is_not_mixed(farm: Seat, octo: Client, name: str) -> None:
     await farm.admin.proxy_rule(name, "request", "mix", path="/api/files/local")
     assert (await octo.upload("alone.gcode"))[0] == 201
     assert (await octo.get("/downloads/files/local/alone.gcode"))[1] == PART
 
 
-async def test_sockets_can_be_held_and_cut(farm: Simulator, name: str, octo: Client) -> None:
+async def test_sockets_can_be_held_and_cut(farm: Seat, name: str, octo: Client) -> None:
     await farm.admin.proxy_do(name, "hold-sockets", seconds=40)
     assert await octo.start("part.gcode") == 204
     await asyncio.sleep(0.3)
@@ -199,7 +209,7 @@ async def test_sockets_can_be_held_and_cut(farm: Simulator, name: str, octo: Cli
     assert (await octo.get("/api/version"))[0] == 200
 
 
-async def test_a_request_can_restart_the_host(farm: Simulator, name: str, octo: Client) -> None:
+async def test_a_request_can_restart_the_host(farm: Seat, name: str, octo: Client) -> None:
     await farm.admin.proxy_rule(name, "request", "kill-host", command="print")
     with pytest.raises(aiohttp.ClientError):
         await octo.start("part.gcode")
@@ -216,7 +226,7 @@ async def test_a_request_can_restart_the_host(farm: Simulator, name: str, octo: 
 
 
 async def test_a_dead_host_resets_the_clients_connection(
-    farm: Simulator, name: str, octo: Client
+    farm: Seat, name: str, octo: Client
 ) -> None:
     await farm.admin.do(name, "kill")
     await octo.until(lambda: octo.gap)
@@ -225,7 +235,7 @@ async def test_a_dead_host_resets_the_clients_connection(
 
 
 async def test_a_proxy_process_of_its_own_stands_before_any_host(
-    farm: Simulator, tmp_path: Path
+    farm: Seat, tmp_path: Path
 ) -> None:
     upstream = farm.printers[0]["url"].removeprefix("http://")
     proxy = await Simulator.start(

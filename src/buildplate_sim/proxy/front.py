@@ -25,6 +25,9 @@ FAULTS = {
     "answer": frozenset({"drop", "never", "delay", "truncate"}),
     "socket": frozenset({"cut", "hold"}),
 }
+DEFAULT_S = {"hold": 30.0, "mix": 10.0, "replay": 0.5}
+"""Simulated seconds of a fate whose rule does not say."""
+
 SEEN_LIMIT = 10_000
 
 
@@ -282,7 +285,7 @@ class Front:
         exchange.deliver(request.body, fresh=fresh)
 
     def _play(self, rule: Rule, connection: Connection, request: Request, command: str) -> None:
-        seconds = self.rules.draw(rule, "seconds", 30.0 if rule.play == "hold" else 0.5)
+        seconds = self.rules.draw(rule, "seconds", DEFAULT_S.get(rule.play, 0.0))
         if rule.play == "hold":
             self.pulse.after(seconds, lambda: self._send(connection, request, command, fresh=True))
         elif rule.play == "cut":
