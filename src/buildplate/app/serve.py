@@ -16,7 +16,8 @@ import uvicorn
 import uvloop
 
 from buildplate.api import create_app
-from buildplate.api.rooms import Rooms
+from buildplate.api.rooms import Limits, Rooms
+from buildplate.app.body_protocol import LargeBodyProtocol
 from buildplate.app.composition import Farm, Outside, open_farm
 from buildplate.app.demo import running_demo
 from buildplate.app.drivers import installed_drivers
@@ -108,7 +109,7 @@ def _server(farm: Farm, settings: Settings) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         loop="none",
-        http="httptools",
+        http=LargeBodyProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -131,7 +132,8 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
         keys=farm.keys,
         storage=farm.storage,
         clock=farm.clock,
-        max_file_bytes=settings.max_file_bytes,
+        limits=Limits(file=settings.max_file_bytes),
+        file_deleted=farm.joined_files.forget,
     )
 
 
