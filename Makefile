@@ -63,7 +63,7 @@ develop: $(DEV) $(HOST) ## also install what tests and checks need, a real OctoP
 
 .PHONY: run stop
 run: $(BASE) ## start a demo farm of six virtual printers; its data is in ./var
-	@exec $(BIN)/buildplate serve --demo 6 --port $(PORT) --data-dir $(DATA)
+	@LOG_LEVEL=$${LOG_LEVEL:-warning} exec $(BIN)/buildplate serve --demo 6 --port $(PORT) --data-dir $(DATA)
 
 stop: ## stop the server that `make run` started
 	@scripts/stop $(DATA)/buildplate.pid
