@@ -205,9 +205,7 @@ class Control:
 
     async def do_keys(self) -> list[Answer]:
         found = await self._farm.keys.keys()
-        return [
-            {"id": key.id, "name": key.name, "revoked": bool(key.revoked_at)} for key in found
-        ]
+        return [{"id": key.id, "name": key.name, "revoked": bool(key.revoked_at)} for key in found]
 
     async def do_jump(self, seconds: float) -> None:
         self._clock.ahead += seconds

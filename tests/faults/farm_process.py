@@ -23,6 +23,7 @@ from buildplate.app.clock import SystemClock
 from buildplate.app.composition import Outside, open_farm
 from buildplate.app.drivers import installed_drivers
 from buildplate.app.settings import Settings
+from buildplate.dispatch import steward
 from buildplate.storage import StorageError
 from tests.faults.farm_control import Control
 
@@ -83,12 +84,26 @@ async def run_farm(order: dict[str, Any]) -> None:
             await control.stopped.wait()
 
 
+def trace_decisions() -> None:
+    """Write every decision but waiting into the farm's log, with what it was made on."""
+    decide = vars(steward)["next_action"]
+
+    def told(print_: Any, wants: Any, seen: Any, deeds: Any, now: float) -> Any:
+        decision = decide(print_, wants, seen, deeds, now)
+        os.write(2, f"{now:.3f} {print_} {seen}\n   -> {decision}\n".encode())
+        return decision
+
+    vars(steward)["next_action"] = told
+
+
 def farm_main(order: dict[str, Any]) -> NoReturn:
     """The forked process's whole life."""
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if os.environ.get("BUILDPLATE_TEST_TRACE"):
+        trace_decisions()
     try:
         asyncio.run(run_farm(order))
     except StorageError as error:

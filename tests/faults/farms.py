@@ -131,9 +131,8 @@ class Nursery:
     async def start(
         self, data_dir: Path, settings: dict[str, Any], kill: KillAt | None = None
     ) -> FarmProcess:
-        """Fork a farm; it may not be open yet."""
+        """Fork a farm on a folder that is there; it may not be open yet."""
         socket = f"buildplate-test-{uuid.uuid4().hex}"
-        data_dir.mkdir(parents=True, exist_ok=True)
         order: dict[str, Any] = {
             "socket": socket,
             "log": str(data_dir / "farm.log"),

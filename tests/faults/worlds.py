@@ -7,10 +7,13 @@ attention what the printer's own record says.
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
+import sqlite3
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from buildplate_sim.launch import AdminClient
 
 LOOK_S = 0.05
+DATABASE = "buildplate.db"
 BUSY = ("claimed", "transferring", "starting", "printing", "paused", "cancelling")
 Facts = dict[str, Any]
 
@@ -35,6 +39,16 @@ def part(name: str, seconds: float = 10.0) -> str:
 
 class FarmBroke(AssertionError):
     """The farm's process ended although nobody killed it."""
+
+    def __init__(self, status: int, log: str) -> None:
+        super().__init__(f"the farm ended with {status}:\n{log}")
+
+
+class NeverCame(AssertionError):
+    """What was waited for did not happen in time."""
+
+    def __init__(self, what: str, story: str) -> None:
+        super().__init__(f"never came to this: {what}\n{story}")
 
 
 @dataclass(slots=True)
@@ -56,7 +70,9 @@ class Setting:
     printers: Sequence[Facts]
     data_dir: Path
     factor: float
+    farm_factor: float | None = None
     settings: Facts = field(default_factory=dict)
+    template: Path | None = None
     helpful: bool = True
 
 
@@ -66,23 +82,30 @@ class World:
     def __init__(self, setting: Setting) -> None:
         self.admin = setting.admin
         self.printers = setting.printers
+        self.printer_factor = setting.factor
         self.deaths = 0
+        self.marked_deaths = 0
         self.attention: dict[str, Attention] = {}
-        self.states: set[tuple[str, str]] = set()
         self.helpful = setting.helpful
-        self.kill_points: list[KillAt] = []
+        self.kill_points: list[KillAt | None] = []
+        self.blinded: dict[str, str] = {}
+        self.forgotten: set[str] = set()
         self.life: FarmProcess | None = None
         self.orders: dict[str, Facts] = {}
         self._setting = setting
         self._open = asyncio.Event()
-        self._names: dict[str, str] = {}
+        self._began = time.time()
+        self._latest: Facts = {}
+        self._looked_at = 0.0
+        self._looked = asyncio.Condition()
 
     # --- the farm's lives ------------------------------------------------------------------------
 
     async def keep(self) -> None:
         """Start the farm, and start it again whenever it was killed."""
         setting = self._setting
-        base = {"time_factor": setting.factor, "host": "127.0.0.1", **setting.settings}
+        factor = setting.farm_factor or setting.factor
+        base = {"time_factor": factor, **setting.settings}
         while True:
             kill = self.kill_points.pop(0) if self.kill_points else None
             marker = setting.data_dir / "killed"
@@ -98,8 +121,17 @@ class World:
                 self._open.clear()
             status = await life.wait()
             if status != -signal.SIGKILL:
-                raise FarmBroke(f"status {status}: {self.log_tail()}")
+                raise FarmBroke(status, self.log_tail())
+            self._note_blinded()
             self.deaths += 1
+            self.marked_deaths += marker.exists()
+
+    def _note_blinded(self) -> None:
+        """Keep the prints whose start the killed farm alone could have told from none."""
+        database = self._setting.data_dir / DATABASE
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as rows:
+            found = rows.execute("SELECT id, path FROM prints WHERE state = 'starting'")
+            self.blinded.update(dict(found.fetchall()))
 
     def log_tail(self, size: int = 6000) -> str:
         """The end of what the farm wrote."""
@@ -143,7 +175,8 @@ class World:
 
     async def order(self, gcode: str, copies: int, *, name: str = "part", **more: Any) -> str:
         """A file and a job for it, kept over the farm's deaths; the job's id."""
-        file = await self.ask("file", name=f"{name}.gcode", gcode=gcode)
+        unique = f"; made for {self._setting.data_dir}\n"
+        file = await self.ask("file", name=f"{name}.gcode", gcode=unique + gcode)
         job = await self.ask("order", file=file["id"], copies=copies, key=name, **more)
         self.orders[job["id"]] = {"sha256": file["sha256"], "copies": copies, "file": file["id"]}
         return str(job["id"])
@@ -151,9 +184,6 @@ class World:
     async def state(self) -> Facts:
         """Everything, as the farm has it."""
         state: Facts = await self.ask("state")
-        self._names = {one["id"]: one["name"] for one in state["printers"]}
-        for print_ in state["prints"]:
-            self.states.add((print_["id"], print_["state"]))
         return state
 
     async def until(
@@ -162,13 +192,20 @@ class World:
         """Look until the condition holds; what it answered."""
         try:
             async with asyncio.timeout(within_s):
-                while True:
-                    found = condition(await self.state())
-                    if found:
-                        return found
-                    await asyncio.sleep(LOOK_S)
+                begun = time.monotonic()
+                while not (found := condition(await self._next_look(begun))):
+                    pass
+                return found
         except TimeoutError:
-            raise AssertionError(f"never came to this: {what}\n{await self.story()}") from None
+            raise NeverCame(what, await self.story()) from None
+
+    async def _next_look(self, since: float) -> Facts:
+        """What the people around the farm see when they look next, `since` or later."""
+        async with self._looked:
+            while True:
+                await self._looked.wait()
+                if self._looked_at >= since:
+                    return self._latest
 
     async def until_print(self, job: str, *states: str, within_s: float = 30.0) -> Facts:
         """The first print of the job that is in one of the states."""
@@ -207,8 +244,7 @@ class World:
         except TimeoutError:
             lines.append("  the farm does not answer")
         for printer in self.printers:
-            for entry in await self.admin.log(printer["name"]):
-                lines.append(f"  {printer['name']} {entry}")
+            lines += [f"  {printer['name']} {entry}" for entry in await self.log(printer["name"])]
         return "\n".join([*lines[-150:], "--- its log", self.log_tail()])
 
     # --- the people ------------------------------------------------------------------------------
@@ -216,10 +252,14 @@ class World:
     async def help(self) -> None:
         """Clear beds and answer for prints, as long as this runs."""
         while True:
+            begun = time.monotonic()
+            state = await self.state()
             if self.helpful:
-                state = await self.state()
                 for printer in state["printers"]:
                     await self._care_for(printer, state["prints"])
+            async with self._looked:
+                self._latest, self._looked_at = state, begun
+                self._looked.notify_all()
             await asyncio.sleep(LOOK_S)
 
     async def _care_for(self, printer: Facts, prints: Sequence[Facts]) -> None:
@@ -262,7 +302,7 @@ class World:
     async def truth_of(self, printer: str, path: str) -> str:
         """What the printer's own record says of a file."""
         outcome = "not_started"
-        for entry in await self.admin.log(printer):
+        for entry in await self.log(printer):
             if entry.get("path") != path:
                 continue
             if entry["event"] == "start":
@@ -271,13 +311,32 @@ class World:
                 outcome = "completed" if entry["outcome"] == "completed" else "failed"
         return outcome
 
+    async def log(self, printer: str) -> list[Facts]:
+        """What the printer itself has recorded in this world's time."""
+        entries = await self.admin.log(printer)
+        return [entry for entry in entries if entry["t"] >= self._began]
+
+    async def needing_people(self) -> set[str]:
+        """The prints of which nobody but a person can tell what became of them.
+
+        A kill while a print was starting takes the proof away that it never ran; whether it ran is
+        then seen on the printer. `forgotten` are those whose host lost its memory.
+        """
+        started = {
+            entry["path"]
+            for printer in self.printers
+            for entry in await self.log(printer["name"])
+            if entry["event"] == "start"
+        }
+        return {one for one, path in self.blinded.items() if path not in started} | self.forgotten
+
     # --- counting --------------------------------------------------------------------------------
 
     async def count(self) -> Tally:
         """What the printers' records say happened."""
         tally = Tally()
         for printer in self.printers:
-            for entry in await self.admin.log(printer["name"]):
+            for entry in await self.log(printer["name"]):
                 tally.take(printer["name"], entry)
         return tally
 
@@ -322,8 +381,11 @@ def judge(world: World, tally: Tally, prints: Sequence[Facts]) -> list[str]:
 
 
 @asynccontextmanager
-async def world(setting: Setting, *kill_points: KillAt) -> AsyncIterator[World]:
+async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[World]:
     """A world that lives for as long as the block runs."""
+    setting.data_dir.mkdir(parents=True)
+    if setting.template is not None:
+        shutil.copy(setting.template, setting.data_dir / DATABASE)
     found = World(setting)
     found.kill_points = list(kill_points)
     async with asyncio.TaskGroup() as tasks:
@@ -339,4 +401,13 @@ async def world(setting: Setting, *kill_points: KillAt) -> AsyncIterator[World]:
                 await found.life.wait()
 
 
-Scenario = Callable[[World], Awaitable[None]]
+async def empty_database(nursery: Nursery, folder: Path) -> Path:
+    """A database with its schema and nothing in it, to begin worlds with."""
+    folder.mkdir()
+    life = await nursery.start(folder, {})
+    await life.connect()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(life.listen())
+        await life.ask("stop")
+        assert await life.wait() == 0
+    return folder / DATABASE

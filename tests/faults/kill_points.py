@@ -1,0 +1,125 @@
+"""Where the server is killed: every durable step and every physical one, taken from the code.
+
+A kill point names a step of the program and the day that reaches it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import buildplate.app.composition  # noqa: F401 (registers every script of the server)
+from buildplate.fleet.hands import PhysicalStep
+from buildplate.storage import SCRIPTS
+from tests.faults.farms import KillAt
+
+DAY_OF = {
+    "access.repository.add_first_key": "keys",
+    "access.repository.add_key": "keys",
+    "access.repository.revoke_key": "keys",
+    "dispatch.repository.cancel_job": "paperwork",
+    "dispatch.repository.cancel_print": "cancelled",
+    "dispatch.repository.confirm_print": "paperwork",
+    "dispatch.repository.create_job": "plain",
+    "dispatch.repository.edit_job": "paperwork",
+    "dispatch.repository.hold_job": "paperwork",
+    "dispatch.repository.place_before": "paperwork",
+    "dispatch.repository.resolve_print": "attention",
+    "dispatch.repository.retry_job": "dropped",
+    "dispatch.repository.stop_farm": "paperwork",
+    "dispatch.repository.unrank": "paperwork",
+    "dispatch.transitions.abandon_exit": "abandoned",
+    "dispatch.transitions.begin_exit": "plain",
+    "dispatch.transitions.claim": "plain",
+    "dispatch.transitions.drop_unstarted": "dropped",
+    "dispatch.transitions.end_print": "plain",
+    "dispatch.transitions.give_back": "given_back",
+    "dispatch.transitions.intend": "plain",
+    "dispatch.transitions.move": "plain",
+    "dispatch.transitions.name_upload": "plain",
+    "dispatch.transitions.step_exit": "plain",
+    "dispatch.transitions.store_path": "plain",
+    "files.repository.add_file": "plain",
+    "files.repository.delete_file": "paperwork",
+    "files.repository.rename_file": "paperwork",
+    "files.repository.store_analysis": "large",
+    "fleet.repository.add_printer": "plain",
+    "fleet.repository.ask_command": "paused",
+    "fleet.repository.clear_bed": "plain",
+    "fleet.repository.close_command": "cancelled",
+    "fleet.repository.edit_printer": "paperwork",
+    "fleet.repository.note_seen": "plain",
+    "fleet.repository.observe_bed": "foreign",
+    "fleet.repository.retire_printer": "paperwork",
+    "fleet.repository.store_order": "cancelled",
+    "fleet.repository.take_over": "taken_over",
+    "storage.outbox.publish_batch": "plain",
+}
+"""The day in which each script of the running server is killed: before and after its commit."""
+
+PHYSICAL_DAY_OF = {
+    PhysicalStep.UPLOAD: "plain",
+    PhysicalStep.FETCH: "plain",
+    PhysicalStep.START: "plain",
+    PhysicalStep.CANCEL: "cancelled",
+    PhysicalStep.PAUSE: "paused",
+    PhysicalStep.RESUME: "paused",
+    PhysicalStep.DELETE: "plain",
+    PhysicalStep.FILES: "plain",
+}
+"""The day in which each physical step is killed: before it is sent and after its answer."""
+
+NOT_REACHED = {
+    PhysicalStep.BARRIER: "only Klipper has a barrier, and its driver is not here yet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KillPoint:
+    """One kill: in which day, and where in it; `lives` is which of the farm's lives it ends."""
+
+    day: str
+    kill: KillAt
+    lives: int = 1
+
+    @property
+    def name(self) -> str:
+        """As tests are called."""
+        return f"{self.day}-{self.kill.step}-{self.kill.nth}"
+
+
+_FURTHER = [
+    ("plain", "committed:dispatch.transitions.intend", 2),
+    ("plain", "committed:dispatch.transitions.end_print", 2),
+    ("cancelled", "committed:dispatch.transitions.move", 2),
+    ("cancelled", "committed:dispatch.transitions.begin_exit", 1),
+    ("cancelled", "committed:dispatch.transitions.end_print", 1),
+    ("not_started", "committed:dispatch.transitions.begin_exit", 1),
+    ("not_started", "answered:delete", 1),
+    ("not_started", "committed:dispatch.transitions.end_print", 1),
+    ("attention", "committed:dispatch.transitions.move", 2),
+    ("attention", "committed:dispatch.transitions.begin_exit", 1),
+    ("attention", "answered:delete", 1),
+    ("paused", "committed:fleet.repository.store_order", 1),
+    ("paused", "committed:fleet.repository.store_order", 2),
+]
+"""The same steps on other ways through the table of states."""
+
+
+def kill_points() -> list[KillPoint]:
+    """All of them; KeyError for a step of the program for which there is no day."""
+    wanted = [
+        (DAY_OF[name], f"{moment}:{name}", 1)
+        for name in sorted(SCRIPTS)
+        for moment in ("before", "committed")
+    ]
+    wanted += [
+        (PHYSICAL_DAY_OF[step], f"{moment}:{step}", 1)
+        for step in PhysicalStep
+        if step not in NOT_REACHED
+        for moment in ("before", "answered")
+    ]
+    return [_point(*place) for place in dict.fromkeys([*wanted, *_FURTHER])]
+
+
+def _point(day: str, step: str, nth: int) -> KillPoint:
+    return KillPoint(day, KillAt(step, nth), 2 if day == "taken_over" else 1)

@@ -1,0 +1,229 @@
+"""Days on a small farm, each of which takes some of the program's steps, to be cut short anywhere.
+
+A day is a coroutine over a world with two printers. Every order in it may have to be given again
+after a kill, so each asks only for what is not there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from tests.faults.farms import Refused
+from tests.faults.worlds import BUSY, World, part
+
+Day = Callable[[World], Awaitable[None]]
+DAYS: dict[str, Day] = {}
+ENDLESS = 1e6
+SETTLE_S = 5.0
+SLOW = 2.5
+SLOW_DAYS = {"abandoned": SLOW}
+"""Days on which the farm has a time factor of its own."""
+UPLOADS: dict[str, Any] = {"method": "POST", "path": "/api/files/local"}
+
+
+def day(run: Day) -> Day:
+    """Note a day under its name."""
+    DAYS[run.__name__] = run
+    return run
+
+
+async def tried(world: World, do: str, *accepted: str, **order: Any) -> Any:
+    """Ask; a refusal that only says that it was done already is as good as a yes."""
+    with suppress_codes(*accepted):
+        return await world.ask(do, **order)
+
+
+class suppress_codes(suppress):  # noqa: N801 (reads like the `suppress` it is)
+    """Let refusals with these codes pass."""
+
+    def __init__(self, *codes: str) -> None:
+        super().__init__()
+        self._codes = codes
+
+    def __exit__(self, kind: object, error: object, trace: object) -> bool:
+        return isinstance(error, Refused) and error.code in self._codes
+
+
+@day
+async def plain(world: World) -> None:
+    """Two printers make three copies."""
+    await world.furnish()
+    await world.order(part("plain"), 3)
+    await world.until_finished()
+
+
+@day
+async def cancelled(world: World) -> None:
+    """A long print is cancelled on its printer."""
+    await world.furnish(world.printers[0]["name"])
+    job = await world.order(part("cancelled", ENDLESS), 1)
+    print_ = await world.until_print(job, "printing")
+    await cancel(world, job, print_["id"])
+
+
+async def cancel(world: World, job: str, print_id: str) -> None:
+    """Cancel a print and wait until it is; nothing more is expected of its job."""
+    world.orders[job]["cancelled"] = True
+    await tried(world, "cancel_print", "print_state", print_id=print_id)
+    await world.until_print(job, "cancelled")
+
+
+@day
+async def dropped(world: World) -> None:
+    """A print is cancelled while its file is on its way; the copy is wanted after all."""
+    name = world.printers[0]["name"]
+    await world.furnish(name)
+    await world.admin.proxy_rule(name, "request", "hold", params={"seconds": 60}, **UPLOADS)
+    job = await world.order(part("dropped"), 1)
+    print_ = await world.until_print(job, "transferring")
+    await tried(world, "cancel_print", "print_state", print_id=print_["id"])
+    await world.until_print(job, "cancelled")
+    await world.admin.clear_proxy_rules(name)
+    await tried(world, "retry_job", "job_ended", job=job)
+    await world.until_finished()
+
+
+@day
+async def paused(world: World) -> None:
+    """A print is paused, resumed and cancelled by a person."""
+    await world.furnish(world.printers[0]["name"])
+    job = await world.order(part("paused", ENDLESS), 1)
+    print_ = await world.until_print(job, "printing")
+    await asked(world, print_["id"], "pause", "paused")
+    await asked(world, print_["id"], "resume", "printing")
+    await cancel(world, job, print_["id"])
+
+
+async def asked(world: World, print_id: str, kind: str, state: str) -> None:
+    """Pause or resume; asked again where a kill has swallowed the order on its way out."""
+
+    def settled(now: Any) -> str | None:
+        (print_,) = (one for one in now["prints"] if one["id"] == print_id)
+        (printer,) = (one for one in now["printers"] if one["id"] == print_["printer"])
+        idle = printer["link"] == "online" and printer["unsettled"] is None
+        return str(print_["state"]) if idle or print_["state"] == state else None
+
+    while await world.until(settled, f"an end of the {kind}") != state:
+        await tried(world, "ask", "print_state", "command_refused", print_id=print_id, kind=kind)
+
+
+@day
+async def given_back(world: World) -> None:
+    """A printer does not take the file, so another one gets the print."""
+    first, second = (printer["name"] for printer in world.printers[:2])
+    await world.admin.proxy_rule(first, "request", "cut", times=3, **UPLOADS)
+    await world.furnish(first)
+    job = await world.order(part("given back"), 1)
+    await world.until_print(job, "transferring")
+    await world.furnish(second)
+    await world.until_finished()
+
+
+@day
+async def not_started(world: World) -> None:
+    """A host accepts a start and forgets it."""
+    await world.admin.rule(world.printers[0]["name"], "start", "lost")
+    await world.furnish(world.printers[0]["name"])
+    await world.order(part("not started"), 1)
+    await world.until_finished()
+
+
+@day
+async def abandoned(world: World) -> None:
+    """A host begins the print while the farm is already taking it for not started.
+
+    The farm runs slower than its printers here: the start comes in the middle of the first of the
+    exit's settle times, which begins one settle time after the start was accepted.
+    """
+    name = world.printers[0]["name"]
+    late = 1.5 * SETTLE_S * world.printer_factor / SLOW
+    await world.admin.rule(name, "start", "late", params={"seconds": late})
+    await world.furnish(name)
+    await world.order(part("abandoned", 30), 1)
+    await world.until_finished()
+
+
+@day
+async def attention(world: World) -> None:
+    """A host is killed in the middle of a print and remembers nothing: a person has to say."""
+    name = world.printers[0]["name"]
+    await world.admin.rule(name, "print", "kill", params={"down_s": 4})
+    await world.furnish(name)
+    job = await world.order(part("attention", 30), 1)
+    print_ = await world.until_print(job, "needs_attention", "failed")
+    world.forgotten.add(print_["id"])
+    await world.until_finished()
+
+
+@day
+async def foreign(world: World) -> None:
+    """Somebody prints at the touchscreen on a bed that was clear."""
+    name = world.printers[0]["name"]
+    (printer,) = await world.furnish(name)
+
+    def clear(state: Any) -> bool:
+        return any(p["id"] == printer and p["bed"] == "clear" for p in state["printers"])
+
+    await world.until(clear, "a clear bed")
+    await world.admin.do(name, "print", path="mine.gcode", gcode=part("foreign"))
+    await world.until(lambda state: not clear(state), "an occupied bed")
+    await world.order(part("after a foreign print"), 1)
+    await world.until_finished()
+
+
+@day
+async def paperwork(world: World) -> None:
+    """What people do with orders, printers and files, while one print is made."""
+    first, second = await world.furnish()
+    await world.ask("stop_farm", stopped=True)
+    job = await world.order(part("paperwork"), 1)
+    other = await world.order(part("other"), 1, name="other")
+    unwanted = await world.order(part("unwanted"), 1, name="unwanted")
+    await world.ask("hold", job=job, hold=True)
+    await world.ask("edit_job", job=job, copies=2)
+    world.orders[job]["copies"] = 2
+    await world.ask("reorder", job=other, before=job)
+    await world.ask("reorder", job=other, before=None)
+    print_ = await world.until_print(job, "queued")
+    await tried(world, "confirm", "print_state", print_id=print_["id"])
+    await world.ask("cancel_job", job=unwanted)
+    file = world.orders.pop(unwanted)["file"]
+    await tried(world, "rename_file", "file_not_found", file=file, name="useless.gcode")
+    await tried(world, "delete_file", "file_not_found", file=file)
+    await tried(world, "edit_printer", "version_mismatch", printer=second, location="the attic")
+    await tried(world, "retire", "printer_not_found", printer=second)
+    await world.ask("hold", job=job, hold=False)
+    await world.ask("stop_farm", stopped=False)
+    await world.until_finished(job, other)
+    assert first
+
+
+@day
+async def keys(world: World) -> None:
+    """Keys are made and revoked."""
+    await world.ask("first_key")
+    made = await world.ask("create_key", name="shop")
+    await tried(world, "revoke_key", "key_not_found", key=made)
+    found = {key["name"]: key["revoked"] for key in await world.ask("keys")}
+    assert found == {"first admin": False, "shop": True}, found
+
+
+@day
+async def large(world: World) -> None:
+    """A file so large that it is read after its upload."""
+    await world.furnish(world.printers[0]["name"])
+    await world.order(part("large") + "; padding padding padding\n" * 50_000, 1)
+    await world.until_finished()
+
+
+@day
+async def taken_over(world: World) -> None:
+    """The server is killed while a print runs, and the next one takes the printers over."""
+    await world.furnish()
+    job = await world.order(part("taken over", 60), 2)
+    await world.until_print(job, *BUSY)
+    if world.deaths == 0:
+        await world.kill()
+    await world.until_finished()
