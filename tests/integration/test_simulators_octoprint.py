@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildplate_sim.errors import NotReadyError
 from buildplate_sim.launch import Simulator, octoprints
 from tests.integration.simulator_client import PART, client, listening
 
@@ -263,3 +264,21 @@ async def test_a_start_is_on_the_record_before_anybody_hears_of_it(farm: Simulat
         assert len(await farm.admin.log(name, "start")) == 1
         await octo.until_event("PrintDone")
         assert (await farm.admin.log(name, "end"))[0]["outcome"] == "completed"
+
+
+async def test_a_simulator_ends_with_whoever_started_it_and_at_a_word(tmp_path: Path) -> None:
+    abandoned = await Simulator.start(["octoprints", f"--state-dir={tmp_path}"])
+    assert abandoned.process.stdin is not None
+    abandoned.process.stdin.close()
+    assert await asyncio.wait_for(abandoned.process.wait(), 10) == 0
+    await abandoned.stop()
+    told = await Simulator.start(["virtual", f"--state-dir={tmp_path / 'virtual'}"])
+    await told.stop()
+    assert told.process.returncode == 0
+
+
+async def test_a_simulator_that_cannot_listen_is_not_ready(farm: Simulator, tmp_path: Path) -> None:
+    host, port = farm.printers[0]["url"].removeprefix("http://").split(":")
+    taken = [f"--base-address={host}", f"--port={port}"]
+    with pytest.raises(NotReadyError):
+        await Simulator.start(["octoprints", f"--state-dir={tmp_path / 'other'}", *taken])
