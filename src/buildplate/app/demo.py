@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import entry_points
@@ -43,16 +43,18 @@ class StartDemo(Protocol):
         """Run the demo's printers for as long as the block runs."""
 
 
-@asynccontextmanager
-async def running_demo(farm: Farm, data_dir: Path, count: int) -> AsyncIterator[None]:
-    """Run the demo's printers beside the farm; printers and orders are added once."""
-    async with _start()(data_dir / "demo", count) as fleet:
-        for body in fleet.printers:
-            await _add(farm, body)
-        jobs, _ = await farm.jobs.jobs(1, None, {})
-        if not jobs:
-            await _order(farm, fleet.files)
-        yield
+def demo_fleet(data_dir: Path, count: int) -> AbstractAsyncContextManager[DemoFleet]:
+    """Run the demo's printers beside the farm; SettingsError where none are installed."""
+    return _start()(data_dir / "demo", count)
+
+
+async def furnish(farm: Farm, fleet: DemoFleet) -> None:
+    """Add the demo's printers and orders to a farm that does not have them yet."""
+    for body in fleet.printers:
+        await _add(farm, body)
+    jobs, _ = await farm.jobs.jobs(1, None, {})
+    if not jobs:
+        await _order(farm, fleet.files)
 
 
 def _start() -> StartDemo:

@@ -19,7 +19,7 @@ from buildplate.api import create_app
 from buildplate.api.rooms import Limits, Rooms
 from buildplate.app.body_protocol import LargeBodyProtocol
 from buildplate.app.composition import Farm, Outside, open_farm
-from buildplate.app.demo import running_demo
+from buildplate.app.demo import DemoFleet, demo_fleet, furnish
 from buildplate.app.drivers import installed_drivers
 from buildplate.app.logs import set_up_logs
 from buildplate.app.settings import Settings, SettingsError, load_settings
@@ -55,16 +55,18 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
     log = structlog.get_logger("serve")
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listen(settings))
+        fleet: DemoFleet | None = None
+        if demo:
+            fleet = await stack.enter_async_context(demo_fleet(settings.data_dir, demo))
         farm = await stack.enter_async_context(open_farm(settings, installed_drivers(), outside))
         await stack.enter_async_context(_pid_file(settings.data_dir))
-        first = await farm.keys.first()
-        if demo:
-            await stack.enter_async_context(running_demo(farm, settings.data_dir, demo))
+        url = _url(settings, listener)
+        await _greet(url, farm)
+        if fleet is not None:
+            await furnish(farm, fleet)
         server = _server(farm, settings)
         stop = asyncio.Event()
         _stop_on_signals(stop)
-        url = _url(settings, listener)
-        _greet(url, None if first is None else first.secret)
         log.info("server.started", action="start", url=url, data_dir=str(settings.data_dir))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_end(stop, server))
@@ -159,15 +161,16 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     return f"http://{shown}:{listener.getsockname()[1]}"
 
 
-def _greet(url: str, secret: str | None) -> None:
-    """Say where the farm is, and on the very first start the way in, once."""
+async def _greet(url: str, farm: Farm) -> None:
+    """Say where the farm is, and on the very first start the way in, once and at once."""
     lines = [f"Buildplate runs at {url}  (API: {url}/docs)"]
-    if secret is not None:
+    first = await farm.keys.first()
+    if first is not None:
         lines += [
             "",
             "This is the first start. The admin API key, shown only now:",
-            f"  {secret}",
+            f"  {first.secret}",
             "To use the command line:",
-            f"  export BUILDPLATE_URL={url} BUILDPLATE_API_KEY={secret}",
+            f"  export BUILDPLATE_URL={url} BUILDPLATE_API_KEY={first.secret}",
         ]
     print("\n".join(lines), flush=True)  # noqa: T201 (speaks to a person, never to the log)
