@@ -140,7 +140,7 @@ class Connection:
     async def _listen(self, driver: Driver) -> None:
         async for push in driver.pushes():
             if push.kind is PushKind.CHANGED:
-                self.look(self._clock())
+                self.look(self._clock() + self._timings.gather)
             self._host.telemetry(push)
         message = "the printer's push channel ended"
         raise PrinterOffline(message)

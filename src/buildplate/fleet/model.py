@@ -71,7 +71,8 @@ class FleetTimings:
     """Durations in seconds, already scaled by the farm's time factor.
 
     `connect`: opening a link; `look`: one read; `poll`: between reads of a printer that is quiet;
-    `min_look`: the least time between two reads; `backoff_first`/`backoff_last`: reconnecting;
+    `min_look`: the least time between two reads; `gather`: how long several things a host says at
+    once are waited for before it is read; `backoff_first`/`backoff_last`: reconnecting;
     `auth_retry`: after a refused credential; `command`: the longest command time-out; `settle`:
     TRUTH.md's settle time; `bed_gap`: how long an unwatched gap may be; `seen_every`: how often
     the last sight of a printer is stored; `lease`: a lease's life.
@@ -81,6 +82,7 @@ class FleetTimings:
     look: float = 15.0
     poll: float = 10.0
     min_look: float = 0.1
+    gather: float = 0.02
     backoff_first: float = 1.0
     backoff_last: float = 30.0
     auth_retry: float = 60.0
