@@ -115,9 +115,11 @@ class Case:
     async def cancel(self) -> None:
         await self.farm.farm.jobs.cancel(self.job_id)
 
-    async def resolve(self, outcome: PrintState, bed: Bed) -> None:
+    async def resolve(self, outcome: PrintState, bed: Bed, *, override: bool = False) -> None:
         print_ = await self.print()
-        await self.farm.farm.prints.resolve(print_.id, outcome, bed, override=False, who="a person")
+        await self.farm.farm.prints.resolve(
+            print_.id, outcome, bed, override=override, who="a person"
+        )
 
     async def clear_bed(self) -> None:
         await self.farm.clear(self.printer_id)

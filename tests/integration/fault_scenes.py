@@ -56,6 +56,16 @@ async def killed(case: Case) -> None:
     await case.meets("that print is done")
 
 
+@scene("gone for good mid-print")
+async def gone_for_good(case: Case) -> None:
+    await case.printing(LONG_S)
+    await case.host.kill()
+    await case.link(Link.OFFLINE)
+    await case.resolve(PrintState.FAILED, Bed.OCCUPIED, override=True)
+    await case.meets("a person overrides: failed, bed occupied")
+    await case.host_is_back()
+
+
 @scene("frozen for 25 s during our start")
 async def frozen(case: Case) -> None:
     case.farm.steps.at["before:start"] = case.host.freeze
@@ -209,6 +219,38 @@ async def cancelled_during_the_start(case: Case) -> None:
     finally:
         case.host.thaw()
     await case.meets("it is cancelled")
+
+
+@scene("cancel mid-print")
+async def cancelled_mid_print(case: Case) -> None:
+    await case.printing(LONG_S)
+    await case.cancel()
+    await case.meets("it is cancelled")
+
+
+@scene("cancel while OctoPrint is away")
+async def cancelled_while_away(case: Case) -> None:
+    await case.printing(LONG_S)
+    await case.host.kill()
+    await case.link(Link.OFFLINE)
+    await case.cancel()
+    await case.meets("a person cancels", hold=2)
+    await case.host_is_back()
+    await case.meets("OctoPrint is back")
+
+
+@scene("cancel of a print that ended unseen")
+async def cancelled_after_the_end(case: Case) -> None:
+    await case.enter_key(await case.make_key())
+    await case.link(Link.ONLINE)
+    await case.printing(3)
+    await case.revoke_key()
+    await case.link(Link.AUTH_REQUIRED)
+    await case.host_is_idle()
+    await case.cancel()
+    await case.meets("a person cancels", hold=1)
+    await case.enter_key(case.host.api_key)
+    await case.meets("a new key is entered")
 
 
 @scene("cancelled at the touchscreen")
