@@ -186,6 +186,7 @@ class _Build:
 
         def wake() -> None:
             worker.wake()
+            tell()
 
         room = FileRoom(
             store=blobs,

@@ -39,7 +39,7 @@ from buildplate.dispatch.errors import DispatchError, IntentRefused, Stale
 from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.ports import PrintFiles
 from buildplate.dispatch.transitions import End, Stamp
-from buildplate.drivers.sdk import Capability, Watch
+from buildplate.drivers.sdk import Capability, FileBody, Watch
 from buildplate.fleet import repository as fleet
 from buildplate.fleet.model import CommandRecord, CommandState
 from buildplate.fleet.ports import Clock
@@ -233,17 +233,28 @@ class Steward:
             return False
 
         async def stored(path: str) -> bool:
-            """Commit where the file is, unless the print has moved on meanwhile."""
+            return await self._store_path(print_, session, path, body)
+
+        session.hands.transfer(print_.file_name, body, stored)
+        return False
+
+    async def _store_path(
+        self, print_: PrintRecord, session: PrinterSession, path: str, body: FileBody
+    ) -> bool:
+        """Commit where the file is, unless the print has moved on; people's wishes are no move."""
+        for _ in range(STEPS_AT_A_TIME):
             now = self._active.get(session.id)
             if now is None or now.id != print_.id or now.attempt != print_.attempt:
                 return False
-            kept = await self._parts.storage.write(
-                transitions.store_path, now, path, body.sha256, body.size
-            )
+            try:
+                kept = await self._parts.storage.write(
+                    transitions.store_path, now, path, body.sha256, body.size
+                )
+            except Stale:
+                await self._reload(session)
+                continue
             self._active[session.id] = kept
             return True
-
-        session.hands.transfer(print_.file_name, body, stored)
         return False
 
     # --- orders: cancel, pause, resume -----------------------------------------------------------

@@ -85,11 +85,12 @@ class InMemoryFileRepository:
         self._rows: dict[str, PrintFile] = {}
         self.needed: set[str] = set()
 
-    async def add(self, file: PrintFile) -> None:
+    async def add(self, file: PrintFile) -> PrintFile:
         """Stores a new row; its id and its content must be new."""
         if file.id in self._rows or await self.get_by_sha256(file.sha256):
             raise ValueError(file.id)
         self._rows[file.id] = file
+        return file
 
     async def get(self, file_id: str) -> PrintFile | None:
         """The row with this id."""

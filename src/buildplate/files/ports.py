@@ -69,8 +69,11 @@ class BlobStore(Protocol):
 class FileRepository(Protocol):
     """The rows of the files. Every call is one transaction, durable when it returns."""
 
-    async def add(self, file: PrintFile) -> None:
-        """Stores a new row; id and sha256 are each unique."""
+    async def add(self, file: PrintFile) -> PrintFile:
+        """Stores a new row; id and sha256 are each unique. Returns the row as it stands.
+
+        A deleted file of the same content that jobs still name comes back under its old id.
+        """
         ...
 
     async def get(self, file_id: str) -> PrintFile | None:

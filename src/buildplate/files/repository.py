@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
@@ -42,6 +43,12 @@ _BURY = (
         sha256=print_files.c.sha256 + ":" + print_files.c.id,
     )
 )
+_BURIED = (
+    select(print_files.c.id)
+    .where(print_files.c.state == _DELETED)
+    .where(print_files.c.sha256.like(bindparam("buried")))
+    .limit(1)
+)
 _ANALYSING = (
     select(print_files)
     .where(print_files.c.state == FileState.ANALYSING.value)
@@ -80,8 +87,11 @@ def _analysis_text(analysis: Analysis | None) -> str:
 
 
 @script
-async def add_file(tx: Tx, file: PrintFile) -> None:
-    """Insert a file's row."""
+async def add_file(tx: Tx, file: PrintFile) -> PrintFile:
+    """Insert a file's row, or bring back the one that ended jobs kept; the row as it stands."""
+    buried = await tx.row(_BURIED, {"buried": f"{file.sha256}:%"})
+    if buried is not None:
+        file = replace(file, id=buried["id"])
     values = {
         "id": file.id,
         "sha256": file.sha256,
@@ -92,7 +102,11 @@ async def add_file(tx: Tx, file: PrintFile) -> None:
         "analysis": _analysis_text(file.analysis),
         "created_at": to_micros(file.created_at),
     }
-    await tx.change(_ADD, values)
+    if buried is None:
+        await tx.change(_ADD, values)
+    else:
+        await tx.change(update(print_files).where(print_files.c.id == file.id).values(**values))
+    return file
 
 
 @script
@@ -169,9 +183,9 @@ class SqlFiles:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def add(self, file: PrintFile) -> None:
-        """Stores a new row; id and sha256 are each unique."""
-        await self._storage.write(add_file, file)
+    async def add(self, file: PrintFile) -> PrintFile:
+        """Stores a new row; id and sha256 are each unique. Returns the row as it stands."""
+        return await self._storage.write(add_file, file)
 
     async def get(self, file_id: str) -> PrintFile | None:
         """The row with this id."""

@@ -46,7 +46,10 @@ class FilesConfig:
 
 @dataclass(frozen=True, slots=True)
 class FileRoom:
-    """What the service works with; `wake_analysis` is called when there is a file to analyse."""
+    """What the service works with.
+
+    `wake_analysis` is called when there is a file to analyse, or one that jobs waited for is back.
+    """
 
     store: BlobStore
     files: FileRepository
@@ -206,10 +209,10 @@ class FileService:
             state=state,
             analysis=analysis,
         )
-        await self._room.files.add(file)
-        if state is FileState.ANALYSING:
+        stored = await self._room.files.add(file)
+        if state is FileState.ANALYSING or stored.id != file.id:
             self._room.wake_analysis()
-        return file
+        return stored
 
     async def _analyse_if_small(self, blob: Blob) -> tuple[FileState, Analysis | None]:
         if blob.size > self._config.analyse_at_once:

@@ -16,7 +16,8 @@ JSON_KINDS = ("application/json", "application/problem+json")
 
 @cache
 def _document(app: FastAPI) -> dict[str, Any]:
-    return json.loads(json.dumps(app.openapi()))
+    found: dict[str, Any] = json.loads(json.dumps(app.openapi()))
+    return found
 
 
 @cache

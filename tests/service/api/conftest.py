@@ -23,9 +23,12 @@ async def surface(tmp_path: Path) -> AsyncIterator[Surface]:
             await done.wait()
 
     task = asyncio.get_running_loop().create_task(run())
-    await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
+    task.add_done_callback(lambda _: None if opened.done() else opened.cancel())
+    try:
+        found = await opened
+    except asyncio.CancelledError:
         task.result()
-    yield opened.result()
+        raise
+    yield found
     done.set()
     await task

@@ -128,7 +128,7 @@ async def open_surface(
 ) -> AsyncIterator[Surface]:
     """A farm over `folder`, with its first key."""
     floor: dict[str, PaperHost] = {}
-    settings = Settings(data_dir=folder, time_factor=factor, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(data_dir=folder, time_factor=factor, _env_file=None)
     async with open_farm(settings, {"paper": paper_manifest(floor)}) as farm:
         first = await farm.keys.first()
         made = first or await farm.keys.create("again", Role.ADMIN)
