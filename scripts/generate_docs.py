@@ -16,7 +16,7 @@ from buildplate import __version__
 from buildplate.access.model import Role
 from buildplate.api.application import ROUTES, openapi_document
 from buildplate.api.guard import Needs, is_open
-from buildplate.api.problems import FAMILIES, STATUSES
+from buildplate.api.problems import FAMILIES, status_of
 from buildplate.cli.main import app as command_line
 from buildplate.core.print_table import AFTER_INTENT, TABLE, TERMINAL, Event, PrintState
 from buildplate.core.reasons import DOCUMENTATION, REQUESTS, Reason, UnblockAction
@@ -132,7 +132,7 @@ def _problems() -> Iterator[tuple[Any, int]]:
         while pending:
             kind = pending.pop()
             pending += kind.__subclasses__()
-            yield kind, next(STATUSES[base] for base in kind.__mro__ if base in STATUSES)
+            yield kind, status_of(kind)
 
 
 def reasons() -> str:

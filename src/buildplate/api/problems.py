@@ -139,12 +139,9 @@ def problem(
     return Response(orjson.dumps(content), status, more, PROBLEM_JSON)
 
 
-def status_of(error: Exception) -> int:
+def status_of(kind: type[Exception]) -> int:
     """The status of an error of the rooms; 500 for one that nobody foresaw."""
-    for kind in type(error).__mro__:
-        if kind in STATUSES:
-            return STATUSES[kind]
-    return 500
+    return next((STATUSES[base] for base in kind.__mro__ if base in STATUSES), 500)
 
 
 class Facts(TypedDict):
@@ -164,7 +161,7 @@ def facts_of(error: Exception) -> Facts:
 
 def answer_to(error: Exception) -> Response:
     """The answer to an error of the rooms."""
-    status = status_of(error)
+    status = status_of(type(error))
     headers = {"www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     return problem(status, headers=headers, **facts_of(error))
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 import uvicorn
@@ -17,10 +18,10 @@ import uvloop
 
 from buildplate.api import create_app
 from buildplate.api.rooms import Limits, Rooms
-from buildplate.app.body_protocol import LargeBodyProtocol
 from buildplate.app.composition import Farm, Outside, open_farm
 from buildplate.app.demo import DemoFleet, demo_fleet, furnish
 from buildplate.app.drivers import installed_drivers
+from buildplate.app.http_protocol import ServerProtocol
 from buildplate.app.logs import set_up_logs
 from buildplate.app.settings import Settings, SettingsError, load_settings
 from buildplate.storage import StorageError
@@ -64,7 +65,7 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
         await _greet(url, farm)
         if fleet is not None:
             await furnish(farm, fleet)
-        server = _server(farm, settings)
+        server = http_server(create_app(rooms_of(farm, settings)))
         stop = asyncio.Event()
         _stop_on_signals(stop)
         log.info("server.started", action="start", url=url, data_dir=str(settings.data_dir))
@@ -106,18 +107,17 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server(farm: Farm, settings: Settings) -> uvicorn.Server:
-    app = create_app(rooms_of(farm, settings))
+def http_server(app: Any) -> uvicorn.Server:
+    """The server around the app, with the limits it keeps for every connection."""
     config = uvicorn.Config(
         app,
         loop="none",
-        http=LargeBodyProtocol,
+        http=ServerProtocol,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
-        h11_max_incomplete_event_size=64 * 1024,
     )
     return _Server(config)
 
