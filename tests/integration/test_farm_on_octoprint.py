@@ -73,12 +73,11 @@ async def floor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Floor
     folder = tmp_path_factory.mktemp("floor")
     template = await make_template(folder / "template")
     async with AsyncExitStack() as stack:
-        hosts = [
-            await stack.enter_async_context(
-                octoprint_host(template, folder / f"host{n}", errors=SIMULATED_ERRORS, connect=True)
-            )
+        starting = [
+            octoprint_host(template, folder / f"host{n}", errors=SIMULATED_ERRORS, connect=True)
             for n in range(2)
         ]
+        hosts = await asyncio.gather(*(stack.enter_async_context(host) for host in starting))
         running = await stack.enter_async_context(server(folder / "data"))
         for host in hosts:
             await host.printer_is("Operational")
