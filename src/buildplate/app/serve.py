@@ -18,6 +18,7 @@ import uvloop
 
 from buildplate.api import create_app
 from buildplate.api.rooms import Limits, Rooms
+from buildplate.app.body_protocol import in_large_reads
 from buildplate.app.composition import Farm, Outside, open_farm
 from buildplate.app.demo import DemoFleet, demo_fleet, furnish
 from buildplate.app.drivers import installed_drivers
@@ -112,7 +113,7 @@ def http_server(app: Any) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         loop="none",
-        http=ServerProtocol,
+        http=in_large_reads(ServerProtocol),  # type: ignore[arg-type]  # a factory will do
         log_config=None,
         access_log=False,
         server_header=False,
