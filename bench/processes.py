@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
+import threading
+from collections import deque
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +18,12 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 def cpu_seconds(pid: int) -> float:
     """User and system time of the process and of the children it has waited for, in s."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(field) for field in fields[11:15]) / TICK
+    return sum(map(int, _stat(pid)[11:15])) / TICK
+
+
+def own_cpu_seconds(pid: int) -> float:
+    """User and system time of the process alone, all its threads, in s."""
+    return sum(map(int, _stat(pid)[11:13])) / TICK
 
 
 def resident_bytes(pid: int) -> int:
@@ -42,9 +47,13 @@ def running(command: Sequence[str], ready_line: str, seconds: float = 60.0) -> I
     with subprocess.Popen(
         list(command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
+        output = _Output(process, ready_line)
         try:
-            _await_line(process, ready_line, time.monotonic() + seconds)
+            output.await_ready(seconds)
             yield process.pid
+        except BaseException:
+            print("\n".join(output.last))
+            raise
         finally:
             process.terminate()
             with suppress(subprocess.TimeoutExpired):
@@ -52,14 +61,31 @@ def running(command: Sequence[str], ready_line: str, seconds: float = 60.0) -> I
             process.kill()
 
 
-def _await_line(process: subprocess.Popen[str], ready_line: str, deadline: float) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if ready_line in line:
-            return
-        if time.monotonic() > deadline:
-            break
-    raise TimeoutError(ready_line)
+class _Output:
+    """Reads a program's output, so that it never waits for a reader, and keeps the end of it."""
+
+    def __init__(self, process: subprocess.Popen[str], ready_line: str) -> None:
+        self.ready = threading.Event()
+        self.last: deque[str] = deque(maxlen=50)
+        self._process = process
+        self._ready_line = ready_line
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def await_ready(self, seconds: float) -> None:
+        if not self.ready.wait(seconds):
+            raise TimeoutError(self._ready_line)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.last.append(line.rstrip())
+            if self._ready_line in line:
+                self.ready.set()
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat after the program's name, from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def _status(pid: int, key: str) -> int:
