@@ -14,6 +14,7 @@ import os
 import select
 import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -32,23 +33,30 @@ REFUSED = 3
 
 
 class KillPoint:
-    """Kills this process with SIGKILL when the named step is reached for the n-th time.
+    """Kills this process with SIGKILL when the named step (`*`: any) is reached for the n-th time.
 
-    `marker` is written before, so that nobody takes another death for this one.
+    `marker` is written before, so that nobody takes another death for this one. `after_s` lets the
+    process go on for a moment, so that it dies somewhere between two steps.
     """
 
-    def __init__(self, step: str, nth: int, marker: Path) -> None:
+    def __init__(self, step: str, nth: int, marker: Path, after_s: float) -> None:
         self._step = step
         self._left = nth
         self._marker = marker
+        self._after_s = after_s
 
     def __call__(self, step: str) -> None:
-        if step != self._step:
+        if self._step not in ("*", step):
             return
         self._left -= 1
-        if self._left == 0:
-            self._marker.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self._left == 0 and self._after_s:
+            threading.Timer(self._after_s, self._kill).start()
+        elif self._left == 0:
+            self._kill()
+
+    def _kill(self) -> None:
+        self._marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class ShiftedClock(SystemClock):
@@ -67,7 +75,7 @@ async def run_farm(order: dict[str, Any]) -> None:
     kill = order.get("kill")
     killer: Callable[[str], None] | None = None
     if kill is not None:
-        killer = KillPoint(kill["step"], kill["nth"], settings.data_dir / "killed")
+        killer = KillPoint(kill["step"], kill["nth"], settings.data_dir / "killed", kill["after_s"])
 
     def on_step(step: str) -> None:
         reached[step] += 1

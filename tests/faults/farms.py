@@ -9,7 +9,7 @@ import signal
 import sys
 import uuid
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -103,10 +103,11 @@ class FarmProcess:
 
 @dataclass(frozen=True, slots=True)
 class KillAt:
-    """Where the process is to kill itself: at the n-th time of a step."""
+    """Where the process is to kill itself: at the n-th time of a step, or a moment after it."""
 
     step: str
     nth: int = 1
+    after_s: float = 0.0
 
 
 class Nursery:
@@ -139,7 +140,7 @@ class Nursery:
             "settings": {"data_dir": str(data_dir), **settings},
         }
         if kill is not None:
-            order["kill"] = {"step": kill.step, "nth": kill.nth}
+            order["kill"] = asdict(kill)
         started: asyncio.Future[FarmProcess] = asyncio.get_running_loop().create_future()
         self._starting[socket] = started
         assert self._process.stdin is not None

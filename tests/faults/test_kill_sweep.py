@@ -15,13 +15,14 @@ from buildplate_sim.launch import Simulator, octoprints
 from tests.faults.farms import Nursery, nursery
 from tests.faults.kill_points import DAY_OF, NOT_REACHED, PHYSICAL_DAY_OF, KillPoint, kill_points
 from tests.faults.scenarios import DAYS, SLOW_DAYS
-from tests.faults.worlds import Setting, World, empty_database, judge, world
+from tests.faults.truth import judge
+from tests.faults.worlds import Setting, World, empty_database, world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.faults.worlds import Facts
+    from tests.faults.truth import Facts
 
 FACTOR = 25.0
 LANES = 5
@@ -103,7 +104,7 @@ class Sweep:
 
     async def _check(self, point: KillPoint, here: World) -> None:
         state = await here.state()
-        problems = judge(here, await here.count(), state["prints"])
+        problems = judge(here.orders, await here.count(), state["prints"])
         if here.deaths > point.lives or here.marked_deaths > 1:
             problems.append(f"it died {here.deaths} times, {here.marked_deaths} at the kill point")
         expected = await here.needing_people()

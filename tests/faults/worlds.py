@@ -15,10 +15,10 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.farms import Died, FarmProcess, KillAt, Nursery, Refused
+from tests.faults.truth import Facts, Tally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from buildplate_sim.launch import AdminClient
 
 LOOK_S = 0.05
+AT_REST = frozenset({"queued", "completed", "failed", "cancelled", "not_started"})
 DATABASE = "buildplate.db"
-BUSY = ("claimed", "transferring", "starting", "printing", "paused", "cancelling")
-Facts = dict[str, Any]
 
 
 def part(name: str, seconds: float = 10.0) -> str:
@@ -73,6 +72,7 @@ class Setting:
     farm_factor: float | None = None
     settings: Facts = field(default_factory=dict)
     template: Path | None = None
+    look_s: float = LOOK_S
     helpful: bool = True
 
 
@@ -88,6 +88,7 @@ class World:
         self.attention: dict[str, Attention] = {}
         self.helpful = setting.helpful
         self.kill_points: list[KillAt | None] = []
+        self.killed_in: Counter[str] = Counter()
         self.blinded: dict[str, str] = {}
         self.forgotten: set[str] = set()
         self.life: FarmProcess | None = None
@@ -130,13 +131,18 @@ class World:
         """Keep the prints whose start the killed farm alone could have told from none."""
         database = self._setting.data_dir / DATABASE
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as rows:
-            found = rows.execute("SELECT id, path FROM prints WHERE state = 'starting'")
-            self.blinded.update(dict(found.fetchall()))
+            prints = rows.execute("SELECT id, path, state FROM prints").fetchall()
+        self.killed_in.update({state for _, _, state in prints if state not in AT_REST})
+        self.blinded.update({one: path for one, path, state in prints if state == "starting"})
 
     def log_tail(self, size: int = 6000) -> str:
         """The end of what the farm wrote."""
         log = self._setting.data_dir / "farm.log"
         return log.read_text(errors="replace")[-size:] if log.exists() else ""
+
+    async def opened(self) -> None:
+        """Wait until the farm answers."""
+        await self._open.wait()
 
     async def kill(self) -> None:
         """SIGKILL, now."""
@@ -260,7 +266,7 @@ class World:
             async with self._looked:
                 self._latest, self._looked_at = state, begun
                 self._looked.notify_all()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(self._setting.look_s)
 
     async def _care_for(self, printer: Facts, prints: Sequence[Facts]) -> None:
         try:
@@ -341,45 +347,6 @@ class World:
         return tally
 
 
-@dataclass(slots=True)
-class Tally:
-    """Physical starts and completions by content, and parts that were printed into others."""
-
-    started: Counter[str] = field(default_factory=Counter)
-    completed: Counter[str] = field(default_factory=Counter)
-    collisions: list[Facts] = field(default_factory=list)
-    paths: Counter[str] = field(default_factory=Counter)
-
-    def take(self, printer: str, entry: Facts) -> None:
-        """Count one entry of a printer's record."""
-        if entry.get("foreign"):
-            return
-        if entry["event"] == "start":
-            self.started[entry["sha256"]] += 1
-            self.paths[f"{printer}/{PurePosixPath(entry['path']).name}"] += 1
-        elif entry["event"] == "end" and entry["outcome"] == "completed":
-            self.completed[entry["sha256"]] += 1
-        elif entry["event"] == "collision":
-            self.collisions.append({"printer": printer, **entry})
-
-
-def judge(world: World, tally: Tally, prints: Sequence[Facts]) -> list[str]:
-    """Every way in which the promise was broken; empty when it was kept."""
-    broken = []
-    recorded = Counter(one["job"] for one in prints if one["state"] == "completed")
-    for job, order in world.orders.items():
-        made, said = tally.completed[order["sha256"]], recorded[job]
-        if made > order["copies"]:
-            broken.append(f"{made} parts of job {job} were printed, {order['copies']} were ordered")
-        if said > made:
-            broken.append(f"{said} prints of job {job} are called completed, {made} were")
-        if said < order["copies"] and not order.get("cancelled"):
-            broken.append(f"job {job} lost copies: {said} of {order['copies']}")
-    broken += [f"a part was printed into another one: {one}" for one in tally.collisions]
-    broken += [f"{path} was started {n} times" for path, n in tally.paths.items() if n > 1]
-    return broken
-
-
 @asynccontextmanager
 async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[World]:
     """A world that lives for as long as the block runs."""
@@ -403,7 +370,7 @@ async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[
 
 async def empty_database(nursery: Nursery, folder: Path) -> Path:
     """A database with its schema and nothing in it, to begin worlds with."""
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     life = await nursery.start(folder, {})
     await life.connect()
     async with asyncio.TaskGroup() as tasks:

@@ -1,0 +1,243 @@
+"""The random half of the kill sweep: many copies, many printers, bad weather, kills at any instant.
+
+`python -m tests.faults.sweep --kills 300` runs it by hand and prints its figures; `--seed` repeats
+a run's choices (not its timing, which no seed can repeat).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random, SystemRandom
+from typing import TYPE_CHECKING, Any
+
+from buildplate_sim.errors import RefusedControlError
+from buildplate_sim.launch import octoprints
+from tests.faults import weather
+from tests.faults.farms import KillAt, nursery
+from tests.faults.truth import judge
+from tests.faults.worlds import Setting, World, empty_database, part, world
+
+if TYPE_CHECKING:
+    from tests.faults.truth import Facts
+
+FACTOR = 25.0
+PRINTERS = 20
+COPIES = 200
+COPIES_OF_A_JOB = 20
+LONGEST_BIRTH_S = 0.5
+LONGEST_LIFE = 500
+MOMENT_S = 0.05
+UNBORN = 0.15
+LOOK_S = 0.15
+CALM_WITHIN_S = 240.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a sweep shall be."""
+
+    kills: int
+    seed: int
+    copies: int = COPIES
+    calm: bool = False
+    printers: int = PRINTERS
+
+
+@dataclass(slots=True)
+class Report:
+    """What a sweep came to."""
+
+    wish: Wish
+    broken: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    killed_in: Counter[str] = field(default_factory=Counter)
+    attention: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        rows = [("seed", self.wish.seed), *self.figures.items()]
+        rows += [(f"killed with a print {state}", n) for state, n in self.killed_in.most_common()]
+        rows += [(f"attention: {why}", n) for why, n in self.attention.most_common()]
+        rows += [(f"fault: {kind}", n) for kind, n in sorted(self.faults.items()) if n]
+        return "\n".join(f"{name:<72} {value:>10}" for name, value in rows)
+
+
+class RandomSweep:
+    """One run of it on one world."""
+
+    def __init__(self, wish: Wish, here: World) -> None:
+        self._random = Random(wish.seed)
+        self._wish = wish
+        self._here = here
+        self.report = Report(wish)
+        self._started_in_weather = 0
+
+    def deaths(self) -> list[KillAt | None]:
+        """When each life ends: after some number of steps of any kind, and a moment later."""
+        return [
+            KillAt("*", self._random.randint(1, LONGEST_LIFE), self._random.uniform(0, MOMENT_S))
+            for _ in range(self._wish.kills)
+        ]
+
+    async def run(self) -> Report:
+        """Order, kill, let the weather end, wait for the last copy, and judge."""
+        here, began = self._here, time.monotonic()
+        await here.furnish()
+        here.kill_points += self.deaths()
+        await here.kill()
+        if not self._wish.calm:
+            await weather.begin(here.admin)
+        async with asyncio.TaskGroup() as tasks:
+            mending = tasks.create_task(self._mend_hosts())
+            ordering = tasks.create_task(self._order())
+            await self._kill()
+            await ordering
+            self.report.faults = await weather.end(here.admin)
+            stormy = time.monotonic() - began
+            self._started_in_weather = sum((await here.count()).started.values())
+            await here.until_finished(within_s=CALM_WITHIN_S)
+            mending.cancel()
+        await self._judge(stormy, time.monotonic() - began)
+        return self.report
+
+    async def _order(self) -> None:
+        """Order the copies, and more whenever the work runs out before the kills do."""
+        here, number = self._here, 0
+        while number * COPIES_OF_A_JOB < self._wish.copies or here.deaths < self._wish.kills:
+            waiting = 0
+            if number * COPIES_OF_A_JOB >= self._wish.copies:
+                state = await here.state()
+                waiting = sum(print_["state"] == "queued" for print_ in state["prints"])
+            if waiting < PRINTERS:
+                seconds = self._random.uniform(8, 40)
+                name = f"job-{number}"
+                await here.order(part(name, seconds), COPIES_OF_A_JOB, name=name, retries=100)
+                number += 1
+            else:
+                await asyncio.sleep(0.5)
+
+    async def _kill(self) -> None:
+        """Wait until the farm has been killed often enough; some of it we do from outside."""
+        here, before = self._here, -1
+        while here.deaths < self._wish.kills:
+            if here.deaths == before:
+                await asyncio.sleep(0.01)
+                continue
+            before = here.deaths
+            if self._random.random() < UNBORN:
+                await asyncio.sleep(self._random.uniform(0, LONGEST_BIRTH_S))
+                await here.kill()
+
+    async def _mend_hosts(self) -> None:
+        """Reconnect printers that stand halted or hang, as a person would."""
+        here, bad = self._here, Counter[str]()
+        while True:
+            for printer in await here.admin.printers():
+                name, state = printer["name"], printer["state"] or ""
+                stuck = state.startswith("Offline") or (state == "Printing" and not printer["run"])
+                bad[name] = bad[name] + 1 if stuck and printer["running"] else 0
+                if bad[name] > 2:
+                    with suppress(RefusedControlError):
+                        await here.admin.do(name, "disconnect")
+                        await here.admin.do(name, "connect")
+            await asyncio.sleep(0.3)
+
+    async def _judge(self, stormy: float, whole: float) -> None:
+        here, report = self._here, self.report
+        state, tally = await here.state(), await here.count()
+        report.broken = judge(here.orders, tally, state["prints"])
+        report.broken += await self._wrongly_asked(state)
+        report.killed_in = here.killed_in
+        report.attention = Counter(note.reason for note in here.attention.values())
+        ends = Counter(print_["state"] for print_ in state["prints"])
+        copies = sum(order["copies"] for order in here.orders.values())
+        report.figures = {
+            "kills": here.deaths,
+            "printers": len(here.printers),
+            "copies ordered": copies,
+            "physical starts": sum(tally.started.values()),
+            "physical starts in bad weather": self._started_in_weather,
+            "physical completions": sum(tally.completed.values()),
+            "completions beyond what was ordered": sum(
+                max(0, tally.completed[order["sha256"]] - order["copies"])
+                for order in here.orders.values()
+            ),
+            "copies lost": copies - ends["completed"],
+            "parts printed into another one": len(tally.collisions),
+            **{f"prints {end}": n for end, n in sorted(ends.items())},
+            "prints that needed a person": len(here.attention),
+            "seconds of weather": round(stormy, 1),
+            "seconds in all": round(whole, 1),
+        }
+
+    async def _wrongly_asked(self, state: Facts) -> list[str]:
+        """Prints that a person was asked about although the evidence was there."""
+        here, wrong = self._here, []
+        if self._wish.calm:
+            expected = await here.needing_people()
+            wrong += [
+                f"asked about {one} for {note.reason}"
+                for one, note in here.attention.items()
+                if one not in expected
+            ]
+            wrong += [f"not asked about {one}" for one in expected - set(here.attention)]
+        return wrong
+
+
+async def sweep(wish: Wish, folder: Path) -> Report:
+    """One sweep in a folder of its own."""
+    more = ["--push-interval=0.2", "--proxy-base-address=127.0.23.10"]
+    async with (
+        nursery() as farms,
+        octoprints(
+            folder / "printers",
+            count=wish.printers,
+            time_factor=FACTOR,
+            seed=wish.seed,
+            base_address="127.0.22.10",
+            proxy=True,
+            more=more,
+        ) as simulator,
+    ):
+        template = await empty_database(farms, folder / "empty")
+        setting = Setting(
+            farms,
+            simulator.admin,
+            simulator.printers,
+            folder / "farm",
+            FACTOR,
+            template=template,
+            look_s=LOOK_S,
+        )
+        async with world(setting) as here:
+            return await RandomSweep(wish, here).run()
+
+
+def main() -> int:
+    """Run it by hand."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(2**32))
+    parser.add_argument("--copies", type=int, default=COPIES)
+    parser.add_argument("--calm", action="store_true", help="kills only, no bad weather")
+    parser.add_argument("--keep", type=Path, help="a folder for logs and data")
+    options = parser.parse_args()
+    wish = Wish(options.kills, options.seed, options.copies, options.calm)
+    print(f"seed {wish.seed}", flush=True)
+    with tempfile.TemporaryDirectory() as made:
+        report = asyncio.run(sweep(wish, options.keep or Path(made)))
+    print(report)
+    print("\n".join(["BROKEN", *report.broken]) if report.broken else "the promise was kept")
+    return 1 if report.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""What the printers' own records say happened, and whether the farm kept its promise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Facts = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Tally:
+    """Physical starts and completions by content, and parts that were printed into others."""
+
+    started: Counter[str] = field(default_factory=Counter)
+    completed: Counter[str] = field(default_factory=Counter)
+    collisions: list[Facts] = field(default_factory=list)
+    paths: Counter[str] = field(default_factory=Counter)
+
+    def take(self, printer: str, entry: Facts) -> None:
+        """Count one entry of a printer's record."""
+        if entry.get("foreign"):
+            return
+        if entry["event"] == "start":
+            self.started[entry["sha256"]] += 1
+            self.paths[f"{printer}/{PurePosixPath(entry['path']).name}"] += 1
+        elif entry["event"] == "end" and entry["outcome"] == "completed":
+            self.completed[entry["sha256"]] += 1
+        elif entry["event"] == "collision":
+            self.collisions.append({"printer": printer, **entry})
+
+
+def judge(orders: Mapping[str, Facts], tally: Tally, prints: Sequence[Facts]) -> list[str]:
+    """Every way in which the promise was broken; empty when it was kept."""
+    broken = []
+    recorded = Counter(one["job"] for one in prints if one["state"] == "completed")
+    for job, order in orders.items():
+        made, said = tally.completed[order["sha256"]], recorded[job]
+        if made > order["copies"]:
+            broken.append(f"{made} parts of job {job} were printed, {order['copies']} were ordered")
+        if said > made:
+            broken.append(f"{said} prints of job {job} are called completed, {made} were")
+        if said < order["copies"] and not order.get("cancelled"):
+            broken.append(f"job {job} lost copies: {said} of {order['copies']}")
+    broken += [f"a part was printed into another one: {one}" for one in tally.collisions]
+    broken += [f"{path} was started {n} times" for path, n in tally.paths.items() if n > 1]
+    return broken

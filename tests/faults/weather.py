@@ -1,0 +1,93 @@
+"""Bad weather for simulated printers: what hosts and networks do by chance while the farm works.
+
+Durations in simulated seconds. Two kinds of weather are left out on purpose, because no program on
+this side of the network can be safe from them: an upload that is replayed after its file was
+revoked (replays here are immediate, as those of real networks are), and a start held for longer
+than that. See docs/reference/proofs.md.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from buildplate_sim.launch import AdminClient
+
+FOREVER = -1
+ALL = "*"
+SOME = [0.0, 30.0]
+Rule = tuple[str, str, float, dict[str, Any]]
+
+START = {"method": "POST", "command": "print"}
+UPLOAD = {"method": "POST", "path": "/api/files/local"}
+DELETE = {"method": "DELETE"}
+READ = {"method": "GET", "path": "/api/*"}
+
+NETWORK: list[Rule] = [
+    ("request", "hold", 0.08, START | {"params": {"seconds": SOME}}),
+    ("request", "replay", 0.06, START),
+    ("request", "cut", 0.03, START),
+    ("answer", "drop", 0.06, START),
+    ("answer", "truncate", 0.03, START),
+    ("request", "hold", 0.03, UPLOAD | {"params": {"seconds": SOME}}),
+    ("request", "replay", 0.03, UPLOAD),
+    ("request", "cut", 0.03, UPLOAD),
+    ("answer", "drop", 0.03, UPLOAD),
+    ("answer", "truncate", 0.02, UPLOAD),
+    ("request", "hold", 0.05, DELETE | {"params": {"seconds": SOME}}),
+    ("request", "replay", 0.05, DELETE),
+    ("answer", "drop", 0.05, DELETE),
+    ("request", "hold", 0.001, READ | {"params": {"seconds": SOME}}),
+    ("answer", "drop", 0.001, READ),
+    ("answer", "truncate", 0.001, READ),
+    ("answer", "delay", 0.003, READ | {"params": {"seconds": [0.0, 10.0]}}),
+    ("socket", "cut", 0.0005, {}),
+    ("socket", "hold", 0.0005, {"params": {"seconds": SOME}}),
+    ("request", "restart-host", 0.0003, {}),
+    ("request", "kill-host", 0.0002, {}),
+]
+"""What happens on the way: (moment, fault, chance, and on which requests)."""
+
+HOSTS: list[Rule] = [
+    ("start", "late", 0.04, {"params": {"seconds": [0.5, 25.0]}}),
+    ("start", "lost", 0.03, {}),
+    ("start", "twice", 0.03, {}),
+    ("start", "phantom", 0.02, {}),
+    ("start", "wedge", 0.01, {}),
+    ("start", "halt", 0.01, {}),
+    ("start", "error", 0.02, {}),
+    ("print", "fail", 0.01, {}),
+    ("print", "halt", 0.01, {}),
+    ("print", "kill", 0.01, {"params": {"down_s": 4.0}}),
+    ("print", "restart", 0.01, {"params": {"down_s": 4.0}}),
+    ("print", "freeze", 0.01, {"params": {"seconds": 10.0}}),
+    ("print", "disconnect", 0.01, {}),
+    ("print", "cancel", 0.01, {}),
+    ("print", "cut", 0.02, {}),
+    ("upload", "disk-full", 0.01, {}),
+]
+"""What the hosts and their printers do themselves."""
+
+
+async def begin(admin: AdminClient) -> None:
+    """Let it begin at every printer."""
+    for at, play, chance, rest in NETWORK:
+        await admin.proxy_rule(ALL, at, play, chance=chance, times=FOREVER, **rest)
+    for at, play, chance, rest in HOSTS:
+        await admin.rule(ALL, at, play, chance=chance, times=FOREVER, **rest)
+
+
+async def end(admin: AdminClient) -> dict[str, int]:
+    """Let it end; how often each fault was played."""
+    played: dict[str, int] = {}
+    for printer in await admin.printers():
+        name = printer["name"]
+        rules = await admin.request("GET", f"/printers/{name}/rules")
+        rules += await admin.request("GET", f"/proxies/{name}/rules")
+        for rule in rules:
+            command = rule["command"] if rule["command"] != ALL else rule["method"]
+            kind = f"{rule['at']} {rule['play']} {'' if command == ALL else command}".strip()
+            played[kind] = played.get(kind, 0) + rule["played"]
+    await admin.clear_rules(ALL)
+    await admin.clear_proxy_rules(ALL)
+    return played
