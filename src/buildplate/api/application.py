@@ -24,6 +24,7 @@ from buildplate.api import (
 from buildplate.api.expectations import Expectations
 from buildplate.api.gate import Gate
 from buildplate.api.health import Pulse
+from buildplate.api.printer_views import PrinterShelf
 from buildplate.api.problems import handle_problems
 from buildplate.api.rooms import Rooms
 
@@ -74,6 +75,7 @@ def create_app(rooms: Rooms) -> FastAPI:
     app = Application(rooms.version)
     app.state.rooms = rooms
     app.state.pulse = Pulse(rooms.storage)
+    app.state.printer_shelf = PrinterShelf()
     app.state.expectations = Expectations(rooms.queue)
     app.add_middleware(Gate, rooms=rooms, new_id=lambda: str(uuid_utils.uuid7()))
     return app

@@ -79,11 +79,13 @@ def count(rooms: Rooms) -> dict[str, int]:
     """The printers in service, by what they are doing."""
     found = {"total": 0, "online": 0, "printing": 0, "attention": 0}
     for session in rooms.fleet.sessions.values():
-        status = session.as_printer().status
+        live = session.live
+        occupant = session.parts.steward.occupant(session.id)
         found["total"] += 1
-        found["online"] += status.link is Link.ONLINE
-        found["printing"] += status.active_print_id is not None and status.activity in AT_WORK
-        found["attention"] += status.needs_attention
+        found["online"] += live.link is Link.ONLINE
+        if occupant is not None:
+            found["printing"] += live.activity in AT_WORK
+            found["attention"] += occupant[1]
     return found
 
 

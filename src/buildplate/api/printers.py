@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from buildplate.access.model import Role
@@ -16,6 +16,7 @@ from buildplate.api.answers import (
     check_version,
     expected_version,
     page,
+    page_of_json,
     versioned,
 )
 from buildplate.api.guard import ADMIN, LOOK, OPERATE, Operator, require
@@ -34,6 +35,7 @@ from buildplate.api.printer_views import (
     DriverPage,
     PrinterOut,
     PrinterPage,
+    PrinterShelf,
     ProbeOut,
     StateOut,
     driver_view,
@@ -69,6 +71,10 @@ def in_service(rooms: Rooms, reference: str) -> PrinterSession:
     raise UnknownPrinter(message)
 
 
+def _number(session: PrinterSession) -> int:
+    return session.record.spec.number
+
+
 def answer(rooms: Rooms, printer_id: str, status: int = 200, **headers: str) -> Json:
     """A printer in service, with its version."""
     session = in_service(rooms, printer_id)
@@ -85,28 +91,24 @@ async def list_drivers(rooms: AllRooms) -> Response:
 @router.get("/printers", responses={200: {"model": PrinterPage}})
 async def list_printers(
     rooms: AllRooms,
+    request: Request,
     limit: Limit = 1000,
     cursor: NumberCursor = None,
     name: str | None = None,
     live: Annotated[bool, Query(description="with each printer's `state`")] = False,  # noqa: FBT002
 ) -> Response:
     """List the printers in service, by number."""
-    after = int(cursor or 0)
-    found = sorted(
-        (
-            session
-            for session in rooms.fleet.sessions.values()
-            if session.record.spec.number > after
-            and (name is None or session.record.spec.name == name)
-        ),
-        key=lambda session: session.record.spec.number,
-    )
-    more = str(found[limit - 1].record.spec.number) if len(found) > limit else None
+    found = sorted(rooms.fleet.sessions.values(), key=_number)
+    if cursor is not None:
+        found = [session for session in found if _number(session) > int(cursor)]
+    if name is not None:
+        found = [session for session in found if session.record.spec.name == name]
+    more = str(_number(found[limit - 1])) if len(found) > limit else None
+    shown = found[:limit]
     if live:
-        views = [printer_view(one) | {"state": state_view(one)} for one in found[:limit]]
-    else:
-        views = [printer_view(one) for one in found[:limit]]
-    return page(views, more)
+        return page([printer_view(one) | {"state": state_view(one)} for one in shown], more)
+    shelf: PrinterShelf = request.app.state.printer_shelf
+    return page_of_json(shelf.json_of(shown), more)
 
 
 @router.post(

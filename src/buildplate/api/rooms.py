@@ -56,7 +56,7 @@ class Rooms:
     file_deleted: Callable[[str], None] = _nothing
 
 
-def _rooms(request: Request) -> Rooms:
+async def _rooms(request: Request) -> Rooms:
     rooms: Rooms = request.app.state.rooms
     return rooms
 
