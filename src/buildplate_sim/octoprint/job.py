@@ -134,6 +134,10 @@ class Job:
         software = self._software
         if self.wedged or software.state in {State.CANCELLING, State.FINISHING}:
             return
+        if self.starting or software.state is State.STARTING:
+            # The real one is seen to print first, and then to cancel.
+            software.after(STARTING_S, self.cancel)
+            return
         software.machine.pause()
         if self.selected is not None:
             software.voice.print_event(
