@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from buildplate.drivers.octoprint import DRIVER as OCTOPRINT
-from buildplate.drivers.sdk import DriverTimings, Manifest
+from buildplate.drivers.sdk import Activity, DriverTimings, Manifest
 from buildplate.drivers.sdk.conformance import Markers
 from buildplate_sim.launch import Simulator
 from buildplate_sim.virtual_driver.manifest import DRIVER as VIRTUAL
@@ -156,12 +157,14 @@ class SimulatedOctoPrint(Simulated):
             return await answer.json() if is_json else None
 
     async def reset(self) -> None:
-        await self._call("POST", "/api/job", {"command": "cancel"})
-        while (await self._call("GET", "/api/job"))["state"] != "Operational":
-            await self._call("POST", "/api/connection", {"command": "connect"})
+        await self.simulator.admin.clear_rules(self.printer["name"])
+        async with asyncio.timeout(self.patience):
+            while (await self._call("GET", "/api/job"))["state"] != "Operational":
+                await self._call("POST", "/api/job", {"command": "cancel"})
+                await self._call("POST", "/api/connection", {"command": "connect"})
+                await asyncio.sleep(0.05)
         for entry in (await self._call("GET", "/api/files/local"))["files"]:
             await self._call("DELETE", f"/api/files/local/{entry['path']}")
-        await self.simulator.admin.clear_rules(self.printer["name"])
 
     async def start_by_hand(self, path: str) -> None:
         wish = {"command": "select", "print": True}
@@ -189,9 +192,10 @@ class VirtualPrinter(Simulated):
         driver = self.manifest.make(self.connection(self.address), self.timings)
         await driver.connect()
         try:
-            await driver.cancel()
-            while (await driver.look(None)).activity != "idle":
-                await driver.cancel()
+            async with asyncio.timeout(self.patience):
+                while (await driver.look(None)).activity is not Activity.IDLE:
+                    await driver.cancel()
+                    await asyncio.sleep(0.05)
             for path in await driver.files(""):
                 await driver.delete(path)
         finally:

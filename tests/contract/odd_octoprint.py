@@ -52,6 +52,7 @@ class OddOctoPrint:
     levels: dict[str, Any] = field(default_factory=levels)
     greets: bool = True
     answers_pings: bool = True
+    answers_logins: bool = True
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -91,6 +92,8 @@ class OddOctoPrint:
             if message.type is WSMsgType.PING and self.answers_pings:
                 await socket.pong(message.data)
             elif message.type is WSMsgType.TEXT and "subscribe" in json.loads(message.data):
+                if not self.answers_logins:
+                    continue
                 if self.greets:
                     await socket.send_json({"history": self.levels})
                 else:

@@ -1,0 +1,155 @@
+"""The conformance suite catches drivers that break one promise each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from buildplate.drivers.octoprint import DRIVER
+from buildplate.drivers.octoprint.config import read_settings
+from buildplate.drivers.octoprint.driver import OctoPrintDriver
+from buildplate.drivers.sdk import (
+    Accepted,
+    Answer,
+    Deleted,
+    DriverTimings,
+    FileBody,
+    Push,
+    Reading,
+    Refused,
+    Unknown,
+    Watch,
+)
+from buildplate.drivers.sdk.conformance import (
+    Bench,
+    Check,
+    PromiseBroken,
+    Relay,
+    physical,
+    proof,
+    wire,
+)
+from buildplate_sim.launch import octoprints
+from tests.contract.driver_hosts import SimulatedOctoPrint
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(60)]
+
+
+class StartsAgain(OctoPrintDriver):
+    async def start(self, path: str) -> Answer:
+        answer = await super().start(path)
+        return await super().start(path) if isinstance(answer, Unknown) else answer
+
+
+class TakesSilenceForRefusal(OctoPrintDriver):
+    async def start(self, path: str) -> Answer:
+        answer = await super().start(path)
+        return Refused("timeout") if isinstance(answer, Unknown) else answer
+
+
+class BelievesItsOwnStart(OctoPrintDriver):
+    async def start(self, path: str) -> Answer:
+        await super().start(path)
+        return Accepted()
+
+
+class SelectsItsUploads(OctoPrintDriver):
+    async def upload(self, name: str, body: FileBody) -> str:
+        path = await super().upload(name, body)
+        await self._client.order(f"api/files/local/{path}", {"command": "select"})
+        return path
+
+
+class DeletesBlindly(OctoPrintDriver):
+    async def delete(self, path: str) -> Deleted:
+        await super().delete(path)
+        return Deleted.GONE
+
+
+class AlwaysSilent(OctoPrintDriver):
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        reading = await super().look(watch, deep=deep)
+        if reading.evidence is None:
+            return reading
+        return replace(reading, evidence=replace(reading.evidence, silent=True))
+
+
+class NeverSilent(OctoPrintDriver):
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        reading = await super().look(watch, deep=deep)
+        if reading.evidence is None:
+            return reading
+        return replace(reading, evidence=replace(reading.evidence, silent=False))
+
+
+class SeesNobodyElse(OctoPrintDriver):
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        return replace(await super().look(watch, deep=deep), foreign_ran=False)
+
+
+class ForgetsToClose(OctoPrintDriver):
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+class HearsNoEnd(OctoPrintDriver):
+    async def pushes(self) -> AsyncIterator[Push]:
+        self._channel.read_on = True
+        while not self._closed:
+            await asyncio.sleep(0.05)
+        yield await anext(super().pushes())
+
+
+BROKEN: list[tuple[type[OctoPrintDriver], Check]] = [
+    (StartsAgain, physical.a_start_that_never_arrived_is_unknown_and_never_sent_again),
+    (TakesSilenceForRefusal, physical.an_answer_lost_after_the_start_is_unknown),
+    (BelievesItsOwnStart, physical.a_garbled_answer_to_a_start_is_unknown),
+    (BelievesItsOwnStart, physical.a_missing_file_is_refused),
+    (SelectsItsUploads, wire.an_upload_neither_starts_nor_selects),
+    (DeletesBlindly, physical.a_delete_is_answered_honestly),
+    (AlwaysSilent, proof.a_broken_connection_proves_no_silence),
+    (AlwaysSilent, proof.a_run_is_never_silent),
+    (NeverSilent, proof.silence_is_proven_while_nothing_runs),
+    (SeesNobodyElse, proof.a_quick_print_by_hand_is_told_afterwards),
+    (HearsNoEnd, wire.a_lost_connection_ends_the_pushes),
+    (ForgetsToClose, wire.closing_leaves_nothing_behind),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def host(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SimulatedOctoPrint]:
+    async with octoprints(tmp_path_factory.mktemp("host"), time_factor=10) as simulator:
+        yield SimulatedOctoPrint(simulator, factor=10, patience=6.0)
+
+
+@pytest.mark.parametrize(("broken", "check"), BROKEN, ids=lambda one: one.__name__)
+async def test_a_broken_promise_is_caught(
+    broken: type[OctoPrintDriver], check: Check, host: SimulatedOctoPrint
+) -> None:
+    made: list[OctoPrintDriver] = []
+
+    def make(connection: Mapping[str, Any], timings: DriverTimings) -> OctoPrintDriver:
+        made.append(broken(read_settings(connection), timings))
+        return made[-1]
+
+    await host.reset()
+    lying = replace(host, manifest=replace(DRIVER, make=make))
+    try:
+        with pytest.raises((BaseExceptionGroup, PromiseBroken)) as caught:
+            async with Relay(host.address).serving() as relay:
+                await check(Bench(lying, relay))
+    finally:
+        for driver in made:
+            await OctoPrintDriver.close(driver)
+    assert _holds(caught.value, PromiseBroken), caught.value
+
+
+def _holds(error: BaseException, kind: type[BaseException]) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_holds(one, kind) for one in error.exceptions)
+    return isinstance(error, kind)
