@@ -43,6 +43,8 @@ class Timings:
     `settle`: TRUTH.md's settle time. `patience`: how long a start may stay without any sign before
     a person is asked. `resend`: how long after an answered cancel that had no effect the next one
     may be sent. `upload_tries`: transfers under one claim before the printer is given back.
+    `fresh`: how old a reading may be that something physical is sent on; a process that was
+    stopped and continued looks again first.
     """
 
     settle: float = 5.0
@@ -50,6 +52,7 @@ class Timings:
     resend: float = 20.0
     upload_pause: float = 2.0
     upload_tries: int = 3
+    fresh: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,18 @@ class Seen:
         """Whether the last reading began at or after `moment`."""
         return self.reading is not None and self.reading.begun >= moment
 
+    @property
+    def free(self) -> bool:
+        """The printer is idle, nothing runs, and no other file was seen running."""
+        reading = self.reading
+        return (
+            self.online
+            and reading is not None
+            and reading.activity is Activity.IDLE
+            and self.evidence.run is Run.NONE
+            and not reading.foreign_ran
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -214,7 +229,7 @@ def _transfer(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
         case Upload.NO_ROOM:
             return Decision(Move(Event.GIVEN_BACK, _not_transferred(deeds)), deeds)
         case Upload.VERIFIED:
-            return _intend(seen, deeds)
+            return _intend(wants, seen, deeds, now)
 
 
 def _try_upload_again(wants: Wants, deeds: Deeds, now: float) -> Decision:
@@ -229,16 +244,16 @@ def _not_transferred(deeds: Deeds) -> str:
     return f"the print file could not be transferred{said}"
 
 
-def _intend(seen: Seen, deeds: Deeds) -> Decision:
+def _intend(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     reading = seen.reading
-    if reading is None or not seen.read_since(deeds.upload_at):
-        return Decision(Wait(deeds.upload_at), deeds)
+    since = max(deeds.upload_at, now - wants.timings.fresh)
+    if reading is None or not seen.read_since(since):
+        return Decision(Wait(since), deeds)
     fit = (
         seen.may_intend
         and seen.bed is Bed.CLEAR
-        and reading.activity is Activity.IDLE
+        and seen.free
         and reading.channel
-        and not reading.foreign_ran
         and not seen.unsettled
     )
     if fit:
@@ -252,7 +267,9 @@ def _starting(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
         kept = deeds.starting(Start.NONE, now) if unsent else deeds
         return Decision(Move(Event.CANCEL), kept)
     if deeds.start is Start.DUE:
-        return Decision(SendStart(), deeds)
+        if seen.free and seen.read_since(now - wants.timings.fresh):
+            return Decision(SendStart(), deeds)
+        deeds = deeds.starting(Start.REFUSED, now)  # by ourselves: it is not sent any more
     if seen.online and seen.running and seen.evidence.doubt is None:
         return Decision(Move(_run_event(seen)), deeds.puzzled(None))
     if deeds.start is Start.UNDERWAY or seen.link in UNDECIDED:
@@ -323,7 +340,7 @@ def _running(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: flo
         paused = evidence.run is Run.PAUSED
         if paused is not (state is PrintState.PAUSED):
             return Decision(Move(_run_event(seen)), deeds)
-        return _obey(state, wants, seen, deeds)
+        return _obey(state, wants, seen, deeds, now)
     if evidence.ending is not None and evidence.began_since:
         return Decision(_ended(evidence), deeds)
     if deeds.order is Order.STORED:
@@ -335,12 +352,10 @@ def _running(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: flo
     return Decision(Wait(), deeds.puzzled(None))
 
 
-def _obey(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds) -> Decision:
+def _obey(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     """Carry out a person's pause or resume on the running file."""
     if deeds.order is Order.STORED:
-        if seen.read_since(deeds.order_at):
-            return Decision(SendOrder(deeds.order_kind), deeds)
-        return Decision(Wait(deeds.order_at), deeds)
+        return _send_order(wants, seen, deeds, now)
     ask = wants.ask
     if ask is None or deeds.order is Order.UNDERWAY or seen.unsettled:
         return Decision(Wait(), deeds)
@@ -349,6 +364,14 @@ def _obey(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds) -> Decision
         reason = f"the print is {state}, so there is nothing to {ask.kind}"
         return Decision(RefuseAsk(ask.command_id, reason), deeds)
     return Decision(StoreOrder(ask.kind, ask.command_id), deeds)
+
+
+def _send_order(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
+    """Send the stored command on a fresh read that was made after the storing."""
+    since = max(deeds.order_at, now - wants.timings.fresh)
+    if seen.read_since(since):
+        return Decision(SendOrder(deeds.order_kind), deeds)
+    return Decision(Wait(since), deeds)
 
 
 def _cancelling(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
@@ -378,9 +401,7 @@ def _cancel_run(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     if deeds.order is Order.STORED:
         if deeds.order_kind != "cancel":
             return Decision(DropOrder(deeds.order_kind, "a cancel came first"), deeds)
-        if seen.read_since(deeds.order_at):
-            return Decision(SendOrder("cancel"), deeds)
-        return Decision(Wait(deeds.order_at), deeds)
+        return _send_order(wants, seen, deeds, now)
     if deeds.order is Order.UNDERWAY or seen.unsettled or seen.evidence.run is Run.STOPPING:
         return Decision(Wait(), deeds)
     if deeds.order is Order.ANSWERED and deeds.order_kind == "cancel":

@@ -12,11 +12,13 @@ from buildplate.core.deeds import ExitStep, Order, Start, Upload
 from buildplate.drivers.sdk import (
     Accepted,
     Answer,
+    Capability,
     Deleted,
     DriverError,
     DriverTimings,
     FileBody,
     HostFull,
+    PrinterOffline,
     Refused,
     Unknown,
     WrongContent,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from buildplate.fleet.session import PrinterSession
 
 PREFIX = "bp-"
+NOT_OURS = "this node may not command the printer; nothing was sent"
 T = TypeVar("T")
 
 
@@ -74,6 +77,12 @@ class Hands:
     def busy(self) -> bool:
         """Whether a physical step is under way."""
         return self._busy is not None and not self._busy.done()
+
+    def forget(self) -> None:
+        """Begin anew: the steps of a former life ended with it, answered or not."""
+        self.ordering = False
+        self.leftovers = True
+        self._busy = None
 
     def transfer(self, name: str, body: FileBody, stored: Callable[[str], Awaitable[bool]]) -> None:
         """Send a file and prove that it arrived; `stored` commits the path the host gave it."""
@@ -131,6 +140,11 @@ class Hands:
             if current is not None and current.uncancel() > 0:
                 raise
 
+    def _may_act(self) -> None:
+        """Nothing physical goes out on a lease that has run out; raises PrinterOffline."""
+        if not self._session.parts.lease.hold():
+            raise PrinterOffline(NOT_OURS)
+
     async def _observed(self, step: PhysicalStep, call: Awaitable[T]) -> T:
         """Make the call; tell the observer just before it, and once it has been answered."""
         tell = self._session.parts.on_step
@@ -176,13 +190,15 @@ class Hands:
         parts = self._session.parts
         key = str(self._session.record.connection.get("url", self._session.id))
         mixed = self._session.manifest.one_upload_per_host
+        fetchable = Capability.FETCH_BACK in self._session.manifest.capabilities
         lock = parts.host_locks.setdefault(key, asyncio.Lock()) if mixed else asyncio.Lock()
         async with lock, parts.slots.hold() as slot:
+            self._may_act()
             driver = self._session.connection.driver
             upload = driver.upload(name, _counted(body, slot))
             path = await self._observed(PhysicalStep.UPLOAD, upload)
             found = await self._observed(PhysicalStep.FETCH, driver.fetch_sha256(path))
-        if found is not None and found != body.sha256:
+        if found != body.sha256 and (found is not None or fetchable):
             message = f"the printer stored other bytes than were sent for {name}"
             raise WrongContent(message)
         return path
@@ -195,9 +211,7 @@ class Hands:
                 PhysicalStep.START, lambda: session.connection.driver.start(path)
             )
         else:
-            answer = Refused(
-                "lease_lost", "this node may not command the printer; nothing was sent"
-            )
+            answer = Refused("lease_lost", NOT_OURS)
         step = {Accepted: Start.ACCEPTED, Refused: Start.REFUSED}.get(type(answer), Start.UNKNOWN)
 
         async def answered() -> None:
@@ -221,9 +235,7 @@ class Hands:
         if lease.hold():
             answer = await self._ask(PhysicalStep(command.kind), tell)
         else:
-            answer = Refused(
-                "lease_lost", "this node may not command the printer; nothing was sent"
-            )
+            answer = Refused("lease_lost", NOT_OURS)
 
         async def answered() -> None:
             self.ordering = False
@@ -274,6 +286,7 @@ class Hands:
 
     async def _delete(self, path: str) -> Deleted:
         try:
+            self._may_act()
             async with asyncio.timeout(self._session.parts.timings.command * 1.2):
                 deleted = self._session.connection.driver.delete(path)
                 return await self._observed(PhysicalStep.DELETE, deleted)
@@ -284,6 +297,7 @@ class Hands:
         session = self._session
         passed = True
         try:
+            self._may_act()
             async with asyncio.timeout(session.parts.timings.command * 1.2):
                 barrier = session.connection.driver.barrier()
                 await self._observed(PhysicalStep.BARRIER, barrier)

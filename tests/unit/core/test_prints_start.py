@@ -16,6 +16,7 @@ from tests.unit.core.moments import (
     DOUBTFUL,
     FAILED,
     FOREIGN,
+    HALTED,
     IDLE,
     LEFTOVER_RUNS,
     NOW,
@@ -44,6 +45,21 @@ def event_of(moment: Moment) -> Event:
 
 def test_the_process_that_committed_the_intent_sends_the_start() -> None:
     assert started(Start.DUE).action == SendStart()
+
+
+@pytest.mark.parametrize("look", [FOREIGN, HALTED, LEFTOVER_RUNS, reading(foreign_ran=True), None])
+def test_a_start_is_withheld_when_the_printer_is_seen_taken_after_the_intent(
+    look: Reading | None,
+) -> None:
+    decision = replace(started(Start.DUE), look=look).decide()
+    assert decision.action != SendStart()
+    assert decision.deeds.start is Start.REFUSED
+
+
+def test_a_process_that_stood_still_between_intent_and_start_does_not_send_it() -> None:
+    later = replace(started(Start.DUE), now=NOW + 30.5)
+    assert later.action == Wait(NOW + 30.5)
+    assert later.decide().deeds.start is Start.REFUSED
 
 
 @pytest.mark.parametrize("step", [s for s in Start if s is not Start.DUE])
