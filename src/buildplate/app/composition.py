@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from weakref import WeakValueDictionary
 
 import structlog
 import uuid_utils
@@ -100,6 +101,7 @@ def durations(settings: Settings) -> Durations:
         resend=base.resend / by,
         upload_pause=base.upload_pause / by,
         upload_tries=base.upload_tries,
+        fresh=2 * fleet.look,  # a slow host's answer must be able to be fresh
     )
     policy = PlanPolicy()
     plan = replace(policy, retry_elsewhere=policy.retry_elsewhere / by)
@@ -222,7 +224,7 @@ class _Build:
             timings=timings,
             lease=Lease(timings.lease, boot, self._storage.owned),
             slots=TransferSlots(self._settings.transfers, timings.transfer_stall, boot),
-            host_locks={},
+            host_locks=WeakValueDictionary(),
             new_id=new_id,
             log=self._log,
             on_step=self._on_step,

@@ -26,6 +26,11 @@ class SupervisedTask:
         """Start under `tasks`, in a context of its own: no request's id is in its log lines."""
         self._task = tasks.create_task(self._keep(), name=self._name, context=Context())
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self._task is not None and self._task.done()
+
     async def stop(self) -> None:
         """Cancel the task and wait until it has ended."""
         if self._task is None or self._task.done():
@@ -35,14 +40,17 @@ class SupervisedTask:
             await asyncio.wait([self._task])
 
     async def _keep(self) -> None:
-        failures = 0
+        failures, loop = 0, asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
                 await self._run()
             except Exception:  # noqa: BLE001 (the supervisor is where unforeseen errors end)
                 _LOG.exception("task.failed", action="restart", task=self._name)
             else:
                 return
+            if loop.time() - began > self._pauses.last:
+                failures = 0  # it ran well for long: this is a new trouble
             await asyncio.sleep(self._pauses.after(failures))
             failures += 1
 
@@ -52,11 +60,11 @@ class Pauses:
 
     def __init__(self, first: float = 0.5, last: float = 30.0) -> None:
         self._first = first
-        self._last = last
+        self.last = last
 
     def after(self, failures: int) -> float:
         """Seconds to wait after so many failures."""
-        pause: float = min(self._first * 2 ** min(failures, 16), self._last)
+        pause: float = min(self._first * 2 ** min(failures, 16), self.last)
         return pause
 
 
@@ -83,5 +91,6 @@ class Supervisor:
         """Keep `run` running under `name` until it ends by itself or is stopped."""
         task = SupervisedTask(name, run, self._pauses)
         task.begin(self._tasks)
+        self._kept = [kept for kept in self._kept if not kept.ended]
         self._kept.append(task)
         return task

@@ -9,11 +9,12 @@ from typing import Any
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, Link
 from buildplate.dispatch import repository, transitions
-from buildplate.dispatch.errors import InvalidJob, PrintRefused
+from buildplate.dispatch.errors import DispatchError, InvalidJob, PrintRefused
 from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.parts import DispatchParts
 from buildplate.dispatch.service import JobService
 from buildplate.fleet.model import CommandRecord
+from buildplate.storage import StorageError
 
 
 class PrintService:
@@ -60,13 +61,18 @@ class PrintService:
         """A person says what became of a print; the word is stored and takes the exit."""
         print_ = await self.print(reference)
         said = {"outcome": outcome.value, "bed": bed.value, "override": override, "by": who}
-        reachable = False
-        if print_.printer_id is not None:
-            link = self._parts.fleet.session(print_.printer_id).live.link
-            reachable = link is Link.ONLINE
-        print_ = await self._parts.storage.write(
-            repository.resolve_print, reference, said, reachable, self._parts.stamp()
-        )
+        session = self._parts.fleet.sessions.get(print_.printer_id or "")
+        reachable = session is not None and session.live.link is Link.ONLINE
+        if session is not None:
+            session.vouched = True  # before the write, so that what comes after it can deny it
+        try:
+            print_ = await self._parts.storage.write(
+                repository.resolve_print, reference, said, reachable, self._parts.stamp()
+            )
+        except (DispatchError, StorageError):
+            if session is not None:
+                session.vouched = False
+            raise
         self._parts.tell(print_)
         return print_
 

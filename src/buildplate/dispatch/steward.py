@@ -29,7 +29,7 @@ from buildplate.core.actions import (
     Verdict,
     Wait,
 )
-from buildplate.core.beds import bed_after_verdict
+from buildplate.core.beds import BedChange, bed_after_verdict
 from buildplate.core.deeds import Deeds, ExitStep, Order, Start, Upload
 from buildplate.core.print_table import ACTIVE, AFTER_INTENT, Event, PrintState
 from buildplate.core.printers import Bed
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from buildplate.fleet.session import PrinterSession
 
 STEPS_AT_A_TIME = 64
+LONGEST_PAUSE_DOUBLINGS = 7
 PHYSICAL = (Transfer, SendStart, SendOrder, Revoke, Barrier)
 
 
@@ -388,7 +389,9 @@ class Steward:
         self._parts.wake_planner()
 
     async def _give_back(self, print_: PrintRecord, session: PrinterSession, reason: str) -> None:
-        not_before: datetime | None = self._parts.clock.now() + self._parts.give_back_pause
+        rounds = print_.attempt // self._parts.timings.upload_tries
+        pause = self._parts.give_back_pause * 2 ** min(max(rounds - 1, 0), LONGEST_PAUSE_DOUBLINGS)
+        not_before: datetime | None = self._parts.clock.now() + pause
         queued = await self._parts.storage.write(
             transitions.give_back, print_, reason, not_before, self._stamp()
         )
@@ -403,15 +406,7 @@ class Steward:
         print_: PrintRecord,
         session: PrinterSession,
     ) -> None:
-        evidence = session.reading.evidence if session.reading else None
-        said = print_.resolution
-        change = bed_after_verdict(
-            verdict,
-            policy=session.record.spec.bed_policy.clear,
-            before=Bed(print_.bed_before or Bed.UNKNOWN),
-            nothing_ran=evidence is not None and not evidence.others_ran,
-            said=Bed(said["bed"]) if said is not None and by != "observation" else None,
-        )
+        change = self._bed_after(verdict, by, print_, session)
         end = End(
             verdict,
             by,
@@ -427,6 +422,25 @@ class Steward:
         if change is not None:
             session.bed_left(change.bed, change.reason)
         self._leave(ended, session, reason=reason, by=by)
+
+    def _bed_after(
+        self, verdict: PrintState, by: str, print_: PrintRecord, session: PrinterSession
+    ) -> BedChange | None:
+        """The bed that the ended print leaves; a person's word is of the bed that they saw."""
+        said = None
+        if print_.resolution is not None and by != "observation":
+            said = Bed(print_.resolution["bed"])
+        if said is Bed.CLEAR and by != "override" and not session.vouched:
+            why = "it was said to be clear, but not all was seen that happened since"
+            return BedChange(Bed.UNKNOWN, why)
+        evidence = session.reading.evidence if session.reading else None
+        return bed_after_verdict(
+            verdict,
+            policy=session.record.spec.bed_policy.clear,
+            before=Bed(print_.bed_before or Bed.UNKNOWN),
+            nothing_ran=evidence is not None and not evidence.others_ran,
+            said=said,
+        )
 
     def _leave(self, print_: PrintRecord, session: PrinterSession, **words: str) -> None:
         """The print holds this printer no longer."""

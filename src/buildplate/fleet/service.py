@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from buildplate.core.printers import Activity, BedClearing, Printer, PrinterSpec
 from buildplate.drivers.sdk import Driver, DriverTimings, Identity, Manifest
@@ -15,6 +16,8 @@ from buildplate.fleet.model import CommandRecord, CommandState, PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
 from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.storage import EventRecord
+
+LOOK_AGAIN_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class FleetService:
         self._node = node
         self._sessions: dict[str, PrinterSession] = {}
         self._handles: dict[str, Handle] = {}
+        self._doors: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
     def manifests(self) -> Mapping[str, Manifest]:
@@ -74,7 +78,17 @@ class FleetService:
             self._open(record, [order for order in orders if order.printer_id == record.id])
 
     async def stop(self) -> None:
-        """Close every session; prints on printers go on by themselves."""
+        """Close every session; prints on printers go on by themselves.
+
+        A start that is on its way is waited for a while: cut off, it would need a person's eyes.
+        """
+        for session in self._sessions.values():
+            session.closing = True
+        limit = self._parts.clock.boot() + self._parts.timings.command
+        while any(session.mid_start for session in self._sessions.values()):
+            if self._parts.clock.boot() >= limit:
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
         async with asyncio.TaskGroup() as tasks:
             for handle in self._handles.values():
                 tasks.create_task(handle.stop())
@@ -109,14 +123,13 @@ class FleetService:
         record = await self._parts.storage.write(
             repository.edit_printer, spec, connection, version, event
         )
-        session = self._sessions[record.id]
         reconnect = (
             dict(connection) != dict(before.connection) or spec.enabled is not before.spec.enabled
         )
         if reconnect:
-            await self._reopen(record)
-        else:
-            session.described(record)
+            await self._reopen(record.id)
+        elif record.id in self._sessions:
+            self._sessions[record.id].described(record)
         self._parts.steward.freed(record.id)
         return record
 
@@ -127,10 +140,11 @@ class FleetService:
         await self._parts.storage.write(
             repository.retire_printer, record.id, self._parts.steward, event
         )
-        self._sessions.pop(record.id, None)
-        handle = self._handles.pop(record.id, None)
-        if handle is not None:
-            await handle.stop()
+        async with self._door(record.id):
+            self._sessions.pop(record.id, None)
+            handle = self._handles.pop(record.id, None)
+            if handle is not None:
+                await handle.stop()
         self._parts.steward.freed(record.id)
 
     async def get(self, reference: str) -> PrinterRecord:
@@ -166,7 +180,7 @@ class FleetService:
         record = await self.get(reference)
         session = self.session(record.id)
         if session.live.activity is Activity.HALTED:
-            await self._reopen(session.record)
+            await self._reopen(record.id)
         else:
             session.connection.hurry()
 
@@ -211,13 +225,24 @@ class FleetService:
                 session.asked = order
             else:
                 session.in_flight = (order.id, now)
+        before = self._sessions.get(record.id)
+        session.starts = 0 if before is None else before.starts
         self._sessions[record.id] = session
         name = f"printer {record.spec.number} {record.spec.name}"
         self._handles[record.id] = self._spawner.start(name, session.serve)
 
-    async def _reopen(self, record: PrinterRecord) -> None:
-        handle = self._handles.pop(record.id, None)
-        if handle is not None:
-            await handle.stop()
-        orders = await self._parts.storage.read(repository.open_commands)
-        self._open(record, [order for order in orders if order.printer_id == record.id])
+    def _door(self, printer_id: str) -> asyncio.Lock:
+        """One at a time opens or closes a printer's session: there are never two of it."""
+        return self._doors.setdefault(printer_id, asyncio.Lock())
+
+    async def _reopen(self, printer_id: str) -> None:
+        """End a printer's session and begin another one, of what is stored by then."""
+        async with self._door(printer_id):
+            handle = self._handles.pop(printer_id, None)
+            if handle is not None:
+                await handle.stop()
+            if printer_id not in self._sessions:
+                return  # it was retired meanwhile
+            record = await self._parts.storage.read(repository.get_printer, printer_id)
+            orders = await self._parts.storage.read(repository.open_commands)
+            self._open(record, [order for order in orders if order.printer_id == printer_id])

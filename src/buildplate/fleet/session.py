@@ -9,12 +9,13 @@ included.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from buildplate.core.beds import BedChange, LastSeen, bed_after_gap, bed_after_reading
-from buildplate.core.deeds import Deeds
+from buildplate.core.deeds import Deeds, Order, Start
 from buildplate.core.evidence import Reading
 from buildplate.core.printers import Activity, Bed, Link, Printer, PrinterStatus
 from buildplate.core.prints import Seen
@@ -39,7 +40,10 @@ from buildplate.storage import EventRecord, Storage, StorageError, to_micros
 
 @dataclass(frozen=True, slots=True)
 class SessionParts:
-    """What every session of a fleet shares; `on_step` is told around each physical step."""
+    """What every session of a fleet shares; `on_step` is told around each physical step.
+
+    `host_locks` forgets a lock that nobody holds.
+    """
 
     storage: Storage
     steward: PrintSteward
@@ -47,7 +51,7 @@ class SessionParts:
     timings: FleetTimings
     lease: Lease
     slots: TransferSlots
-    host_locks: dict[str, asyncio.Lock]
+    host_locks: MutableMapping[str, asyncio.Lock]
     new_id: Callable[[], str]
     log: Any
     on_step: Callable[[str], None] | None = None
@@ -57,7 +61,11 @@ MAILBOX = 256
 
 
 class PrinterSession:
-    """The one live link to a printer. `serve` runs until it is cancelled."""
+    """The one live link to a printer. `serve` runs until it is cancelled.
+
+    `vouched`: since a person last spoke of the bed, nothing else was seen to run and the link held.
+    `closing`: nothing new is begun any more.
+    """
 
     def __init__(self, record: PrinterRecord, manifest: Manifest, parts: SessionParts) -> None:
         self.record = record
@@ -70,8 +78,10 @@ class PrinterSession:
         self.in_flight: tuple[str, float] | None = None
         self.asked: CommandRecord | None = None
         self.starts = 0
+        self.vouched = False
+        self.closing = False
         self._mail: asyncio.Queue[Message] = asyncio.Queue(MAILBOX)
-        host = Host(self._make, self._watch, self._mail.put, self._telemetry)
+        host = Host(self._make, self._watch, self.post, self._telemetry)
         self.connection = Connection(host, parts.timings, parts.clock.boot)
         self.hands = Hands(self)
         self._kept: Message | None = None
@@ -84,11 +94,19 @@ class PrinterSession:
         return self.record.id
 
     async def serve(self) -> None:
-        """Run the link and the mailbox until cancelled."""
+        """Run the link and the mailbox until cancelled.
+
+        Called again after a failure: then only what is stored counts, and nothing that the former
+        life has read, done or been told.
+        """
         self.deeds = Deeds()
         self.reading = None
-        if not self.record.spec.enabled:
-            self.live.link = Link.DISABLED
+        self._mail, self._kept = asyncio.Queue(MAILBOX), None
+        self.hands.forget()
+        self.vouched = False
+        self.live.activity = Activity.UNKNOWN
+        self.live.link = Link.CONNECTING if self.record.spec.enabled else Link.DISABLED
+        self.nudge()  # what waits for a printer that is disabled hears nothing else
         async with asyncio.TaskGroup() as tasks:
             self.hands.tasks = tasks
             tasks.create_task(self._mailbox())
@@ -112,7 +130,7 @@ class PrinterSession:
     def seen(self, *, released: bool) -> Seen:
         """What is known of the printer, for a decision; `released`: the farm is not stopped."""
         spec = self.record.spec
-        fit = released and spec.enabled and not spec.maintenance
+        fit = released and spec.enabled and not spec.maintenance and not self.closing
         return Seen(
             link=self.live.link,
             reading=self.reading,
@@ -133,8 +151,23 @@ class PrinterSession:
             active_print_id=occupant[0] if occupant else None,
             needs_attention=occupant[1] if occupant else False,
             unsettled_command=self.in_flight[0] if self.in_flight else None,
+            node_alive=self.parts.lease.hold(),
+            expected_free=self._expected_free() if occupant else None,
         )
         return Printer(self.record.spec, status)
+
+    def _expected_free(self) -> datetime | None:
+        """When the running print should end, by the host's last word."""
+        left, told = self.live.time_left_s, self.live.told_at
+        if left is None or told is None or self.live.activity is not Activity.OURS:
+            return None
+        age = self.parts.clock.boot() - told
+        return self.parts.clock.now() + timedelta(seconds=max(left - age, 0.0))
+
+    @property
+    def mid_start(self) -> bool:
+        """An intent is stored whose start is not answered yet."""
+        return self.deeds.start in (Start.DUE, Start.UNDERWAY)
 
     def event(self, kind: str, print_id: str | None = None, **data: Any) -> EventRecord:
         """An event about this printer, stamped now."""
@@ -205,6 +238,7 @@ class PrinterSession:
     async def _link(self, change: LinkIs) -> None:
         before = self.live.link
         self.reading = None
+        self.vouched = False
         self.deeds = self.deeds.unwatched()
         self.live.activity = Activity.UNKNOWN
         self.live.problem, self.live.hint = change.problem, change.hint
@@ -238,6 +272,7 @@ class PrinterSession:
         self.live.take(reading)
         if reading.foreign_ran or reading.activity is Activity.FOREIGN:
             self.hands.leftovers = True  # it may have been of a file that we had left there
+            self.vouched = False
         if self.live.link is Link.SYNCING:
             await self._link_up()
         await self._store_sight(reading)
@@ -304,7 +339,10 @@ class PrinterSession:
 
     async def _settle(self, reading: Reading) -> None:
         """Settle a command nobody answered, once it can no longer be waiting anywhere."""
-        if self.in_flight is None or self.hands.ordering:
+        waits = (
+            self.deeds.order is Order.STORED
+        )  # it was not sent yet: the steward sends or drops it
+        if self.in_flight is None or self.hands.ordering or waits:
             return
         command_id, since = self.in_flight
         due = since + self.parts.timings.command + self.parts.timings.settle

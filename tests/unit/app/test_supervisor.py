@@ -1,8 +1,10 @@
 """One failing task is begun again and takes nobody else with it."""
 
 import asyncio
+import gc
+from weakref import WeakSet
 
-from buildplate.app.supervisor import Pauses, Supervisor
+from buildplate.app.supervisor import Pauses, SupervisedTask, Supervisor
 
 
 async def test_a_task_that_fails_is_begun_again_and_its_neighbour_runs_on() -> None:
@@ -44,6 +46,17 @@ async def test_leaving_the_supervisor_stops_every_task() -> None:
         supervisor.start("two", lambda: forever("two"))
         await asyncio.sleep(0)
     assert sorted(stopped) == ["one", "two"]
+
+
+async def test_tasks_that_have_ended_are_forgotten() -> None:
+    known: WeakSet[SupervisedTask] = WeakSet()
+    async with Supervisor() as supervisor:
+        for _ in range(20):
+            task = supervisor.start("short", lambda: asyncio.sleep(0))
+            known.add(task)
+            await task.stop()
+        gc.collect()
+        assert len(known) <= 2
 
 
 def test_pauses_double_up_to_their_limit() -> None:
