@@ -57,12 +57,12 @@ _ANALYSING = (
 )
 _RENAME = (
     update(print_files)
-    .where(print_files.c.id == bindparam("file_id"))
+    .where(print_files.c.id == bindparam("file_id"), print_files.c.state != _DELETED)
     .values(name=bindparam("new_name"))
 )
 _ANALYSED = (
     update(print_files)
-    .where(print_files.c.id == bindparam("file_id"))
+    .where(print_files.c.id == bindparam("file_id"), print_files.c.state != _DELETED)
     .values(state=bindparam("new_state"), analysis=bindparam("new_analysis"))
 )
 

@@ -78,7 +78,7 @@ class FileService:
         """Stores an upload durably; the same content again is the file that is there already.
 
         `expected_digest` is a Content-Digest header's value (RFC 9530), `expected_length` the
-        announced bytes. Leaving early, by an error or a cancellation, keeps nothing.
+        announced bytes. Leaving early, by an error or a cancellation, leaves no file.
 
         Raises:
             FileError: with codes too_large, not_gcode, invalid_utf8, empty_file, bad_digest,
@@ -98,10 +98,11 @@ class FileService:
             gate.finish()
             async with self._locks.of(blob.sha256):
                 known = await self._room.files.get_by_sha256(blob.sha256)
-                if known is None or not await self._room.store.has(blob.sha256):
-                    await writer.keep()
-                if known is not None:
+                if known is not None and await self._room.store.has(blob.sha256):
                     return StoredFile(known, created=False)
+                await writer.keep()
+                if known is not None:
+                    return StoredFile(await self._read_again(known), created=False)
                 return StoredFile(await self._add(blob, name), created=True)
 
     async def get(self, file_id: str) -> PrintFile:
@@ -213,6 +214,14 @@ class FileService:
         if state is FileState.ANALYSING or stored.id != file.id:
             self._room.wake_analysis()
         return stored
+
+    async def _read_again(self, healed: PrintFile) -> PrintFile:
+        """Has a file whose content was lost, and is back, analysed where it could not be."""
+        if healed.analysis is not None:
+            return healed
+        waiting = await self._room.files.mark_analysis(healed.id, FileState.ANALYSING, None)
+        self._room.wake_analysis()
+        return waiting or healed
 
     async def _analyse_if_small(self, blob: Blob) -> tuple[FileState, Analysis | None]:
         if blob.size > self._config.analyse_at_once:

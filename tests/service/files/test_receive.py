@@ -165,6 +165,16 @@ async def test_an_upload_heals_a_content_that_got_lost() -> None:
     assert await gathered(world.service.content(file)) == TOWER
 
 
+async def test_a_healed_file_that_could_not_be_analysed_is_analysed_again() -> None:
+    world = World(config=FilesConfig(analyse_at_once=0))
+    file = (await world.service.receive(arriving(TOWER), "x")).file
+    await world.files.mark_analysis(file.id, FileState.UNREADABLE, None)
+    assert (await world.service.receive(arriving(TOWER), "x")).file.state is FileState.UNREADABLE
+    await world.store.delete(file.sha256)
+    assert (await world.service.receive(arriving(TOWER), "x")).file.state is FileState.ANALYSING
+    assert len(world.woken) == 2
+
+
 @given(st.data(), st.sampled_from([TOWER, b"G28", b"G28\n\xc3", b"PK\x03\x04", b"; no\n", b""]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 async def test_the_outcome_does_not_depend_on_the_pieces(
