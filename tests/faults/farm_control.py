@@ -86,7 +86,14 @@ class Control:
     async def do_events(self, kind: str = "") -> list[Answer]:
         found = await self._farm.storage.read(read_events, 0, ALL)
         return [
-            {"seq": event.seq, "kind": event.event.kind, "print": event.event.print_id}
+            {
+                "seq": event.seq,
+                "at": event.event.at.timestamp(),
+                "kind": event.event.kind,
+                "print": event.event.print_id,
+                "printer": event.event.printer_id,
+                "reason": event.event.data.get("reason", ""),
+            }
             for event in found
             if event.event.kind.startswith(kind)
         ]

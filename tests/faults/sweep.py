@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,13 @@ from buildplate_sim.errors import RefusedControlError
 from buildplate_sim.launch import octoprints
 from tests.faults import weather
 from tests.faults.farms import KillAt, nursery
-from tests.faults.truth import judge
+from tests.faults.truth import judge, was_blinded
 from tests.faults.worlds import Setting, World, empty_database, part, world
 
 if TYPE_CHECKING:
-    from tests.faults.truth import Facts
+    from collections.abc import Sequence
+
+    from tests.faults.truth import Asked
 
 FACTOR = 25.0
 PRINTERS = 20
@@ -35,6 +37,7 @@ COPIES_OF_A_JOB = 20
 LONGEST_BIRTH_S = 0.5
 LONGEST_LIFE = 500
 MOMENT_S = 0.05
+KILLS_OF_A_ROUND = 60
 UNBORN = 0.15
 LOOK_S = 0.15
 CALM_WITHIN_S = 240.0
@@ -61,6 +64,15 @@ class Report:
     killed_in: Counter[str] = field(default_factory=Counter)
     attention: Counter[str] = field(default_factory=Counter)
     faults: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: Report) -> None:
+        """Add another sweep's figures to these."""
+        self.broken += [f"seed {other.wish.seed}: {broken}" for broken in other.broken]
+        self.killed_in += other.killed_in
+        self.attention += other.attention
+        for name, value in other.figures.items():
+            self.figures[name] = round(self.figures.get(name, 0) + value, 1)
+        self.faults = dict(Counter(self.faults) + Counter(other.faults))
 
     def __str__(self) -> str:
         rows = [("seed", self.wish.seed), *self.figures.items()]
@@ -154,9 +166,10 @@ class RandomSweep:
         here, report = self._here, self.report
         state, tally = await here.state(), await here.count()
         report.broken = judge(here.orders, tally, state["prints"])
-        report.broken += await self._wrongly_asked(state)
+        asked = await here.asked_about()
+        report.broken += await self._wrongly_asked(asked)
         report.killed_in = here.killed_in
-        report.attention = Counter(note.reason for note in here.attention.values())
+        report.attention = Counter(one.reason for one in asked)
         ends = Counter(print_["state"] for print_ in state["prints"])
         copies = sum(order["copies"] for order in here.orders.values())
         report.figures = {
@@ -173,22 +186,24 @@ class RandomSweep:
             "copies lost": copies - ends["completed"],
             "parts printed into another one": len(tally.collisions),
             **{f"prints {end}": n for end, n in sorted(ends.items())},
-            "prints that needed a person": len(here.attention),
+            "prints that needed a person": len({one.print_id for one in asked}),
             "seconds of weather": round(stormy, 1),
             "seconds in all": round(whole, 1),
         }
 
-    async def _wrongly_asked(self, state: Facts) -> list[str]:
-        """Prints that a person was asked about although the evidence was there."""
-        here, wrong = self._here, []
+    async def _wrongly_asked(self, asked: Sequence[Asked]) -> list[str]:
+        """Questions to people although the evidence was there; if calm, missing ones, too."""
+        here = self._here
+        logs = {printer["name"]: await here.log(printer["name"]) for printer in here.printers}
+        wrong = [
+            f"a person was asked without need: {one}"
+            for one in asked
+            if not was_blinded(one, logs[one.printer], here.died_at)
+        ]
         if self._wish.calm:
-            expected = await here.needing_people()
-            wrong += [
-                f"asked about {one} for {note.reason}"
-                for one, note in here.attention.items()
-                if one not in expected
-            ]
-            wrong += [f"not asked about {one}" for one in expected - set(here.attention)]
+            expected, found = await here.needing_people(), {one.print_id for one in asked}
+            wrong += [f"a person was asked about {one}" for one in found - expected]
+            wrong += [f"nobody was asked about {one}" for one in expected - found]
         return wrong
 
 
@@ -231,12 +246,25 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="a folder for logs and data")
     options = parser.parse_args()
     wish = Wish(options.kills, options.seed, options.copies, options.calm)
-    print(f"seed {wish.seed}", flush=True)
-    with tempfile.TemporaryDirectory() as made:
-        report = asyncio.run(sweep(wish, options.keep or Path(made)))
+    report = rounds(wish, options.keep)
     print(report)
     print("\n".join(["BROKEN", *report.broken]) if report.broken else "the promise was kept")
     return 1 if report.broken else 0
+
+
+def rounds(wish: Wish, keep: Path | None) -> Report:
+    """As many sweeps as the kills take, each of at most KILLS_OF_A_ROUND, and their sum."""
+    whole, left, seed = Report(wish), wish.kills, wish.seed
+    while left > 0 and not whole.broken:
+        one = replace(wish, kills=min(left, KILLS_OF_A_ROUND), seed=seed)
+        with tempfile.TemporaryDirectory() as made:
+            report = asyncio.run(sweep(one, (keep or Path(made)) / f"seed-{seed}"))
+        whole.add(report)
+        left, seed = left - one.kills, seed + 1
+        print(
+            f"seed {one.seed}: {whole.figures['kills']} kills, broken: {report.broken}", flush=True
+        )
+    return whole
 
 
 if __name__ == "__main__":

@@ -108,8 +108,9 @@ class Sweep:
         if here.deaths > point.lives or here.marked_deaths > 1:
             problems.append(f"it died {here.deaths} times, {here.marked_deaths} at the kill point")
         expected = await here.needing_people()
-        if set(here.attention) != expected:
-            problems.append(f"{expected} need a person, not {list(here.attention.values())}")
+        asked = await here.asked_about()
+        if {one.print_id for one in asked} != expected:
+            problems.append(f"{expected} need a person, not {asked}")
         assert not problems, "\n".join([*problems, await here.story()])
 
 

@@ -35,6 +35,46 @@ class Tally:
             self.collisions.append({"printer": printer, **entry})
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The farm asked a person about a print: why, when its intent was made, and when it asked.
+
+    Times are unix seconds.
+    """
+
+    print_id: str
+    printer: str
+    reason: str
+    intent: float
+    at: float
+
+
+TROUBLE = frozenset({"killed", "shut-down", "frozen", "phantom", "two-starts"})
+HARMLESS = frozenset({"clear-bed", "thaw"})
+AFTERWARDS_S = 3.0
+
+
+def was_blinded(asked: Asked, log: Sequence[Facts], deaths: Sequence[float]) -> bool:
+    """Whether anything since the intent took evidence away: in its absence nobody may be asked.
+
+    The farm's own death does, a new login does (the channel broke; it is seen only when the farm
+    logs in again), and so does what happened to the host and to its printer. A start that the host
+    forgot, with the channel held all along, does not.
+    """
+    if any(asked.intent <= death <= asked.at for death in deaths):
+        return True
+    for entry in log:
+        if not asked.intent <= entry["t"] <= asked.at + AFTERWARDS_S:
+            continue
+        if entry["event"] in TROUBLE or entry.get("path") == "/api/login":
+            return True
+        if entry["event"] == "play" and entry["action"] not in HARMLESS:
+            return True
+        if entry["event"] == "start-fault" and entry["play"] != "lost":
+            return True
+    return False
+
+
 def judge(orders: Mapping[str, Facts], tally: Tally, prints: Sequence[Facts]) -> list[str]:
     """Every way in which the promise was broken; empty when it was kept."""
     broken = []

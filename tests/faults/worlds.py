@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.faults.farms import Died, FarmProcess, KillAt, Nursery, Refused
-from tests.faults.truth import Facts, Tally
+from tests.faults.truth import Asked, Facts, Tally
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -51,16 +51,6 @@ class NeverCame(AssertionError):
 
 
 @dataclass(slots=True)
-class Attention:
-    """A print that was seen to need a person, and what the person said."""
-
-    print_id: str
-    reason: str
-    printer: str
-    said: str = ""
-
-
-@dataclass(slots=True)
 class Setting:
     """What a world is made of."""
 
@@ -84,8 +74,8 @@ class World:
         self.printers = setting.printers
         self.printer_factor = setting.factor
         self.deaths = 0
+        self.died_at: list[float] = []
         self.marked_deaths = 0
-        self.attention: dict[str, Attention] = {}
         self.helpful = setting.helpful
         self.kill_points: list[KillAt | None] = []
         self.killed_in: Counter[str] = Counter()
@@ -125,6 +115,7 @@ class World:
                 raise FarmBroke(status, self.log_tail())
             self._note_blinded()
             self.deaths += 1
+            self.died_at.append(time.time())
             self.marked_deaths += marker.exists()
 
     def _note_blinded(self) -> None:
@@ -292,15 +283,11 @@ class World:
 
     async def _answer_for(self, printer: Facts, prints: Sequence[Facts]) -> None:
         print_ = next(one for one in prints if one["id"] == printer["active"])
-        note = self.attention.setdefault(
-            print_["id"], Attention(print_["id"], print_["reason"] or "", printer["name"])
-        )
         if printer["link"] != "online":
             return
         outcome = await self.truth_of(printer["name"], print_["path"])
         if outcome == "running":
             return
-        note.said = outcome
         truth = await self.admin.printer(printer["name"])
         bed = "occupied" if truth["bed"] else "clear"
         await self.ask("resolve", print_id=print_["id"], outcome=outcome, bed=bed)
@@ -321,6 +308,20 @@ class World:
         """What the printer itself has recorded in this world's time."""
         entries = await self.admin.log(printer)
         return [entry for entry in entries if entry["t"] >= self._began]
+
+    async def asked_about(self) -> list[Asked]:
+        """Every time that the farm asked a person about a print, from its own events."""
+        names = {one["id"]: one["name"] for one in (await self.state())["printers"]}
+        intents: dict[str, float] = {}
+        found = []
+        for event in await self.ask("events", kind="print."):
+            if event["kind"] == "print.starting":
+                intents[event["print"]] = event["at"]
+            elif event["kind"] == "print.needs_attention":
+                print_id, printer = event["print"], names[event["printer"]]
+                when = (intents[print_id], event["at"])
+                found.append(Asked(print_id, printer, event["reason"], *when))
+        return found
 
     async def needing_people(self) -> set[str]:
         """The prints of which nobody but a person can tell what became of them.

@@ -49,6 +49,8 @@ class Launcher:
         path = stored.path
         rule = None if foreign else self._host.rules.take("start", path=path, command="print")
         play = rule.play if rule is not None else ""
+        if rule is not None:
+            self._host.journal.write("start-fault", play=play, path=path)
         if play == "error":
             answer(HTTPStatus.INTERNAL_SERVER_ERROR)
             return

@@ -1,0 +1,34 @@
+"""Killed at random instants in bad weather, a farm of twenty printers loses and doubles nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults.sweep import Wish, sweep
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLS = 60
+
+
+@pytest.mark.timeout(600)
+async def test_sixty_kills_at_random_instants_neither_lose_nor_double_a_print(
+    seed: int, tmp_path: Path
+) -> None:
+    report = await sweep(Wish(KILLS, seed), tmp_path)
+    print(report)
+    assert not report.broken, "\n".join(report.broken)
+    assert report.figures["kills"] >= KILLS
+    assert report.figures["physical starts in bad weather"] > 0
+
+
+@pytest.mark.timeout(300)
+async def test_without_bad_weather_people_are_asked_exactly_where_a_kill_took_the_evidence(
+    seed: int, tmp_path: Path
+) -> None:
+    report = await sweep(Wish(12, seed, copies=60, calm=True, printers=6), tmp_path)
+    print(report)
+    assert not report.broken, "\n".join(report.broken)
