@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import orjson
 import typer
@@ -17,12 +17,15 @@ from buildplate.access.model import Role
 from buildplate.api.application import ROUTES, openapi_document
 from buildplate.api.guard import Needs, is_open
 from buildplate.api.problems import FAMILIES, status_of
+from buildplate.app.settings import FOR_THE_COMMAND_LINE, Settings, environment_name
 from buildplate.cli.main import app as command_line
 from buildplate.core.print_table import AFTER_INTENT, TABLE, TERMINAL, Event, PrintState
-from buildplate.core.reasons import DOCUMENTATION, REQUESTS, Reason, UnblockAction
+from buildplate.core.reasons import ACTIONS, DOCUMENTATION, REQUESTS, Reason, UnblockAction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parents[1]
 START = PrintState.QUEUED
@@ -152,6 +155,59 @@ def unblocks() -> str:
     return "\n".join(lines)
 
 
+def remedies() -> str:
+    """Every reason with what helps against it."""
+    lines = ["| code | meaning | what helps |", "|---|---|---|"]
+    for reason in Reason:
+        helps = ", ".join(
+            f"`{action.value}`" for action in UnblockAction if action in ACTIONS[reason]
+        )
+        lines.append(f"| `{reason.value}` | {DOCUMENTATION[reason]} | {helps} |")
+    return "\n".join(lines)
+
+
+def settings() -> str:
+    """Every setting of the server with its default."""
+    lines = ["| name | default | what it does |", "|---|---|---|"]
+    lines += [
+        f"| `{environment_name(name)}` | {_default(name, '`')} | {_about(field)} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(lines)
+
+
+def _about(field: FieldInfo) -> str:
+    """What a setting is for, and the words it takes where these are few."""
+    words = get_args(field.annotation)
+    return f"{field.description}: {', '.join(words)}" if words else str(field.description)
+
+
+def _default(name: str, quote: str = "") -> str:
+    """A setting's default as one would write it; an en dash for an empty one on a page."""
+    value = Settings.model_fields[name].default
+    if isinstance(value, Path):
+        return f"{quote}./{value}{quote}"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return f"{quote}{value}{quote}" if value != "" or not quote else "–"
+
+
+def env_example() -> str:
+    """`.env.example`: every setting, commented out, at its default."""
+    lines = [
+        "# Settings and their defaults. Copy to .env, or set them in the environment.",
+        "# An unknown BUILDPLATE_* key is an error that names the nearest known one.",
+    ]
+    for name, field in Settings.model_fields.items():
+        lines += ["", f"# {_about(field)}", f"#{environment_name(name)}={_default(name)}"]
+    lines += [
+        "",
+        "# For the command line only, and only from the environment: see docs/reference/cli.md.",
+    ]
+    lines += [f"# {name}" for name in sorted(FOR_THE_COMMAND_LINE)]
+    return "\n".join(lines) + "\n"
+
+
 def commands() -> str:
     """Every command with its arguments and options."""
     return "\n\n".join(_commands(typer.main.get_command(command_line), "buildplate"))
@@ -200,9 +256,14 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
         "unblocks": unblocks,
     },
     "docs/reference/cli.md": {"commands": commands},
+    "docs/reference/reasons.md": {"remedies": remedies, "unblocks": unblocks},
+    "docs/reference/settings.md": {"settings": settings},
 }
 # files that are generated as a whole
-WHOLE: dict[str, Callable[[], str]] = {"docs/reference/openapi.json": openapi}
+WHOLE: dict[str, Callable[[], str]] = {
+    ".env.example": env_example,
+    "docs/reference/openapi.json": openapi,
+}
 
 
 def fill(page: str, name: str, content: str) -> str:

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(4000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     app_env: Literal["production", "development"] = Field(
-        "production", description="production or development"
+        "production", description="taken from existing installations, changes nothing yet"
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="how much is logged"

@@ -134,6 +134,42 @@ REQUESTS: Mapping[UnblockAction, Request | None] = {
 }
 
 
+A = UnblockAction
+_WAIT = frozenset({A.WAIT})
+_CHANGE_PRINTER = frozenset({A.UPDATE_PRINTER})
+_CHANGE_JOB = frozenset({A.UPDATE_JOB})
+_CLEAR = frozenset({A.CLEAR_BED})
+
+ACTIONS: Mapping[Reason, frozenset[UnblockAction]] = {
+    **dict.fromkeys(Reason, _WAIT),
+    R.AUTH_REQUIRED: _CHANGE_PRINTER,
+    R.DISABLED: frozenset({A.UPDATE_PRINTER, A.CONNECT}),
+    R.MAINTENANCE: frozenset({A.END_MAINTENANCE}),
+    R.HALTED: frozenset({A.CONNECT}),
+    R.NEEDS_ATTENTION: frozenset({A.RESOLVE_PRINT}),
+    R.BED_NOT_CLEAR: _CLEAR,
+    R.BED_UNKNOWN: _CLEAR,
+    R.TOO_SMALL: frozenset({A.WAIT, A.UPDATE_JOB}),
+    R.FIT_UNKNOWN: frozenset({A.UPDATE_PRINTER, A.UPDATE_JOB}),
+    R.NOZZLE_MISMATCH: _CHANGE_PRINTER,
+    R.MATERIAL_MISSING: _CHANGE_PRINTER,
+    R.MATERIAL_VARIANT: _CHANGE_PRINTER,
+    R.NOT_ENOUGH_MATERIAL: _CHANGE_PRINTER,
+    R.PLATE_MISMATCH: _CHANGE_PRINTER,
+    R.MODEL_MISMATCH: _CHANGE_JOB,
+    R.TAG_MISMATCH: frozenset({A.UPDATE_PRINTER, A.UPDATE_JOB}),
+    R.GROUP_MISMATCH: _CHANGE_JOB,
+    R.PRINTER_NOT_LISTED: _CHANGE_JOB,
+    R.NOT_CAPABLE: frozenset({A.WAIT, A.UPDATE_PRINTER}),
+    R.START_NEEDS_CONFIRM: frozenset({A.CONFIRM_PRINT}),
+    R.HIGHER_PRIORITY_FIRST: frozenset({A.WAIT, A.REORDER_QUEUE}),
+    R.FILE_NOT_READY: frozenset({A.WAIT, A.UPLOAD_FILE}),
+    R.ON_HOLD: frozenset({A.RELEASE_JOB}),
+    R.FARM_STOPPED: frozenset({A.RELEASE_QUEUE}),
+}
+"""The actions that a reason's unblock can name; the pair at hand decides between several."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unblock:
     """The action that removes a reason.
