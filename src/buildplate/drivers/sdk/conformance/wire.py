@@ -161,9 +161,9 @@ async def closing_leaves_nothing_behind(bench: Bench) -> None:
         await session.driver.close()
         await session.driver.close()
         await bench.within(5, lambda: session.lost is not None, "close ends the pushes")
+    await bench.within(5, lambda: bench.relay.open_connections == 0, "no connection is left")
     async with bench.session() as session:
         bench.relay.cut()
-    await bench.within(5, lambda: bench.relay.open_connections == 0, "no connection is left")
     await bench.within(5, lambda: not _ours(before), f"no task is left: {_ours(before)}")
 
 
