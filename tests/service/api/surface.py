@@ -16,6 +16,7 @@ from buildplate.access.model import Role
 from buildplate.api import Rooms, create_app
 from buildplate.api.rooms import Limits
 from buildplate.app.composition import Farm, open_farm
+from buildplate.app.serve import http_server
 from buildplate.app.settings import Settings
 from tests.service.api.answers import CheckedTransport
 from tests.service.api.paper import KEY, PaperHost, paper_manifest
@@ -151,3 +152,19 @@ async def open_surface(
         async with surface.with_key(made.secret) as client:
             surface.client = client
             yield surface
+
+
+@asynccontextmanager
+async def listening(surface: Surface) -> AsyncIterator[int]:
+    """The app on a socket, with the server's own configuration; its port."""
+    server = http_server(surface.app)
+    server.config.host, server.config.port = "127.0.0.1", 0
+    serving = asyncio.get_running_loop().create_task(server.serve())
+    async with asyncio.timeout(10):
+        while not server.started:
+            await asyncio.sleep(0.01)
+    try:
+        yield int(server.servers[0].sockets[0].getsockname()[1])
+    finally:
+        server.should_exit = True
+        await serving

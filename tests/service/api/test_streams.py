@@ -12,28 +12,11 @@ import pytest
 
 from buildplate.api.rooms import Limits
 from buildplate.app import http_protocol
-from buildplate.app.serve import http_server
-from tests.service.api.surface import GCODE, Surface, open_surface
+from tests.service.api.surface import GCODE, Surface, listening, open_surface
 
 LIMIT = 300_000
 LIMITS = Limits(file=LIMIT, body=20_000, body_time=0.5, idle=0.5)
 LINE = b"G1 X10 Y10 E1\n"
-
-
-@asynccontextmanager
-async def listening(surface: Surface) -> AsyncIterator[int]:
-    """The app on a socket, with the server's own configuration; its port."""
-    server = http_server(surface.app)
-    server.config.host, server.config.port = "127.0.0.1", 0
-    serving = asyncio.get_running_loop().create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:
-            await asyncio.sleep(0.01)
-    try:
-        yield int(server.servers[0].sockets[0].getsockname()[1])
-    finally:
-        server.should_exit = True
-        await serving
 
 
 class Wire:

@@ -1,0 +1,324 @@
+"""The command line against a running farm: what the README promises, exit codes, JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from typer.testing import CliRunner, Result
+
+from buildplate.cli.main import app
+from tests.service.api.paper import KEY
+from tests.service.api.surface import GCODE, Surface, listening, open_surface
+
+
+@dataclass(slots=True)
+class Terminal:
+    """Somebody at a terminal in front of a farm."""
+
+    surface: Surface
+    env: dict[str, str]
+
+    async def type(
+        self, line: str, code: int = 0, env: Mapping[str, str | None] | None = None
+    ) -> Result:
+        runner = CliRunner(env={**self.env, **(env or {})})
+        result = await asyncio.to_thread(runner.invoke, app, shlex.split(line))
+        assert result.exit_code == code, (line, result.output, result.stderr, result.exception)
+        return result
+
+    async def json(self, line: str) -> Any:
+        return json.loads((await self.type(f"{line} --json")).stdout)
+
+    async def ready(self, name: str = "Left") -> None:
+        await self.type(
+            f"printer add {name} --driver paper --connection host={name} "
+            f"--connection api_key={KEY} --build-volume 200x200x200 --nozzle 0.4"
+        )
+        await self.surface.until((await self.json(f"printer show {name}"))["id"], link="online")
+        await self.type(f"printer clear-bed {name}")
+
+
+@asynccontextmanager
+async def at_a_terminal(folder: Path) -> AsyncIterator[Terminal]:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    try:
+        async with open_surface(folder / "farm") as surface, listening(surface) as port:
+            env = {
+                "BUILDPLATE_URL": f"http://127.0.0.1:{port}",
+                "BUILDPLATE_API_KEY": surface.secret,
+                "BUILDPLATE_CONFIG": str(folder / "cli.json"),
+            }
+            yield Terminal(surface, env)
+    finally:
+        structlog.reset_defaults()
+
+
+def gcode(folder: Path, name: str = "bracket.gcode", content: bytes = GCODE) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+async def test_the_first_steps_of_the_readme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        added = await me.type(
+            f"printer add Left --driver paper --connection host=Left --connection api_key={KEY} "
+            "--build-volume 250x210x220"
+        )
+        assert "Added printer 1, Left." in added.stdout
+        await me.surface.until(1, link="online")
+        assert (await me.type("printer clear-bed Left")).stdout == "Left: clear\n"
+        assert "bracket.gcode" in (await me.type("file add bracket.gcode")).stdout
+        ordered = await me.type("job add bracket.gcode --copies 3")
+        assert ordered.stdout == "Job 1: 3 × bracket.gcode\n"
+        await me.surface.until_print(1, state="printing")
+        status = (await me.type("job status 1")).stdout
+        assert "Job 1 is active: 0 of 3 done" in status
+        assert "busy ×1" in (await me.type("queue list")).stdout
+        assert "it has a print of ours" in (await me.type("print why 2")).stdout
+        await me.surface.floor["Left"].finish()
+        await me.surface.until_print(1, state="completed")
+        assert "occupied" in (await me.type("status")).stdout
+        await me.type("printer clear-bed Left")
+        await me.surface.until_print(2, state="printing")
+        assert "1 of 3 done" in (await me.type("job status 1")).stdout
+        assert "tool0" in (await me.type("temperature Left")).stdout
+
+
+async def test_a_printer_without_a_size_says_what_is_missing(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        line = f"printer add L --driver paper --connection host=L --connection api_key={KEY}"
+        assert "printer edit 1 --build-volume" in (await me.type(line)).stdout
+        await me.type("printer edit L --build-volume 250x210x220.5")
+        volume = (await me.json("printer show L"))["model"]["build_volume"]
+        assert volume == {"x": 250, "y": 210, "z": 220.5}
+
+
+async def test_a_connection_s_values_have_the_types_of_the_driver_s_form(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready()
+        await me.type("printer edit Left --connection tls=false")
+        shown = (await me.json("printer show Left"))["connection"]
+        assert shown == {"host": "Left", "api_key": {"set": True}, "tls": False}
+        bad = await me.type("printer edit Left --connection tls=maybe", code=2)
+        assert "maybe is no boolean" in bad.stderr
+        assert KEY not in (await me.type("printer show Left")).output
+
+
+async def test_a_print_is_started_paused_resumed_and_cancelled(tmp_path: Path) -> None:
+    path = gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready()
+        started = await me.json(f"print start {path} --printer Left")
+        assert started["requirements"]["printers"] == [(await me.json("printer show Left"))["id"]]
+        await me.surface.until_print(1, state="printing")
+        await me.type("print pause 1")
+        await me.surface.until_print(1, state="paused")
+        await me.type("print resume 1")
+        await me.surface.until_print(1, state="printing")
+        assert "busy" not in (await me.type("status --busy")).stdout.splitlines()[0]
+        assert "to be cancelled" in (await me.type("print cancel 1")).stdout
+        await me.surface.until_print(1, state="cancelled")
+        assert "No printer has a print." in (await me.type("status --busy")).stdout
+
+
+async def test_a_person_resolves_what_nobody_can_tell(tmp_path: Path) -> None:
+    path = gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready()
+        await me.type(f"job add {path}")
+        await me.surface.until_print(1, state="printing")
+        await me.surface.floor["Left"].forget()
+        await me.surface.until_print(1, state="needs_attention")
+        assert "needs attention" in (await me.type("status")).stdout
+        await me.type("print resolve 1 --outcome failed --bed clear")
+        await me.surface.until_print(1, state="failed")
+
+
+async def test_many_beds_are_cleared_at_once(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        for name in ("A", "B"):
+            await me.type(
+                f"printer add {name} --driver paper --connection host={name} "
+                f"--connection api_key={KEY}"
+            )
+            await me.surface.until((await me.json(f"printer show {name}"))["id"], link="online")
+        assert (await me.type("printer clear-bed --all")).stdout == "A: clear\nB: clear\n"
+        again = await me.type("printer clear-bed --all")
+        assert again.stdout == "Every bed is clear, or has a print.\n"
+        await me.type("printer clear-bed", code=2)
+        await me.type("printer clear-bed A --all", code=2)
+
+
+async def test_jobs_and_the_queue_by_command(tmp_path: Path) -> None:
+    path = gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        await me.type(f"job add {path} --name first --priority high --due 2030-01-31T12:00:00Z")
+        again = [await me.json(f"job add {path} --name second --key order-2") for _ in range(2)]
+        assert again[0]["id"] == again[1]["id"]
+        await me.type("job add bracket.gcode --hold --material PETG/black --tag dry --retries 0")
+        third = await me.json("job show 3")
+        assert third["requirements"]["materials"][0]["type"] == "PETG"
+        assert (third["hold"], third["retries"]) == (True, 0)
+        assert "on hold" in (await me.type("job list")).stdout
+        assert (await me.type("job release 3")).stdout == "Job 3 is queued.\n"
+        assert (await me.type("job hold 3")).stdout == "Job 3 is queued, on hold.\n"
+        assert (await me.type("job duplicate 3")).exit_code == 0
+        assert [item["job_number"] for item in await me.json("queue list")] == [1, 2, 3, 4]
+        await me.type("queue reorder 4 --before 2")
+        assert [item["job_number"] for item in await me.json("queue list")] == [1, 4, 2, 3]
+        await me.type("queue reorder 4")
+        assert "stopped" in (await me.type("queue stop --reason drill")).stdout
+        assert "farm_stopped" in json.dumps(await me.json("print why 1")) or not (
+            await me.json("printer list")
+        )
+        await me.type("queue release")
+        assert (await me.type("job cancel 1")).stdout == "Job 1 is cancelled.\n"
+        retried = await me.type("job retry 1", code=1)
+        assert "was cancelled" in retried.stderr
+        assert len(await me.json("print list --state queued")) == 3
+
+
+async def test_files_by_command(tmp_path: Path) -> None:
+    path = gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        file = await me.json(f"file add {path}")
+        assert (await me.json("file list")) == [file]
+        assert (await me.json("file show bracket.gcode")) == file
+        assert file["sha256"] in (await me.type(f"file show {file['id']}")).stdout
+        assert "deleted" in (await me.type("file remove bracket.gcode")).stdout
+        missing = await me.type("file show bracket.gcode", code=1)
+        assert "there is no file named bracket.gcode" in missing.stderr
+        junk = gcode(tmp_path, "model.stl", b"solid x\nfacet normal 0 0 0\n" * 50)
+        refused = await me.type(f"file add {junk}", code=1)
+        assert refused.stderr.splitlines() == [
+            "buildplate: This is an STL model.",
+            "Slice it and upload the G-code.",
+        ]
+        await me.type(f"file add {tmp_path / 'nowhere.gcode'}", code=2)
+
+
+async def test_a_file_over_the_limit_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        files = me.surface.farm.files
+        files._config = type(files._config)(max_bytes=100_000)
+        path = gcode(tmp_path, content=GCODE + b"G1 X10 Y10 E1\n" * 200_000)
+        refused = await me.type(f"file add {path}", code=1)
+        assert "larger than the limit" in refused.stderr
+        assert "raise the limit" in refused.stderr
+
+
+async def test_keys_by_command(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        made = await me.json("key add shop --role viewer --expires 2099-01-01")
+        assert made["key"].startswith("bp_")
+        assert "shop" in (await me.type("key list")).stdout
+        shop = {"BUILDPLATE_API_KEY": made["key"]}
+        refused = await me.type("queue stop", code=1, env=shop)
+        assert "needs the role operator" in refused.stderr
+        await me.type("status", env=shop)
+        await me.type(f"key revoke {made['id']}")
+        locked = await me.type("status", code=1, env=shop)
+        assert "buildplate login" in locked.stderr
+
+
+async def test_exit_codes_tell_refused_wrong_and_unreachable_apart(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        await me.type("job show 99", code=1)
+        await me.type("printer show Nobody", code=1)
+        await me.type("job add", code=2)
+        await me.type("job add x --copies 0", code=2)
+        await me.type("job add x --due whenever", code=2)
+        await me.type("--data-dir x status", code=2)
+        await me.type("fly", code=2)
+        gone = await me.type("status", code=3, env={"BUILDPLATE_URL": "http://127.0.0.1:1"})
+        assert "cannot be reached" in gone.stderr
+        await me.type("--url http://127.0.0.1:1 status", code=3)
+        await me.type("status", code=3, env={"BUILDPLATE_URL": "nonsense"})
+
+
+async def test_a_server_that_is_another_one_is_no_server(tmp_path: Path) -> None:
+    async def something_else(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 5\r\n\r\nhello")
+        await writer.drain()
+        writer.close()
+
+    async with at_a_terminal(tmp_path) as me:
+        server = await asyncio.start_server(something_else, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        odd = await me.type("status", code=3, env={"BUILDPLATE_URL": url})
+        assert "not as Buildplate does" in odd.stderr
+        server.close()
+
+
+async def test_what_is_kept_is_for_its_owner_and_its_server_only(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        bare: dict[str, str | None] = {"BUILDPLATE_URL": None, "BUILDPLATE_API_KEY": None}
+        await me.type("login")
+        kept = tmp_path / "cli.json"
+        assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+        await me.type("printer list", env=bare)
+        async with listening(me.surface) as other:
+            stranger = await me.type(f"--url http://127.0.0.1:{other} status", code=1, env=bare)
+            assert "this needs an API key" in stranger.stderr
+        kept.chmod(0o640)
+        open_file = await me.type("printer list", code=2, env=bare)
+        assert "chmod 600" in open_file.stderr
+        wrong = await me.type("login", code=1, env={"BUILDPLATE_API_KEY": "bp_" + "x" * 43})
+        assert "not known here" in wrong.stderr
+
+
+async def test_names_of_others_do_not_reach_the_terminal_as_commands(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        await me.surface.job(name="[red]x[/red]", hold=True)
+        assert "[red]x[/red]" in (await me.type("job list")).stdout
+
+
+async def test_keys_are_made_on_the_data_while_no_server_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "farm"
+    async with at_a_terminal(tmp_path) as me:
+        busy = await me.type(f"--data-dir {folder} key add me --role admin", code=1)
+        assert "in use by process" in busy.stderr
+        assert "Stop the other server" in busy.stderr
+    runner = CliRunner(env={"BUILDPLATE_CONFIG": str(tmp_path / "none")})
+    offline = ["--data-dir", str(folder), "key"]
+    made = await asyncio.to_thread(
+        runner.invoke, app, [*offline, "add", "me", "--role", "admin", "--json"]
+    )
+    assert made.exit_code == 0, made.output
+    key = json.loads(made.stdout)
+    listed = await asyncio.to_thread(runner.invoke, app, [*offline, "list", "--json"])
+    assert [one["name"] for one in json.loads(listed.stdout)] == ["me", "first admin"]
+    async with open_surface(folder) as surface, surface.with_key(key["key"]) as me_again:
+        assert (await me_again.get("/api/v1/keys")).status_code == 200
+    revoked = await asyncio.to_thread(runner.invoke, app, [*offline, "revoke", key["id"]])
+    assert revoked.exit_code == 0
+
+
+def test_the_way_in_is_quick() -> None:
+    code = (
+        "import sys, buildplate.cli.main\n"
+        "slow = 'httpx fastapi sqlalchemy aiohttp uvicorn pydantic rich.table'.split()\n"
+        "print([name for name in slow if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.strip() == "[]"
