@@ -10,7 +10,7 @@ class StorageError(Exception):
     """
 
     code: ClassVar[str] = "storage_error"
-    hint: ClassVar[str] = "See the log; check the disk and run `buildplate doctor`."
+    hint: ClassVar[str] = "See the log, and check the disk."
 
 
 class StorageFull(StorageError):
