@@ -17,7 +17,7 @@ def _make(connection: Mapping[str, Any], timings: DriverTimings) -> Driver:
 DRIVER = Manifest(
     name="octoprint",
     title="OctoPrint",
-    description="A printer behind OctoPrint 1.10 or newer: REST and push socket.",
+    description="A printer behind OctoPrint (tried with 1.11.8): REST and push socket.",
     connection_schema=OctoPrintForm.model_json_schema(),
     make=_make,
     capabilities=frozenset(
