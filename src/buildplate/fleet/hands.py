@@ -87,7 +87,7 @@ class Hands:
     def transfer(self, name: str, body: FileBody, stored: Callable[[str], Awaitable[bool]]) -> None:
         """Send a file and prove that it arrived; `stored` commits the path the host gave it."""
         self._session.deeds = self._session.deeds.uploading(Upload.UNDERWAY, self._now())
-        self._begin(self._transfer(name, body, stored))
+        self._begin(lambda: self._transfer(name, body, stored))
 
     def drop_transfer(self) -> None:
         """Stop sending a file that is not wanted any more."""
@@ -97,44 +97,44 @@ class Hands:
     def start(self, path: str) -> None:
         """Send the one start of an intent."""
         self._session.deeds = self._session.deeds.starting(Start.UNDERWAY, self._now())
-        self._begin(self._start(path))
+        self._begin(lambda: self._start(path))
 
     def order(self, command: CommandRecord) -> None:
         """Send a stored cancel, pause or resume."""
         self.ordering = True
         deeds = self._session.deeds
         self._session.deeds = deeds.ordering(Order.UNDERWAY, command.kind, self._now())
-        self._begin(self._order(command))
+        self._begin(lambda: self._order(command))
 
     def revoke(self, path: str | None) -> None:
         """Delete the print's file on the printer."""
         self._session.deeds = self._session.deeds.leaving(ExitStep.REVOKING, self._now())
-        self._begin(self._revoke(path))
+        self._begin(lambda: self._revoke(path))
 
     def barrier(self) -> None:
         """Wait until everything queued on the host has run."""
-        self._begin(self._barrier())
+        self._begin(self._barrier)
 
     def tidy(self) -> None:
         """Delete files of ours that no active print needs."""
         if not self.busy:
             self.leftovers = False
-            self._begin(self._tidy())
+            self._begin(self._tidy)
 
     # --- what runs beside the mailbox ------------------------------------------------------------
 
     def _now(self) -> float:
         return self._session.parts.clock.boot()
 
-    def _begin(self, step: Awaitable[None]) -> None:
+    def _begin(self, step: Callable[[], Awaitable[None]]) -> None:
         if self.tasks is None:
             message = "a session that does not run was told to do something"
             raise RuntimeError(message)
         self._busy = self.tasks.create_task(self._run(step))
 
-    async def _run(self, step: Awaitable[None]) -> None:
+    async def _run(self, step: Callable[[], Awaitable[None]]) -> None:
         try:
-            await step
+            await step()
         except asyncio.CancelledError:
             current = asyncio.current_task()
             if current is not None and current.uncancel() > 0:
