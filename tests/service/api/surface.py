@@ -125,10 +125,14 @@ def _has(seen: dict[str, Any], wanted: dict[str, Any]) -> bool:
 
 @asynccontextmanager
 async def open_surface(
-    folder: Path, *, limits: Limits | None = None, factor: float = FASTER
+    folder: Path,
+    *,
+    limits: Limits | None = None,
+    factor: float = FASTER,
+    floor: dict[str, PaperHost] | None = None,
 ) -> AsyncIterator[Surface]:
-    """A farm over `folder`, with its first key."""
-    floor: dict[str, PaperHost] = {}
+    """A farm over `folder`, with its first key; `floor` is what stood there before."""
+    floor = {} if floor is None else floor
     settings = Settings(data_dir=folder, time_factor=factor, _env_file=None)
     async with open_farm(settings, {"paper": paper_manifest(floor)}) as farm:
         first = await farm.keys.first()
