@@ -149,8 +149,14 @@ class Nursery:
 
 
 @asynccontextmanager
-async def nursery() -> AsyncIterator[Nursery]:
-    """The forking process for as long as the block runs; its farms end with it."""
+async def nursery(source: Path | None = None) -> AsyncIterator[Nursery]:
+    """The forking process for as long as the block runs; its farms end with it.
+
+    `source` is a folder from which it takes the program, instead of the one that is installed.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if source is not None:
+        environment["PYTHONPATH"] = str(source)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -158,6 +164,7 @@ async def nursery() -> AsyncIterator[Nursery]:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 20,
+        env=environment,
     )
     try:
         assert process.stdout is not None
