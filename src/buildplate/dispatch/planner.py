@@ -81,33 +81,39 @@ class Planner:
             self._claim(stored[seat.print_id], seat.printer_id, fleet, steward)
             for seat in decided.assignments
         ]
-        for outcome in await asyncio.gather(*claims, return_exceptions=True):
+        outcomes = await asyncio.gather(*claims, return_exceptions=True)
+        for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-        return self._next_round(queue)
+        return self._next_round(queue) if all(outcomes) else AFTER_TROUBLE
 
     async def _claim(
         self, print_: PrintRecord, printer_id: str, fleet: FleetService, steward: Steward
-    ) -> None:
+    ) -> bool:
+        """Claim; False when what is planned on and what is stored differ: plan again, soon."""
         session = fleet.sessions.get(printer_id)
         if session is None:
-            return
+            return False
         stamp = Stamp(self._clock.now(), (self._new_id(),))
         try:
             claimed = await self._storage.write(transitions.claim, print_, session.record, stamp)
-        except (Stale, ConstraintViolated):
+        except Stale:
             self.wake()
-            return
-        if claimed is not None:
-            steward.begin(claimed, session)
-            self._log.info(
-                "print",
-                action="claimed",
-                print_id=print_.id,
-                print_number=print_.number,
-                job_id=print_.job_id,
-                printer_id=printer_id,
-            )
+            return True
+        except ConstraintViolated:
+            return False  # waking at once would spin
+        if claimed is None:
+            return False
+        steward.begin(claimed, session)
+        self._log.info(
+            "print",
+            action="claimed",
+            print_id=print_.id,
+            print_number=print_.number,
+            job_id=print_.job_id,
+            printer_id=printer_id,
+        )
+        return True
 
     def _next_round(self, queue: Queue) -> timedelta:
         now = self._clock.now()

@@ -11,7 +11,7 @@ from sqlalchemy import Select, and_, bindparam, delete, insert, select, update
 
 from buildplate.core.job_state import Attempt, change_copies
 from buildplate.core.jobs import FileFacts, FileState, JobFacts, Queue, QueuedPrint
-from buildplate.core.print_table import ACTIVE, Event, PrintState, after
+from buildplate.core.print_table import ACTIVE, TERMINAL, Event, PrintState, after
 from buildplate.dispatch.errors import (
     JobChanged,
     JobEnded,
@@ -206,7 +206,9 @@ _DROP_QUEUED = (
 )
 _WISH_CANCEL = (
     update(prints)
-    .where(and_(prints.c.id == bindparam("print_id"), prints.c.version == bindparam("at_version")))
+    .where(prints.c.id == bindparam("print_id"))
+    .where(prints.c.state.in_([state.value for state in PrintState if state in ACTIVE]))
+    .where(prints.c.wants_cancel.is_(False))
     .values(wants_cancel=True, version=prints.c.version + 1)
 )
 
@@ -217,11 +219,9 @@ async def _drop_queued(tx: Tx, print_id: str, reason: str, stamp: Stamp) -> bool
 
 
 async def _cancel_one(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) -> None:
-    """Drop a queued print; wish for the end of one that holds a printer."""
-    if print_.state is PrintState.QUEUED:
-        await _drop_queued(tx, print_.id, reason, stamp)
-    elif print_.state in ACTIVE and not print_.wants_cancel:
-        await tx.change(_WISH_CANCEL, {"print_id": print_.id, "at_version": print_.version})
+    """Drop a queued print; wish for the end of one that holds a printer, however it was read."""
+    if print_.state not in TERMINAL and not await _drop_queued(tx, print_.id, reason, stamp):
+        await tx.change(_WISH_CANCEL, {"print_id": print_.id})
 
 
 @script
