@@ -76,6 +76,16 @@ async def test_a_failed_copy_is_tried_again_elsewhere_and_holds_up_nobody(
     assert (await surface.client.get(f"/api/v1/jobs/{job['id']}")).json()["state"] == "completed"
 
 
+async def test_a_printer_that_clears_its_own_bed_goes_on_by_itself(surface: Surface) -> None:
+    await surface.printer("Belt", bed_policy={"clear": "automatic"})
+    job = await surface.job(copies=2)
+    for print_ in await surface.prints(job["id"]):
+        await surface.until_print(print_["id"], state="printing")
+        await surface.floor["Belt"].finish()
+        await surface.until_print(print_["id"], state="completed")
+    await surface.until(1, bed="clear")
+
+
 async def test_one_upload_is_printed_on_any_printer_and_again(surface: Surface) -> None:
     await surface.printer("Left")
     await surface.printer("Right")

@@ -158,6 +158,7 @@ async def test_drivers_show_their_forms(surface: Surface) -> None:
     (driver,) = (await surface.client.get("/api/v1/drivers")).json()["items"]
     assert (driver["name"], driver["secrets"]) == ("paper", ["api_key"])
     assert driver["connection_schema"]["required"] == ["host"]
+    assert driver["capabilities"] == ["fetch_back", "pause", "push"]
 
 
 async def test_a_connection_is_tried_before_it_is_saved(surface: Surface) -> None:
@@ -188,6 +189,29 @@ async def test_printers_are_listed_by_number_page_by_page(surface: Surface) -> N
     assert rest.json()["next_cursor"] is None
     named = (await surface.client.get("/api/v1/printers?name=B&live=true")).json()["items"]
     assert [p["state"]["link"] for p in named] == ["online"]
+
+
+async def test_the_list_shows_each_printer_as_it_is_now(surface: Surface) -> None:
+    async def same() -> dict[str, Any]:
+        (listed,) = (await surface.client.get("/api/v1/printers")).json()["items"]
+        alone: dict[str, Any] = (await surface.client.get("/api/v1/printers/1")).json()
+        assert listed == alone
+        return alone
+
+    host, print_ = await surface.running()
+    assert (await same())["print_id"] == print_["id"]
+    await surface.client.patch("/api/v1/printers/1", json={"plate": "PEI"})
+    assert (await same())["plate"] == "PEI"
+    await host.forget()
+    await surface.until(1, needs_attention=True)
+    assert (await same())["needs_attention"] is True
+    await host.vanish()
+    await surface.until(1, link="offline")
+    assert (await same())["problem"]
+    await host.return_()
+    await surface.client.post("/api/v1/printers/1/connect")
+    await surface.until(1, link="online")
+    assert (await same())["problem"] == ""
 
 
 async def test_a_retired_printer_keeps_its_history_and_frees_its_name(surface: Surface) -> None:
