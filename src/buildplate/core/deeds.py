@@ -23,10 +23,15 @@ class Upload(StrEnum):
 
 
 class Start(StrEnum):
-    """How far the one start is. NONE after an intent means: a former process may have sent it."""
+    """How far the one start is. NONE after an intent means: a former process may have sent it.
+
+    WITHHELD: this process could have sent it and did not, because the printer was no longer seen
+    free; nobody else may, so it never started.
+    """
 
     NONE = "none"
     DUE = "due"
+    WITHHELD = "withheld"
     UNDERWAY = "underway"
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -62,7 +67,7 @@ class Deeds:
     `*_at` is when the step was reached; a reading counts for a step only when it began at or after
     that. `uploads` counts the transfers tried under this claim, `upload_why` says why the last one
     failed. `puzzled_at` is since when the
-    printer has contradicted what we know. `watching`: decisions have been taken on the present
+    printer has contradicted what we know. `watching`: a decision has been taken on the present
     connection, so that what people say from now on they say of what is being watched.
     """
 
@@ -97,9 +102,18 @@ class Deeds:
         """The connection broke: what was proven by watching is proven no longer.
 
         The session says so at every lost connection, also when the next one stands before anything
-        was decided.
+        was decided. Nobody saw what was put on the bed meanwhile.
         """
-        return replace(self, exit=ExitStep.NONE, puzzled_at=None, watching=False)
+        kept = self.disturbed()
+        return replace(kept, exit=ExitStep.NONE, puzzled_at=None, watching=False)
+
+    def disturbed(self) -> Deeds:
+        """Somebody else may have printed: a start that was not sent yet is not sent any more.
+
+        The session says so at every reading that shows it, as the next decision may be taken on a
+        later one.
+        """
+        return replace(self, start=Start.WITHHELD) if self.start is Start.DUE else self
 
     def watched(self) -> Deeds:
         """From here on the watch is unbroken."""

@@ -18,7 +18,7 @@ from buildplate.core.actions import (
     Verdict,
     Wait,
 )
-from buildplate.core.deeds import Deeds, ExitStep
+from buildplate.core.deeds import Deeds, ExitStep, Start
 from buildplate.core.evidence import Ending, Run
 from buildplate.core.print_table import Event, PrintState
 from buildplate.core.printers import Activity
@@ -53,7 +53,7 @@ def go_on_leaving(
         return Wait(), deeds
     if step is ExitStep.SETTLING:
         return Revoke(), deeds
-    return _second_read(wish, seen), deeds
+    return _second_read(wish, seen, deeds), deeds
 
 
 def _settle(deeds: Deeds, seen: Seen, barrier: ExitStep, wants: Wants) -> tuple[Action, Deeds]:
@@ -89,10 +89,11 @@ def _contradiction(wish: ExitWish, seen: Seen) -> Action | None:
     return None
 
 
-def _second_read(wish: ExitWish, seen: Seen) -> Action:
+def _second_read(wish: ExitWish, seen: Seen, deeds: Deeds) -> Action:
     if wish.verdict is not PrintState.NOT_STARTED or wish.by != "observation":
         return Verdict(wish.verdict, wish.by, wish.reason)
     idle = seen.reading is not None and seen.reading.activity is Activity.IDLE
-    if idle and seen.evidence.silent:
+    never = seen.evidence.silent or deeds.start is Start.WITHHELD
+    if idle and never:
         return Verdict(wish.verdict, wish.by, wish.reason)
     return Move(Event.PROOF_INCOMPLETE, "nobody can prove that it never started")

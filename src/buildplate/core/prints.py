@@ -264,12 +264,12 @@ def _intend(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
 def _starting(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     if wants.cancel:
         unsent = deeds.start is Start.DUE
-        kept = deeds.starting(Start.NONE, now) if unsent else deeds
+        kept = deeds.starting(Start.WITHHELD, now) if unsent else deeds
         return Decision(Move(Event.CANCEL), kept)
     if deeds.start is Start.DUE:
         if seen.free and seen.read_since(now - wants.timings.fresh):
             return Decision(SendStart(), deeds)
-        deeds = deeds.starting(Start.REFUSED, now)  # by ourselves: it is not sent any more
+        deeds = deeds.starting(Start.WITHHELD, now)
     if seen.online and seen.running and seen.evidence.doubt is None:
         return Decision(Move(_run_event(seen)), deeds.puzzled(None))
     if deeds.start is Start.UNDERWAY or seen.link in UNDECIDED:
@@ -289,7 +289,8 @@ def _unseen_start(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decisio
         return Decision(_ended(evidence), deeds)
     activity = seen.reading.activity if seen.reading else Activity.UNKNOWN
     idle = activity is Activity.IDLE and evidence.run is Run.NONE
-    if idle and evidence.silent and evidence.doubt is None:
+    never = evidence.silent or deeds.start is Start.WITHHELD
+    if idle and never and evidence.doubt is None:
         due = deeds.start_at + wants.timings.settle
         if deeds.start in MAY_START and not seen.read_since(due):
             return Decision(Wait(due), deeds.puzzled(None))

@@ -273,6 +273,7 @@ class PrinterSession:
         if reading.foreign_ran or reading.activity is Activity.FOREIGN:
             self.hands.leftovers = True  # it may have been of a file that we had left there
             self.vouched = False
+            self.deeds = self.deeds.disturbed()
         if self.live.link is Link.SYNCING:
             await self._link_up()
         await self._store_sight(reading)

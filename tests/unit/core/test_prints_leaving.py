@@ -16,7 +16,7 @@ from buildplate.core.actions import (
     Verdict,
     Wait,
 )
-from buildplate.core.deeds import Deeds, ExitStep, Order
+from buildplate.core.deeds import Deeds, ExitStep, Order, Start
 from buildplate.core.evidence import Reading
 from buildplate.core.print_table import Event, PrintState
 from buildplate.core.printers import Activity, Bed, Link
@@ -147,6 +147,12 @@ def test_not_started_needs_the_proof_until_the_end() -> None:
     action = replace(leaving(NOT_STARTED, ExitStep.SETTLING_AGAIN), look=IDLE).action
     assert isinstance(action, Move)
     assert action.event is Event.PROOF_INCOMPLETE
+
+
+def test_a_start_that_we_withheld_is_proof_enough() -> None:
+    moment = leaving(NOT_STARTED, ExitStep.SETTLING_AGAIN)
+    withheld = moment.deeds.starting(Start.WITHHELD, NOW - 20)
+    assert isinstance(replace(moment, look=IDLE, deeds=withheld).action, Verdict)
 
 
 @pytest.mark.parametrize("activity", [Activity.HALTED, Activity.FOREIGN])

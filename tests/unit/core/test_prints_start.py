@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -53,13 +54,13 @@ def test_a_start_is_withheld_when_the_printer_is_seen_taken_after_the_intent(
 ) -> None:
     decision = replace(started(Start.DUE), look=look).decide()
     assert decision.action != SendStart()
-    assert decision.deeds.start is Start.REFUSED
+    assert decision.deeds.start is Start.WITHHELD
 
 
 def test_a_process_that_stood_still_between_intent_and_start_does_not_send_it() -> None:
     later = replace(started(Start.DUE), now=NOW + 30.5)
     assert later.action == Wait(NOW + 30.5)
-    assert later.decide().deeds.start is Start.REFUSED
+    assert later.decide().deeds.start is Start.WITHHELD
 
 
 @pytest.mark.parametrize("step", [s for s in Start if s is not Start.DUE])
@@ -152,4 +153,24 @@ def test_a_cancel_makes_it_cancelling(step: Start) -> None:
 
 def test_a_cancel_before_the_start_was_sent_keeps_it_from_being_sent() -> None:
     decision = replace(started(Start.DUE), cancel=True).decide()
-    assert decision.deeds.start is Start.NONE
+    assert decision.deeds.start is Start.WITHHELD
+
+
+@pytest.mark.parametrize("happens", [Deeds.unwatched, Deeds.disturbed])
+def test_a_start_not_sent_when_the_link_broke_or_others_printed_is_not_sent_any_more(
+    happens: Callable[[Deeds], Deeds],
+) -> None:
+    kept = happens(started(Start.DUE).deeds)
+    assert kept.start is Start.WITHHELD
+    assert replace(started(Start.DUE), deeds=kept).action != SendStart()
+
+
+@pytest.mark.parametrize("step", [s for s in Start if s is not Start.DUE])
+def test_somebody_elses_print_changes_nothing_about_a_start_that_was_sent(step: Start) -> None:
+    assert started(step).deeds.disturbed() == started(step).deeds
+
+
+def test_a_withheld_start_proves_that_it_never_started_even_without_the_channel() -> None:
+    action = replace(started(Start.WITHHELD), look=IDLE).action
+    assert isinstance(action, BeginExit)
+    assert action.verdict is PrintState.NOT_STARTED
