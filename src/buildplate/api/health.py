@@ -47,23 +47,22 @@ class HealthOut(BaseModel):
 
 
 class Pulse:
-    """Whether the database answers: asked at most once a second, by one request at a time."""
+    """Whether the database answers: asked at most once a second, for all who want to know.
+
+    A question is given up before the next one may be asked, so one hangs at most.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._asked_at = float("-inf")
-        self._asking = False
         self._beats = True
 
     async def beats(self) -> bool:
-        """Whether the database answered lately; while a question hangs, it does not."""
+        """Whether the database answered the last question."""
         now = asyncio.get_running_loop().time()
-        if not self._asking and now >= self._asked_at + FRESH_S:
-            self._asking, self._asked_at = True, now
-            try:
-                self._beats = await self._answers()
-            finally:
-                self._asking = False
+        if now >= self._asked_at + FRESH_S:
+            self._asked_at = now
+            self._beats = await self._answers()
         return self._beats
 
     async def _answers(self) -> bool:

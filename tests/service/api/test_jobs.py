@@ -209,6 +209,33 @@ async def test_jobs_are_listed_by_state_and_by_field(surface: Surface) -> None:
     assert (await surface.client.get("/api/v1/jobs?state=odd")).status_code == 422
 
 
+async def test_the_state_a_job_is_listed_under_is_the_one_it_shows(surface: Surface) -> None:
+    """Also of those whose flags say something else: cancelled after the end, or too late."""
+    host, made = await surface.running()
+    await host.finish()
+    await surface.until_print(made["id"], state="completed")
+    await surface.client.post(f"/api/v1/jobs/{made['job_id']}/cancel")
+    await surface.clear(1)
+    _, broken = await surface.running()
+    await surface.client.patch(f"/api/v1/jobs/{broken['job_id']}", json={"retries": 0})
+    await host.finish("failed")
+    await surface.until_print(broken["id"], state="failed")
+    await surface.clear(1)
+    _, running = await surface.running()
+    await surface.client.patch(f"/api/v1/jobs/{running['job_id']}", json={"copies": 3})
+    await surface.job(hold=True)
+    dropped = await surface.job()
+    await surface.client.post(f"/api/v1/jobs/{dropped['id']}/cancel")
+
+    every = (await surface.client.get("/api/v1/jobs")).json()["items"]
+    assert sorted(job["state"] for job in every) == [
+        "active", "cancelled", "completed", "failed", "queued",
+    ]  # fmt: skip
+    for job in every:
+        found = (await surface.client.get(f"/api/v1/jobs?state={job['state']}")).json()["items"]
+        assert found == [job]
+
+
 @pytest.mark.parametrize("slash", ["", "/"])
 async def test_the_owed_path_takes_jobs_with_more_than_is_known(
     surface: Surface, slash: str

@@ -211,6 +211,17 @@ async def test_a_body_without_a_length_is_bounded_too(tmp_path: Path) -> None:
         assert (status, b"body_too_large" in text) == (413, True)
 
 
+async def test_a_refusal_keeps_the_connection_where_the_rest_of_the_body_is_short(
+    tmp_path: Path,
+) -> None:
+    async with open_surface(tmp_path) as surface, listening(surface) as port, wire(port) as client:
+        for _ in range(2):
+            await client.send(head(surface, "content-length: 60000", path="/api/v1/nothing"))
+            await client.send(b"x" * 60_000)
+            status, text = await client.answer()
+            assert (status, b"connection: close" in text.lower()) == (404, False)
+
+
 async def test_a_body_is_not_read_for_a_stranger(tmp_path: Path) -> None:
     async with open_surface(tmp_path, limits=LIMITS) as surface, listening(surface) as port:
         async with wire(port) as client:

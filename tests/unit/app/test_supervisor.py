@@ -4,6 +4,8 @@ import asyncio
 import gc
 from weakref import WeakSet
 
+from structlog.contextvars import bound_contextvars, get_contextvars
+
 from buildplate.app.supervisor import Pauses, SupervisedTask, Supervisor
 
 
@@ -63,3 +65,19 @@ def test_pauses_double_up_to_their_limit() -> None:
     pauses = Pauses(0.5, 30.0)
     assert [pauses.after(n) for n in (0, 1, 2, 3)] == [0.5, 1.0, 2.0, 4.0]
     assert pauses.after(100) == 30.0
+
+
+async def test_a_task_says_nothing_in_the_name_of_the_request_that_started_it() -> None:
+    seen: list[dict[str, object]] = []
+
+    async def look() -> None:
+        seen.append(get_contextvars())
+
+    async with Supervisor() as supervisor:
+        with bound_contextvars(correlation_id="a request"):
+            task = supervisor.start("look", look)
+        async with asyncio.timeout(5):
+            while not seen:
+                await asyncio.sleep(0)
+        await task.stop()
+    assert seen == [{}]
