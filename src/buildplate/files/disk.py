@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from buildplate.files.model import Blob
 
-BLOCK = 4096
-"""Bytes that writes around the page cache come in; no disk asks for larger ones."""
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -164,13 +162,12 @@ class Source:
 def _write_all(fd: int, content: memoryview, *, around_cache: bool) -> None:
     written = 0
     while written < len(content):
-        if around_cache and written % BLOCK:
-            around_cache = _bypass_cache(fd, wanted=False)
         try:
             written += os.write(fd, content[written:])
         except OSError as error:
             if error.errno != errno.EINVAL or not around_cache:
                 raise
+            # Cut short, the rest begins between two of the disk's blocks.
             around_cache = _bypass_cache(fd, wanted=False)
 
 

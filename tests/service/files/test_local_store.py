@@ -101,6 +101,53 @@ async def test_a_cancelled_upload_leaves_nothing(
         assert files_in(tmp_path) == []
 
 
+async def test_cleaning_up_waits_for_a_write_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on = threading.Event(), threading.Event()
+    real_write = os.write
+
+    def hanging_write(fd: int, data: bytes) -> int:
+        if len(data) < BUFFER:
+            return real_write(fd, data)
+        writing.set()
+        assert go_on.wait(WAIT_S)
+        return real_write(fd, data)
+
+    monkeypatch.setattr(os, "write", hanging_write)
+    async with LocalBlobStore(tmp_path) as store:
+        async with asyncio.timeout(WAIT_S), asyncio.TaskGroup() as group:
+            task = group.create_task(kept(store, b"G28\n" * BUFFER))
+            await asyncio.to_thread(writing.wait, WAIT_S)
+            task.cancel()
+            await asyncio.sleep(0.05)
+            assert not task.done()
+            go_on.set()
+        assert files_in(tmp_path) == []
+
+
+async def test_content_is_durable_before_it_has_its_name_and_the_name_before_the_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    real_fsync, real_rename = os.fsync, Path.rename
+
+    def fsync(fd: int) -> None:
+        real_fsync(fd)
+        steps.append(f"fsync {Path(f'/proc/self/fd/{fd}').readlink().relative_to(tmp_path)}")
+
+    def rename(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return real_rename(path, target)
+
+    async with LocalBlobStore(tmp_path) as store:
+        monkeypatch.setattr(os, "fsync", fsync)
+        monkeypatch.setattr(Path, "rename", rename)
+        folder = (await kept(store, b"G28\n"))[:2]
+    assert steps[0].startswith("fsync tmp/")
+    assert steps[1:] == ["fsync .", "rename", f"fsync {folder}"]
+
+
 async def test_an_upload_cancelled_at_any_step_leaves_nothing_half_written(tmp_path: Path) -> None:
     async with LocalBlobStore(tmp_path) as store:
 

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from buildplate.files.errors import FileError
-from buildplate.files.memory import InMemoryBlobStore
-from buildplate.files.model import FileState
+from buildplate.files.memory import InMemoryBlobStore, InMemoryFileRepository
+from buildplate.files.model import FileState, PrintFile
 from buildplate.files.service import FilesConfig
 from buildplate.files.store import LocalBlobStore
 from tests.gcode_samples import long_tower, square_tower
@@ -67,6 +67,23 @@ async def test_the_same_content_at_the_same_time_is_one_file() -> None:
     )
     assert len({one.file.id for one in stored}) == 1
     assert sum(one.created for one in stored) == 1
+
+
+class SlowFiles(InMemoryFileRepository):
+    """Answers after others had their turn, as a database does."""
+
+    async def get_by_sha256(self, sha256: str) -> PrintFile | None:
+        found = await super().get_by_sha256(sha256)
+        await asyncio.sleep(0.002)
+        return found
+
+
+async def test_the_same_content_at_the_same_time_is_one_file_on_a_slow_database() -> None:
+    world = World(files=SlowFiles())
+    stored = await asyncio.gather(
+        *(world.service.receive(arriving(TOWER), f"{n}.gcode") for n in range(8))
+    )
+    assert len({one.file.id for one in stored}) == 1
 
 
 async def test_a_nameless_file_gets_a_name() -> None:

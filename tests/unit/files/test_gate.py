@@ -128,6 +128,18 @@ def test_any_text_with_a_command_is_accepted_unless_it_holds_a_nul(text: str) ->
     assert verdict([content]).startswith(expected)
 
 
+def test_a_character_cut_off_is_not_completed_by_a_later_piece() -> None:
+    assert verdict([b"G28\n" * HEAD, b"\xc3", b"abc", b"\xbc\n"]).startswith("invalid_utf8")
+    assert verdict([b"G28\n" * HEAD, b"\xc3", b"\xbc\n"]) == "accepted"
+
+
+@pytest.mark.parametrize(("rest", "code"), [(b"\0\xff", "not_gcode"), (b"\xff\0", "invalid_utf8")])
+def test_the_earlier_of_two_faults_decides(rest: bytes, code: str) -> None:
+    content = b"G28\n" * HEAD + rest
+    assert verdict([content]).startswith(code)
+    assert verdict([content[:-1], content[-1:]]).startswith(code)
+
+
 def test_refuses_before_the_end_has_come() -> None:
     gate = GcodeGate()
     gate.feed(b"G28\n" * HEAD)

@@ -171,6 +171,12 @@ STRANGE = [
 ]
 
 
+@pytest.mark.parametrize("move", ["G1 X9 Y9 E0", "G1X9Y9E0", "G1 X9 Y9 E-0.", "G2 X9 Y9 I1 E0"])
+@pytest.mark.parametrize("mode", ["M82", "M83"])
+def test_a_move_that_pushes_nothing_prints_nothing(mode: str, move: str) -> None:
+    assert printed(f"{mode}\nG92 E0\nG1 X1 Y1 Z1\n{move}\n") is None
+
+
 @pytest.mark.parametrize("move", STRANGE)
 def test_moves_are_understood_however_they_are_written(move: str) -> None:
     program = f"M83\n{move}\nG1 X11 E1\n"
@@ -222,8 +228,16 @@ def outcome(motion: Motion) -> tuple[object, ...]:
     return motion.printed.bounds, motion.everywhere().bounds, motion.tools, motion.heat
 
 
-@given(st.lists(LINES, max_size=25))
-@settings(max_examples=300)
+SOMEWHERE = [["G1", "X1", "Y2", "Z3"]]
+PROGRAMS = st.one_of(
+    st.lists(LINES, max_size=25),
+    st.lists(LINES, max_size=25).map(lambda lines: [["M83"], *SOMEWHERE, *lines]),
+    st.lists(LINES, max_size=25).map(lambda lines: [["M82"], *SOMEWHERE, *lines]),
+)
+
+
+@given(PROGRAMS)
+@settings(max_examples=400)
 def test_the_quick_way_and_the_careful_way_agree(lines: list[list[str]]) -> None:
     usual = "".join(" ".join(line) + "\n" for line in lines)
     # Without spaces no line is a plain move: every one goes the careful way.

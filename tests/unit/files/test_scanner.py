@@ -98,6 +98,8 @@ def test_a_damaged_picture_is_none(block: bytes) -> None:
 def test_a_line_beyond_all_measure_does_no_harm() -> None:
     endless = b"G1 X1 Y1 Z1 " + b"x" * 10 * LONGEST_LINE + b"\nG1 X2 Y2 Z2\n"
     assert scanned(endless).travel_box == Box(1, 1, 1, 2, 2, 2)
+    lost = b"G1 X1 Y1 Z1 " + b"x" * 2 * WINDOW + b" X99 " + b"x" * 2 * WINDOW + b"\nG1 X2 Y2 Z2\n"
+    assert scanned(lost).travel_box == Box(1, 1, 1, 2, 2, 2)
     assert scanned(b"G1 X3 Y3 Z3\n" + b"9" * 5 * WINDOW).travel_box == Box(3, 3, 3, 3, 3, 3)
 
 
