@@ -110,6 +110,7 @@ def kill_points() -> list[KillPoint]:
     wanted = [
         (DAY_OF[name], f"{moment}:{name}", 1)
         for name in sorted(SCRIPTS)
+        if not name.startswith("tests.")
         for moment in ("before", "committed")
     ]
     wanted += [
