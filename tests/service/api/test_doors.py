@@ -121,7 +121,7 @@ async def test_no_key_is_ever_logged(surface: Surface) -> None:
     with capture_logs() as lines:
         made = await surface.client.post("/api/v1/keys", json={"name": "new", "role": "viewer"})
         async with surface.with_key(made.json()["key"]) as caller:
-            await caller.get(f"/api/v1/jobs?api_key={surface.secret}")
+            await caller.get(f"/api/v1/jobs?customer={surface.secret}")
             await caller.post("/api/v1/jobs", json={})
         async with surface.with_key("bp_" + "y" * 43) as stranger:
             await stranger.get("/api/v1/jobs")

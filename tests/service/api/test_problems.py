@@ -119,6 +119,16 @@ async def test_a_body_that_is_none_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
 
 
+async def test_a_parameter_that_is_misspelt_does_not_show_everything(surface: Surface) -> None:
+    await surface.job()
+    for path in ("/api/v1/jobs?stat=queued", "/api/v1/printers/1/state?x=", "/api/v1/files?limt=1"):
+        answer = await surface.client.get(path)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), path
+    assert "state" in (await surface.client.get("/api/v1/jobs?stat=queued")).json()["hint"]
+    owed = await surface.client.get("/api/v1/jobs/1/status?_=17")
+    assert owed.status_code == 200
+
+
 async def test_an_unforeseen_error_is_a_problem_and_one_line_in_the_log(
     surface: Surface, monkeypatch: pytest.MonkeyPatch
 ) -> None:
