@@ -105,12 +105,16 @@ _FURTHER = [
 """The same steps on other ways through the table of states."""
 
 
+def program_scripts() -> list[str]:
+    """Every transaction script of the program; tests register some of their own."""
+    return sorted(name for name in SCRIPTS if not name.startswith("tests."))
+
+
 def kill_points() -> list[KillPoint]:
     """All of them; KeyError for a step of the program for which there is no day."""
     wanted = [
         (DAY_OF[name], f"{moment}:{name}", 1)
-        for name in sorted(SCRIPTS)
-        if not name.startswith("tests.")
+        for name in program_scripts()
         for moment in ("before", "committed")
     ]
     wanted += [

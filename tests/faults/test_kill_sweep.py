@@ -8,8 +8,14 @@ import pytest
 import pytest_asyncio
 
 from buildplate.fleet.hands import PhysicalStep
-from buildplate.storage import SCRIPTS
-from tests.faults.kill_points import DAY_OF, NOT_REACHED, PHYSICAL_DAY_OF, KillPoint, kill_points
+from tests.faults.kill_points import (
+    DAY_OF,
+    NOT_REACHED,
+    PHYSICAL_DAY_OF,
+    KillPoint,
+    kill_points,
+    program_scripts,
+)
 from tests.faults.lanes import Outcome, Trial, lanes
 from tests.faults.scenarios import DAYS, SLOW_DAYS
 
@@ -21,9 +27,9 @@ POINTS = kill_points()
 
 def test_every_durable_and_every_physical_step_of_the_program_has_a_kill_point() -> None:
     steps = {point.kill.step for point in POINTS}
-    for name in SCRIPTS:
+    for name in program_scripts():
         assert {f"before:{name}", f"committed:{name}"} <= steps, f"{name} is never killed"
-    assert set(DAY_OF) == set(SCRIPTS), "a day is named for a script that is gone"
+    assert sorted(DAY_OF) == program_scripts(), "a day is named for a script that is gone"
     for step in PhysicalStep:
         assert step in NOT_REACHED or {f"before:{step}", f"answered:{step}"} <= steps
     assert not set(NOT_REACHED) & set(PHYSICAL_DAY_OF)
