@@ -274,6 +274,8 @@ def _starting(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
         return Decision(Move(_run_event(seen)), deeds.puzzled(None))
     if deeds.start is Start.UNDERWAY or seen.link in UNDECIDED:
         return Decision(Wait(), deeds)
+    if not seen.online and deeds.start is Start.WITHHELD:
+        return _unreachable(wants, seen, deeds)
     if not seen.online:
         return Decision(
             Move(Event.GAP, "the printer was lost from sight before its start was seen"), deeds

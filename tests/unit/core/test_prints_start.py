@@ -170,6 +170,11 @@ def test_somebody_elses_print_changes_nothing_about_a_start_that_was_sent(step: 
     assert started(step).deeds.disturbed() == started(step).deeds
 
 
+def test_a_withheld_start_waits_for_a_lost_printer_without_asking_anybody() -> None:
+    away = replace(started(Start.WITHHELD), look=None, link=Link.OFFLINE)
+    assert away.action == Wait()
+
+
 def test_a_withheld_start_proves_that_it_never_started_even_without_the_channel() -> None:
     action = replace(started(Start.WITHHELD), look=IDLE).action
     assert isinstance(action, BeginExit)

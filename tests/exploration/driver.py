@@ -1,0 +1,58 @@
+"""What a driver would read from a host: TRUTH.md's evidence table as one pure function."""
+
+from __future__ import annotations
+
+from buildplate.core.evidence import Ending, Run
+from buildplate.core.printers import Activity
+from tests.exploration.world import File, Host, Local, Look, Scene
+
+
+def read(scene: Scene, host: Host, file: File, local: Local) -> Look:
+    """One answered read of a host by a node, with the evidence on one file."""
+    run = _run(host, file)
+    unseen = local.held and file not in host.started
+    if scene.kind == "moonraker":
+        unseen = unseen and (host.last is None or host.last.file != file)
+    return Look(
+        activity=_activity(host, run),
+        run=run,
+        began_since=_began_since(scene, host, run),
+        ending=_ending(scene, host, file, local),
+        doubt=scene.rules.print_time_needed and file in host.timeless,
+        silent=unseen or not scene.rules.channel_needed,
+        others_ran=not local.held or host.others,
+    )
+
+
+def _run(host: Host, file: File) -> Run:
+    return Run.RUNNING if host.run is not None and host.run.file == file else Run.NONE
+
+
+def _activity(host: Host, run: Run) -> Activity:
+    if host.halted:
+        return Activity.HALTED
+    if host.run is None:
+        return Activity.IDLE
+    return Activity.FOREIGN if run is Run.NONE else Activity.OURS
+
+
+def _began_since(scene: Scene, host: Host, run: Run) -> bool:
+    """Endings are told since the intent only, so the question is that of the present run."""
+    if run is Run.NONE or host.run is None or not scene.rules.begun_since_intent:
+        return True
+    return host.run.since
+
+
+def _ending(scene: Scene, host: Host, file: File, local: Local) -> Ending | None:
+    """How our file ended: by the host's history, by an event we heard, by print_stats."""
+    told = {local.heard}
+    for ended in (*host.history, host.last):
+        counts = ended is not None and (ended.since or not scene.rules.begun_since_intent)
+        if ended is not None and ended.file == file and counts:
+            told.add(ended.ending)
+    if file in host.timeless and not scene.rules.print_time_needed:
+        told.add(Ending.COMPLETED)
+    for ending in (Ending.COMPLETED, Ending.FAILED):
+        if ending in told:
+            return ending
+    return None

@@ -1,0 +1,146 @@
+"""Asks the real `next_action`, remembers its answers, and can take a rule out of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import NamedTuple
+
+from buildplate.core import prints
+from buildplate.core.actions import (
+    AbandonExit,
+    Action,
+    BeginExit,
+    DropOrder,
+    Move,
+    RefuseAsk,
+    Revoke,
+    Verdict,
+    Wait,
+)
+from buildplate.core.deeds import Deeds, ExitStep, Order, Start
+from buildplate.core.evidence import Evidence, Reading, Run
+from buildplate.core.print_table import Event, PrintState
+from buildplate.core.printers import Activity, Bed, Link
+from buildplate.core.prints import Decision, ExitWish, PrintFacts, Seen, Timings, Wants, next_action
+from tests.exploration.clock import AFTER_EFFECT, BEFORE, LONG, NOW
+from tests.exploration.flags import ALL_RULES, Rules
+from tests.exploration.world import HostKind, Look, Word
+
+TIMINGS = Timings(settle=LONG, patience=LONG, resend=LONG, upload_pause=0.0)
+UNSETTLED = replace(TIMINGS, settle=0.0)
+
+
+class Question(NamedTuple):
+    """All that a decision depends on. `again`: it follows from an effect, on the same reading."""
+
+    state: PrintState
+    exit: tuple[PrintState, str] | None
+    cancel: bool
+    word: Word | None
+    link: Link
+    look: Look | None
+    again: bool
+    bed: Bed
+    unsettled: bool
+    deeds: Deeds
+
+
+class Mind:
+    """Decides for one kind of host under one set of rules."""
+
+    def __init__(self, kind: HostKind, rules: Rules) -> None:
+        self._rules = rules
+        self._barrier = kind == "moonraker" and rules.barriers
+        self._answer = self._ask if rules == ALL_RULES else self._without_rules
+        self.decide = cache(self._decide)
+
+    def _decide(self, question: Question) -> Decision:
+        decision = self._answer(question)
+        return Decision(_wordless(decision.action), decision.deeds)
+
+    def _ask(self, question: Question) -> Decision:
+        """Let the real function decide."""
+        word, wish = question.word, question.exit
+        facts = PrintFacts(question.state, exit=None if wish is None else ExitWish(*wish))
+        wants = Wants(
+            cancel=question.cancel,
+            word=None if word is None else prints.Word(word.outcome, word.bed, word.override),
+            timings=TIMINGS if self._rules.settles else UNSETTLED,
+            barrier=self._barrier,
+        )
+        seen = Seen(question.link, _reading(question.look), question.bed, question.unsettled)
+        now = AFTER_EFFECT if question.again else NOW
+        return next_action(facts, wants, seen, question.deeds, now)
+
+    def _without_rules(self, question: Question) -> Decision:
+        """Let a version of it decide that lacks a rule."""
+        rules, deeds = self._rules, question.deeds
+        if not rules.cancel_reads and deeds.order is Order.STORED:
+            question = question._replace(deeds=replace(deeds, order_at=BEFORE))
+        if not rules.second_read and deeds.exit is ExitStep.SETTLING_AGAIN and question.look:
+            blind = question.look._replace(
+                activity=Activity.IDLE, run=Run.NONE, ending=None, doubt=False, silent=True
+            )
+            question = question._replace(look=blind)
+        if not rules.delete_is_no_evidence and deeds.exit is ExitStep.REVOKED and question.exit:
+            return Decision(Verdict(*question.exit), deeds)
+        starting = question.state is PrintState.STARTING and question.exit is None
+        if starting and not rules.refusal_is_observed and deeds.start is Start.REFUSED:
+            return Decision(Verdict(PrintState.NOT_STARTED, "observation"), deeds)
+        if starting and not rules.timeout_is_unknown and deeds.start is Start.UNKNOWN:
+            return Decision(Verdict(PrintState.NOT_STARTED, "observation"), deeds)
+        if starting and not rules.printing_is_observed and deeds.start is Start.ACCEPTED:
+            return Decision(Move(Event.OUR_RUN), deeds)
+        away = question.link is Link.OFFLINE and question.state is PrintState.PRINTING
+        if away and not rules.offline_is_no_ending:
+            return Decision(Verdict(PrintState.FAILED, "observation"), deeds)
+        if not rules.word_needs_watch:
+            question = question._replace(deeds=deeds.watched())
+        return self._without_exit(self._ask(question))
+
+    def _without_exit(self, decision: Decision) -> Decision:
+        rules, action = self._rules, decision.action
+        if isinstance(action, Revoke) and not rules.revokes:
+            return Decision(Wait(), decision.deeds.leaving(ExitStep.REVOKED, NOW))
+        if not isinstance(action, BeginExit):
+            return decision
+        kept = {
+            PrintState.COMPLETED: rules.exit_completed,
+            PrintState.FAILED: rules.exit_failed,
+            PrintState.CANCELLED: rules.exit_cancelled,
+            PrintState.NOT_STARTED: rules.exit_not_started,
+        }[action.verdict]
+        if action.by == "person":
+            kept = rules.exit_by_person
+        if kept:
+            return decision
+        return Decision(Verdict(action.verdict, action.by), decision.deeds)
+
+
+def _reading(look: Look | None) -> Reading | None:
+    if look is None:
+        return None
+    evidence = Evidence(
+        run=look.run,
+        began_since=look.began_since,
+        ending=look.ending,
+        doubt="a completion without a print time" if look.doubt else None,
+        silent=look.silent,
+        others_ran=look.others_ran,
+    )
+    return Reading(
+        begun=NOW,
+        activity=look.activity,
+        channel=True,
+        evidence=evidence,
+    )
+
+
+@cache
+def _wordless(action: Action) -> Action:
+    """The action without its reason, which decides nothing and would only multiply states."""
+    match action:
+        case Move() | BeginExit() | AbandonExit() | Verdict() | DropOrder() | RefuseAsk():
+            return replace(action, reason="")
+    return action
