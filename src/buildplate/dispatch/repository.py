@@ -17,6 +17,7 @@ from buildplate.dispatch.errors import (
     JobEnded,
     KeyReused,
     PrintRefused,
+    Stale,
     UnknownFile,
     UnknownJob,
 )
@@ -280,7 +281,7 @@ async def retry_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, li
         message = f"no copy of job {job.number} is missing"
         raise JobEnded(message, "Duplicate the job to print it again.")
     tries = {print_.copy_no: print_.try_no for print_ in found}
-    for index, copy_no in enumerate(missing):
+    for index, copy_no in enumerate(missing[: len(stamp.ids) // 2]):
         ids = stamp.ids[1 + 2 * index : 3 + 2 * index]
         await queue_print(
             tx,
@@ -298,6 +299,13 @@ def _missing_copies(job: JobRecord, attempts: Sequence[Attempt]) -> list[int]:
     living = {attempt.copy for attempt in attempts if attempt.state not in dead}
     known = sorted({attempt.copy for attempt in attempts} - living)
     return known[: max(0, job.copies - len(living))]
+
+
+def _must_change(changed: int, print_: PrintRecord) -> None:
+    """Refuse a person's word on a print that moved on between the read and the write."""
+    if changed != 1:
+        message = f"print {print_.number} was changed meanwhile"
+        raise Stale(message)
 
 
 @script
@@ -323,7 +331,7 @@ async def resolve_print(
         .where(and_(prints.c.id == print_.id, prints.c.version == print_.version))
         .values(resolution=to_json(dict(said)), version=prints.c.version + 1)
     )
-    await tx.change(statement)
+    _must_change(await tx.change(statement), print_)
     event = EventRecord(
         stamp.ids[0],
         stamp.at,
@@ -344,11 +352,12 @@ async def confirm_print(tx: Tx, reference: str, stamp: Stamp) -> PrintRecord:
     if print_.state is not PrintState.QUEUED:
         message = f"print {print_.number} is {print_.state}, only a queued one is confirmed"
         raise PrintRefused(message)
-    await tx.change(
+    changed = await tx.change(
         update(prints)
         .where(and_(prints.c.id == print_.id, prints.c.version == print_.version))
         .values(confirmed=True, version=prints.c.version + 1)
     )
+    _must_change(changed, print_)
     event = EventRecord(
         stamp.ids[0], stamp.at, "print.confirmed", job_id=print_.job_id, print_id=print_.id
     )
