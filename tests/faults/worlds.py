@@ -120,11 +120,15 @@ class World:
 
     def _note_blinded(self) -> None:
         """Keep the prints whose start the killed farm alone could have told from none."""
-        database = self._setting.data_dir / DATABASE
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as rows:
-            prints = rows.execute("SELECT id, path, state FROM prints").fetchall()
+        prints = self.stored("SELECT id, path, state FROM prints")
         self.killed_in.update({state for _, _, state in prints if state not in AT_REST})
         self.blinded.update({one: path for one, path, state in prints if state == "starting"})
+
+    def stored(self, query: str) -> list[tuple[Any, ...]]:
+        """What the database holds."""
+        database = self._setting.data_dir / DATABASE
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as rows:
+            return rows.execute(query).fetchall()
 
     def log_tail(self, size: int = 6000) -> str:
         """The end of what the farm wrote."""
