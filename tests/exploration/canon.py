@@ -6,7 +6,7 @@ from functools import cache
 
 from buildplate.core.actions import SendStart
 from buildplate.core.print_table import AFTER_INTENT
-from tests.exploration.effects import REQUESTS
+from tests.exploration.effects import request_of
 from tests.exploration.world import (
     NOBODY,
     Budget,
@@ -162,13 +162,13 @@ def _spent(scene: Scene, world: World, printer: int, host: Host, request: Reques
             return file not in host.files and not arrives
         case "upload":
             return not _needed(scene, world, printer, host, file)
-        case "cancel":
+        case "cancel" | "pause" | "resume":
             return False
 
 
 def _local(row: Printer, node: int, local: Local, active: int, *, on: bool) -> Local:
     pending = local.pending
-    sends = pending is not None and type(pending.action) in REQUESTS
+    sends = pending is not None and request_of(pending.action) is not None
     if pending is not None and not pending.fresh and not sends:
         pending = None
     if node not in (row.owner, row.former):

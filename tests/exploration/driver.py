@@ -25,7 +25,9 @@ def read(scene: Scene, host: Host, file: File, local: Local) -> Look:
 
 
 def _run(host: Host, file: File) -> Run:
-    return Run.RUNNING if host.run is not None and host.run.file == file else Run.NONE
+    if host.run is None or host.run.file != file:
+        return Run.NONE
+    return Run.PAUSED if host.run.paused else Run.RUNNING
 
 
 def _activity(host: Host, run: Run) -> Activity:

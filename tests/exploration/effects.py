@@ -10,6 +10,7 @@ from buildplate.core.actions import (
     Intend,
     Move,
     NameUpload,
+    RefuseAsk,
     Revoke,
     SendOrder,
     SendStart,
@@ -23,6 +24,7 @@ from tests.exploration import stored
 from tests.exploration.clock import AFTER_EFFECT, at_rest
 from tests.exploration.world import (
     NOBODY,
+    ORDERS,
     File,
     LateBed,
     LateIntent,
@@ -46,7 +48,6 @@ REQUESTS: dict[type, RequestKind] = {
     SendStart: "start",
     Barrier: "barrier",
     Revoke: "delete",
-    SendOrder: "cancel",
 }
 
 
@@ -57,6 +58,13 @@ def in_words(action: object) -> str:
     return f"{type(action).__name__}({inside})"
 
 
+def request_of(action: object) -> RequestKind | None:
+    """What is sent to the host by an action; None for what is only written."""
+    if isinstance(action, SendOrder):
+        return next(kind for kind in ORDERS if kind == action.kind)
+    return REQUESTS.get(type(action))
+
+
 def carry_out(scene: Scene, world: World, at: Place) -> Step:
     """Carry the pending effect out, or drop it because somebody else wrote its rows."""
     local = local_at(world, at)
@@ -64,9 +72,9 @@ def carry_out(scene: Scene, world: World, at: Place) -> Step:
     assert pending is not None
     label = f"{at}{in_words(pending.action)} for print {pending.file.print}"
     world = put_local(world, at, local._replace(pending=None))
-    kind = REQUESTS.get(type(pending.action))
+    kind = request_of(pending.action)
     if kind is not None:
-        broken = _unstored(scene, world, at) if kind == "cancel" else None
+        broken = _unstored(scene, world, at) if kind in ORDERS else None
         return Step(label, _send(world, at, pending, kind), broken=broken)
     unchecked = isinstance(pending.action, Intend) and not scene.rules.intent_rechecks
     if not pending.fresh and not unchecked:
@@ -111,7 +119,7 @@ def _send(world: World, at: Place, pending: Pending, kind: RequestKind) -> World
             deeds = deeds.starting(Start.UNDERWAY, AFTER_EFFECT)
         case "delete":
             deeds = deeds.leaving(ExitStep.REVOKING, AFTER_EFFECT)
-        case "cancel":
+        case "cancel" | "pause" | "resume":
             deeds = deeds.ordering(Order.UNDERWAY, deeds.order_kind, AFTER_EFFECT)
         case "barrier":
             pass
@@ -166,7 +174,7 @@ def _commit(scene: Scene, world: World, at: Place, pending: Pending) -> World:
             after = stored.abandon_exit(scene, world, index)
         case Verdict():
             after = stored.end(scene, world, at, index, action)
-        case NameUpload() | StoreOrder() | DropOrder():
+        case NameUpload() | StoreOrder() | DropOrder() | RefuseAsk():
             after = _prepare(scene, world, at, index, action)
         case Pick() | LateIntent() | LateBed():
             after = _without_rule(scene, world, at, index, action)
@@ -177,10 +185,17 @@ def _commit(scene: Scene, world: World, at: Place, pending: Pending) -> World:
 
 
 def _prepare(
-    scene: Scene, world: World, at: Place, index: int, action: NameUpload | StoreOrder | DropOrder
+    scene: Scene,
+    world: World,
+    at: Place,
+    index: int,
+    action: NameUpload | StoreOrder | DropOrder | RefuseAsk,
 ) -> World:
     """Write down what is about to be sent, or that it is not."""
-    deeds = local_at(world, at).deeds
+    local = local_at(world, at)
+    deeds = local.deeds
+    if isinstance(action, RefuseAsk) or (isinstance(action, StoreOrder) and action.command_id):
+        world = put_local(world, at, local._replace(asked=""))
     match action:
         case NameUpload():
             world = stored.name_upload(scene, world, index)

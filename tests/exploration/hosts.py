@@ -15,6 +15,7 @@ from tests.exploration import stored
 from tests.exploration.world import (
     FOREIGN_FILE,
     NOBODY,
+    ORDERS,
     Answer,
     Ended,
     File,
@@ -40,7 +41,11 @@ def host_steps(scene: Scene, world: World) -> Iterator[Step]:
         if host.up:
             for request in sorted(set(host.requests)):
                 yield from _take(scene, world, printer, request)
-        if host.run is not None:
+        if host.run is not None and host.run.paused:
+            run = host.run._replace(paused=False)
+            resumed = put_host(world, printer, host._replace(run=run))
+            yield Step(f"a person resumes at printer {printer}", resumed)
+        elif host.run is not None:
             yield _complete(scene, world, printer, host.run)
             if world.budget.failure:
                 failed = end_run(scene, spend(world, "failure"), printer, Ending.FAILED)
@@ -60,8 +65,10 @@ def _take(scene: Scene, world: World, printer: int, request: Request) -> Iterato
             yield _take_upload(world, printer, request, label)
         case "delete":
             yield _take_delete(scene, world, printer, request, label)
-        case "cancel":
-            yield _take_cancel(scene, world, printer, request, label)
+        case "cancel" | "pause" | "resume":
+            cancels = request.kind == "cancel"
+            obey = _take_cancel if cancels else _take_pause
+            yield obey(scene, world, printer, request, label)
         case "barrier":
             if all(other.stage != "opened" for other in left):
                 done = _answer(world, printer, request, "yes")
@@ -118,6 +125,18 @@ def _take_cancel(scene: Scene, world: World, printer: int, request: Request, lab
     world = end_run(scene, world, printer, Ending.FAILED)
     world = _answer(world, printer, request, "yes")
     return Step(f"{label}cancels {_name(run.file)}", world, broken=broken, note=note)
+
+
+def _take_pause(scene: Scene, world: World, printer: int, request: Request, label: str) -> Step:
+    """A pause or a resume is bound to no file either."""
+    host = world.hosts[printer]
+    note = None
+    if host.run is not None:
+        if host.run.file.print != request.file.print:
+            note = "a pause or resume reached another print"
+        run = host.run._replace(paused=request.kind == "pause")
+        world = put_host(world, printer, host._replace(run=run))
+    return Step(f"{label}obeys: {request.kind}", _answer(world, printer, request, "yes"), note=note)
 
 
 def _open(scene: Scene, world: World, printer: int, request: Request, label: str) -> Step:
@@ -245,7 +264,7 @@ def _answer(world: World, printer: int, request: Request, answer: Answer) -> Wor
     waited = local_at(world, at).deeds.order is Order.UNDERWAY
     world = stored.answered(world, at, request.kind, answer)
     owner = world.printers[printer].owner == request.asker
-    if request.kind == "cancel" and waited and owner:
+    if request.kind in ORDERS and waited and owner:
         world = stored.set_unsettled(world, printer, unsettled=False)
     return world
 

@@ -44,6 +44,7 @@ class Question(NamedTuple):
     bed: Bed
     unsettled: bool
     deeds: Deeds
+    ask: str = ""
 
 
 class Mind:
@@ -66,6 +67,7 @@ class Mind:
         wants = Wants(
             cancel=question.cancel,
             word=None if word is None else prints.Word(word.outcome, word.bed, word.override),
+            ask=prints.Ask(question.ask, question.ask) if question.ask else None,
             timings=TIMINGS if self._rules.settles else UNSETTLED,
             barrier=self._barrier,
         )

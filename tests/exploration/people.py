@@ -16,6 +16,7 @@ from tests.exploration.world import (
     Step,
     Word,
     World,
+    active_print,
     file_of,
     is_reserved,
     local_at,
@@ -26,6 +27,7 @@ from tests.exploration.world import (
 )
 
 MANY = 3
+RUNNING = frozenset({PrintState.PRINTING, PrintState.PAUSED})
 
 
 def people_steps(scene: Scene, world: World) -> Iterator[Step]:
@@ -34,6 +36,7 @@ def people_steps(scene: Scene, world: World) -> Iterator[Step]:
         yield from _at_the_bed(scene, world, printer)
         yield from _at_the_host(scene, world, printer)
         yield from _asked(scene, world, printer)
+        yield from _pauses(scene, world, printer)
     if world.budget.cancel and not world.jobs[0]:
         wanted = [print_ for print_ in world.prints if print_.job == 0]
         if any(print_.state is not PrintState.COMPLETED for print_ in wanted):
@@ -75,6 +78,19 @@ def _at_the_host(scene: Scene, world: World, printer: int) -> Iterator[Step]:
             ours = hosts.begin_run(scene, paid, printer, file, ours=False)
             label = f"a person starts our file of print {file.print} on printer {printer}"
             yield Step(label, ours, fault=True)
+
+
+def _pauses(scene: Scene, world: World, printer: int) -> Iterator[Step]:
+    """A person asks for a pause or a resume, sensible or not."""
+    index = active_print(scene, world, printer)
+    if not world.budget.pause or index == NOBODY or world.prints[index].state not in RUNNING:
+        return
+    at = Place(world.printers[printer].owner, printer)
+    local = local_at(world, at)
+    if local.about == index and not local.asked:
+        for kind in ("pause", "resume"):
+            asked = put_local(spend(world, "pause"), at, local._replace(asked=kind))
+            yield Step(f"a person asks: {kind}", asked, fault=True)
 
 
 def _asked(scene: Scene, world: World, printer: int) -> Iterator[Step]:

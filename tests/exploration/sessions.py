@@ -15,6 +15,7 @@ from tests.exploration.effects import carry_out, in_words
 from tests.exploration.mind import Mind, Question
 from tests.exploration.world import (
     NOBODY,
+    ORDERS,
     File,
     Local,
     Look,
@@ -105,7 +106,7 @@ def _may_settle(scene: Scene, world: World, printer: int, local: Local) -> bool:
     """Whether a command of unknown fate is over: TRUTH.md takes it that none outlives its time."""
     if not world.printers[printer].unsettled or local.deeds.order in (Order.STORED, Order.UNDERWAY):
         return False
-    waiting = any(request.kind == "cancel" for request in world.hosts[printer].requests)
+    waiting = any(request.kind in ORDERS for request in world.hosts[printer].requests)
     return not waiting or not scene.rules.command_waited_for
 
 
@@ -149,6 +150,7 @@ def question(world: World, at: Place, index: int, look: Look | None) -> Question
         bed=row.bed,
         unsettled=row.unsettled,
         deeds=local.deeds,
+        ask=local.asked,
     )
 
 
@@ -191,7 +193,8 @@ def _rash(world: World, at: Place, file: File, action: Action) -> str | None:
     run = world.hosts[at.printer].run
     if isinstance(action, SendStart) and world.printers[at.printer].touched:
         return "START SENT TO A BED KNOWN TO BE OCCUPIED"
-    if isinstance(action, SendOrder) and (run is None or run.file != file):
+    unread = local_at(world, at).deeds.order_at > NOW
+    if isinstance(action, SendOrder) and unread and (run is None or run.file != file):
         return "COMMAND FOR A FILE THAT HAD ENDED BEFORE IT WAS STORED"
     return None
 

@@ -19,6 +19,7 @@ from buildplate.core.printers import Bed
 from tests.exploration.clock import AFTER_EFFECT, FRESH_MEMORY, at_rest
 from tests.exploration.world import (
     NOBODY,
+    ORDERS,
     Answer,
     Click,
     File,
@@ -166,9 +167,11 @@ def move(scene: Scene, world: World, at: Place, index: int, action: Move) -> Wor
     if state is PrintState.QUEUED:
         print_ = print_._replace(printer=NOBODY)
     world = write(world, index, print_)
-    if state in AFTER_INTENT:
-        return world
-    return forget(world, at)
+    if state not in AFTER_INTENT:
+        return forget(world, at)
+    if state in (PrintState.CANCELLING, PrintState.NEEDS_ATTENTION):
+        world = put_local(world, at, local_at(world, at)._replace(asked=""))
+    return world
 
 
 def begin_exit(world: World, at: Place, index: int, action: BeginExit) -> World:
@@ -294,7 +297,7 @@ def _with_answer(deeds: Deeds, kind: RequestKind, answer: Answer) -> Deeds:
     if kind == "barrier" and deeds.exit in _BARRIERS:
         step = _BARRIERS[deeds.exit] if done else ExitStep.STORED
         return deeds.leaving(step, AFTER_EFFECT)
-    if kind == "cancel" and deeds.order is Order.UNDERWAY:
+    if kind in ORDERS and deeds.order is Order.UNDERWAY:
         order = Order.NONE if answer == "unknown" else Order.ANSWERED
         return deeds.ordering(order, deeds.order_kind, AFTER_EFFECT)
     return deeds

@@ -20,7 +20,8 @@ from tests.exploration.flags import ALL_RULES, Rules
 NOBODY = -1
 
 HostKind = Literal["octoprint", "moonraker"]
-RequestKind = Literal["upload", "start", "delete", "cancel", "barrier"]
+RequestKind = Literal["upload", "start", "delete", "barrier", "cancel", "pause", "resume"]
+ORDERS: frozenset[RequestKind] = frozenset(("cancel", "pause", "resume"))
 Stage = Literal["held", "opened"]
 Part = Literal["none", "ours", "foreign"]
 Answer = Literal["yes", "no", "unknown"]
@@ -69,6 +70,7 @@ class Running(NamedTuple):
     ours: bool
     since: bool
     recorded: bool = True
+    paused: bool = False
 
 
 class Ended(NamedTuple):
@@ -182,7 +184,8 @@ class Local(NamedTuple):
     `channel`: connected and in step. `held`: the channel has not broken since before the intent of
     the active print. `heard`: an ending of its file that came over this channel. `look`: the
     reading that the last decision was made on, while own effects follow from it. `vouched`: since a
-    person last spoke of the bed, nobody else was seen to print, and the channel held.
+    person last spoke of the bed, nobody else was seen to print, and the channel held. `asked`: a
+    person's pause or resume that waits for its turn.
     """
 
     about: int = NOBODY
@@ -193,6 +196,7 @@ class Local(NamedTuple):
     held: bool = False
     heard: Ending | None = None
     vouched: bool = False
+    asked: str = ""
 
 
 class Budget(NamedTuple):
@@ -207,6 +211,7 @@ class Budget(NamedTuple):
     takeover: int = 0
     lost: int = 0
     cancel: int = 0
+    pause: int = 0
     second_click: int = 0
     timeless: int = 0
     denied: int = 0

@@ -33,6 +33,7 @@ from buildplate.core.printers import Activity, Bed, Link
 UNDECIDED = frozenset({Link.CONNECTING, Link.SYNCING, Link.DEGRADED})
 NOT_OURS = frozenset({Activity.IDLE, Activity.HALTED, Activity.FOREIGN})
 MAY_START = frozenset({Start.ACCEPTED, Start.UNKNOWN})
+ACTS_ON = {"pause": PrintState.PRINTING, "resume": PrintState.PAUSED}
 NO_EVIDENCE = Evidence()
 
 
@@ -357,13 +358,14 @@ def _running(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: flo
 
 def _obey(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     """Carry out a person's pause or resume on the running file."""
+    if deeds.order is Order.STORED and ACTS_ON.get(deeds.order_kind) is not state:
+        return Decision(DropOrder(deeds.order_kind, f"the print is {state} already"), deeds)
     if deeds.order is Order.STORED:
         return _send_order(wants, seen, deeds, now)
     ask = wants.ask
     if ask is None or deeds.order is Order.UNDERWAY or seen.unsettled:
         return Decision(Wait(), deeds)
-    fits = {"pause": PrintState.PRINTING, "resume": PrintState.PAUSED}.get(ask.kind)
-    if fits is not state:
+    if ACTS_ON.get(ask.kind) is not state:
         reason = f"the print is {state}, so there is nothing to {ask.kind}"
         return Decision(RefuseAsk(ask.command_id, reason), deeds)
     return Decision(StoreOrder(ask.kind, ask.command_id), deeds)

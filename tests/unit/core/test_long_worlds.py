@@ -24,6 +24,7 @@ MUCH = Budget(
     takeover=2,
     lost=3,
     cancel=1,
+    pause=3,
     second_click=1,
 )
 LIES: dict[HostKind, Budget] = {

@@ -141,6 +141,11 @@ def test_an_order_is_dropped_when_our_file_no_longer_runs() -> None:
     assert isinstance(replace(PRINTING, look=FOREIGN, deeds=STORED).action, DropOrder)
 
 
+def test_an_order_is_dropped_when_somebody_has_done_it_at_the_printer() -> None:
+    paused = Moment(PrintState.PAUSED, look=PAUSED, deeds=STORED)
+    assert isinstance(paused.action, DropOrder)
+
+
 def test_an_order_waits_while_a_command_is_unsettled() -> None:
     assert replace(PRINTING, ask=PAUSE, unsettled=True).action == Wait()
 
