@@ -11,7 +11,7 @@ from tests.exploration.explorer import explore
 from tests.exploration.report import numbered, told
 from tests.exploration.rules import REMOVALS, Removal, try_without
 from tests.exploration.world import Scene
-from tests.exploration.worlds import LARGE, SMALL
+from tests.exploration.worlds import LARGE, LIMITS, SMALL
 
 
 def explore_worlds(scenes: list[Scene]) -> bool:
@@ -54,6 +54,10 @@ def main(arguments: list[str]) -> int:
             s for s in (*SMALL, *LARGE) if not arguments or any(a in s.name for a in arguments)
         ]
         well = explore_worlds(scenes)
+        limits = [s for s in LIMITS if not arguments or any(a in s.name for a in arguments)]
+        if limits:
+            print("\nWorlds whose harm no rule is known to keep off:")
+            explore_worlds(limits)
     if half != "worlds":
         removals = [r for r in REMOVALS if not arguments or any(a in r.rule for a in arguments)]
         well = take_rules_out(removals) and well

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from buildplate.core.actions import Action
 from buildplate.core.print_table import PrintState
 from tests.exploration.canon import canonical
 from tests.exploration.hosts import host_steps
@@ -28,6 +29,7 @@ class Outcome:
     broken: dict[str, Trace] = field(default_factory=dict)
     dead_end: Trace | None = None
     notes: set[str] = field(default_factory=set)
+    decided: set[tuple[PrintState, Action]] = field(default_factory=set)
 
     @property
     def holds(self) -> bool:
@@ -94,6 +96,7 @@ class Explorer:
         self.outcome.complete = number == len(self._worlds)
         if self.outcome.complete and not self.outcome.broken:
             self._look_for_dead_ends()
+        self.outcome.decided = self._mind.decided()
         self.outcome.states = len(self._worlds)
         self.outcome.seconds = time.perf_counter() - begun
         return self.outcome

@@ -244,14 +244,14 @@ def end_run(scene: Scene, world: World, printer: int, ending: Ending) -> World:
 
 
 def _heard(scene: Scene, world: World, printer: int, run: Running, ending: Ending) -> World:
-    """Whoever is connected hears how the watched file ended."""
+    """Whoever is connected hears how the watched file ended; a completion is not forgotten."""
     active = active_print(scene, world, printer)
     if active == NOBODY or run.file != file_of(world, active):
         return world
     for node in range(len(world.nodes)):
         at = Place(node, printer)
         local = local_at(world, at)
-        if local.channel:
+        if local.channel and local.heard is not Ending.COMPLETED:
             world = put_local(world, at, local._replace(heard=ending))
     return world
 

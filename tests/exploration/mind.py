@@ -54,11 +54,20 @@ class Mind:
         self._rules = rules
         self._barrier = kind == "moonraker" and rules.barriers
         self._answer = self._ask if rules == ALL_RULES else self._without_rules
-        self.decide = cache(self._decide)
+        self._known: dict[Question, Decision] = {}
 
-    def _decide(self, question: Question) -> Decision:
-        decision = self._answer(question)
-        return Decision(_wordless(decision.action), decision.deeds)
+    def decide(self, question: Question) -> Decision:
+        """The answer to a question, asked once."""
+        known = self._known.get(question)
+        if known is None:
+            decision = self._answer(question)
+            known = Decision(_wordless(decision.action), decision.deeds)
+            self._known[question] = known
+        return known
+
+    def decided(self) -> set[tuple[PrintState, Action]]:
+        """Every action decided on so far, with the state in which it was."""
+        return {(asked.state, known.action) for asked, known in self._known.items()}
 
     def _ask(self, question: Question) -> Decision:
         """Let the real function decide."""

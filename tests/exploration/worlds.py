@@ -67,4 +67,14 @@ LARGE: tuple[Scene, ...] = (
     Scene("two jobs, take-over, cancel", OCTO, (1, 1), 2, budget=Budget(takeover=1, cancel=1)),
 )
 
+# A person starts our own file by hand while our start of it hangs, and that run fails; then our
+# start runs unseen from a file that is already deleted. No rule tells the two runs apart.
+LIMITS: tuple[Scene, ...] = (
+    Scene(
+        "foreign print, it fails, crash",
+        OCTO,
+        budget=Budget(foreign=1, failure=1, crash=1),
+    ),
+)
+
 BY_NAME = {scene.name: scene for scene in (*SMALL, *LARGE)}

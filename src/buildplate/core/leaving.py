@@ -71,10 +71,21 @@ def _busy(seen: Seen) -> bool:
     return seen.reading is None or seen.reading.activity not in _STOPPED
 
 
+def _is_proven(wish: ExitWish) -> bool:
+    """Whether the copy is made for certain: then another run of its file is somebody else's.
+
+    Its end is waited for. What it leaves must not be taken for the end of our print, whose own
+    evidence may have gone with the file.
+    """
+    return wish.verdict is PrintState.COMPLETED and wish.by == "observation"
+
+
 def _contradiction(wish: ExitWish, seen: Seen) -> Action | None:
     """What the printer says against the wanted verdict, as the action that follows from it."""
     evidence = seen.evidence
     if evidence.run is not Run.NONE:
+        if _is_proven(wish):
+            return Wait()
         return AbandonExit("the file runs")
     if not evidence.began_since:
         return None

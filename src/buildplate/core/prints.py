@@ -170,7 +170,7 @@ def next_action(print_: PrintFacts, wants: Wants, seen: Seen, deeds: Deeds, now:
         return _transfer(wants, seen, deeds, now)
     if seen.online and not deeds.watching:
         if _said_unwatched(wants):
-            why = "the watch broke since a person said that it never started: look again"
+            why = "the watch broke since a person said what happened: look again"
             return Decision(AbandonExit(why), deeds)
         deeds = deeds.watched()
     if print_.exit is not None:
@@ -192,10 +192,10 @@ def next_action(print_: PrintFacts, wants: Wants, seen: Seen, deeds: Deeds, now:
 def _said_unwatched(wants: Wants) -> bool:
     """Whether a word was said before this watch that only an unbroken one can bear.
 
-    A person saw that nothing had been printed. A start that came later may have run unseen since,
-    from a file whose history went with the delete: only a person can look again.
+    A person saw that nothing had been printed, or nothing whole. A start that came later may have
+    run unseen since, from a file whose history went with the delete: only a person can look again.
     """
-    return wants.word is not None and wants.word.outcome is PrintState.NOT_STARTED
+    return wants.word is not None and wants.word.outcome is not PrintState.COMPLETED
 
 
 def _leave(wish: ExitWish, wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:

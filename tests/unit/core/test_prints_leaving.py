@@ -115,9 +115,19 @@ def test_a_broken_connection_begins_it_from_the_top_though_nothing_was_decided_m
     assert replace(leaving(FAILURE, step), deeds=kept).action == Wait(NOW + 5)
 
 
-@pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize("look", [RUNS, PAUSED])
-def test_a_run_contradicts_every_verdict(wish: ExitWish, look: Reading | None) -> None:
+@pytest.mark.parametrize("step", list(ExitStep))
+def test_a_proven_completion_is_kept_while_somebody_prints_the_file_again(
+    look: Reading | None, step: ExitStep
+) -> None:
+    decision = replace(leaving(COMPLETED, step), look=look).decide()
+    assert decision.action == Wait()
+    assert decision.deeds.exit is ExitStep.NONE
+
+
+@pytest.mark.parametrize("wish", [w for w in WISHES if w is not COMPLETED])
+@pytest.mark.parametrize("look", [RUNS, PAUSED])
+def test_a_run_contradicts_every_other_verdict(wish: ExitWish, look: Reading | None) -> None:
     decision = replace(leaving(wish, ExitStep.SETTLING_AGAIN), look=look).decide()
     assert isinstance(decision.action, AbandonExit)
     assert decision.deeds.exit is ExitStep.NONE
@@ -172,21 +182,29 @@ def test_a_person_may_say_not_started_where_the_proof_is_missing() -> None:
     assert isinstance(moment.action, Verdict)
 
 
-NEVER_STARTED = Word(PrintState.NOT_STARTED, Bed.CLEAR)
-
-
-@pytest.mark.parametrize("wish", [None, SAID_NOT_STARTED])
-def test_a_persons_never_started_does_not_outlive_a_gap_in_the_watch(
-    wish: ExitWish | None,
+@pytest.mark.parametrize("exit_begun", [False, True])
+@pytest.mark.parametrize("outcome", [PrintState.NOT_STARTED, PrintState.FAILED])
+def test_a_persons_word_that_prints_anew_does_not_outlive_a_gap_in_the_watch(
+    outcome: PrintState, exit_begun: bool
 ) -> None:
     """The late start may have run unseen meanwhile, from a file that is deleted by now."""
-    said = Moment(PrintState.NEEDS_ATTENTION, look=IDLE, exit=wish, word=NEVER_STARTED)
+    wish = ExitWish(outcome, "person") if exit_begun else None
+    word = Word(outcome, Bed.CLEAR)
+    said = Moment(PrintState.NEEDS_ATTENTION, look=IDLE, exit=wish, word=word)
     assert isinstance(said.action, AbandonExit)
 
 
-def test_a_persons_never_started_counts_on_an_unbroken_watch() -> None:
+def test_a_persons_completed_outlives_a_gap_in_the_watch() -> None:
+    word = Word(PrintState.COMPLETED, Bed.OCCUPIED)
+    said = Moment(PrintState.NEEDS_ATTENTION, look=IDLE, word=word)
+    assert isinstance(said.action, BeginExit)
+
+
+@pytest.mark.parametrize("outcome", [PrintState.NOT_STARTED, PrintState.FAILED])
+def test_a_persons_word_counts_on_an_unbroken_watch(outcome: PrintState) -> None:
     watched = Moment(PrintState.NEEDS_ATTENTION, look=IDLE).decide().deeds
-    said = Moment(PrintState.NEEDS_ATTENTION, look=IDLE, word=NEVER_STARTED, deeds=watched)
+    word = Word(outcome, Bed.CLEAR)
+    said = Moment(PrintState.NEEDS_ATTENTION, look=IDLE, word=word, deeds=watched)
     assert isinstance(said.action, BeginExit)
     broken = replace(said, deeds=watched.unwatched())
     assert isinstance(broken.action, AbandonExit)

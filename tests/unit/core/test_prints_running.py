@@ -38,7 +38,7 @@ from tests.unit.core.moments import (
 )
 
 PRINTING = Moment(PrintState.PRINTING, look=RUNS)
-ATTENTION = Moment(PrintState.NEEDS_ATTENTION, look=IDLE)
+ATTENTION = Moment(PrintState.NEEDS_ATTENTION, look=IDLE, deeds=Deeds(watching=True))
 PAUSE = Ask("c1", "pause")
 RESUME = Ask("c2", "resume")
 STORED = Deeds().ordering(Order.STORED, "pause", NOW - 1)
@@ -175,7 +175,7 @@ OUTCOMES = [PrintState.COMPLETED, PrintState.FAILED, PrintState.NOT_STARTED]
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_a_persons_word_begins_the_exit(outcome: PrintState) -> None:
-    said = replace(ATTENTION, word=Word(outcome, Bed.CLEAR), deeds=Deeds(watching=True))
+    said = replace(ATTENTION, word=Word(outcome, Bed.CLEAR))
     assert verdict_of(said) == (outcome, "person")
 
 
