@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from buildplate.files.store import LocalBlobStore
 
 MODULE = "buildplate.files.scan"
-IN_THREAD = 1_000_000
-"""Bytes up to which a thread is quicker, and short enough (30 ms)."""
+IN_THREAD = 500_000
+"""Bytes up to which a thread is quicker, and short enough (20 ms)."""
 START_S = 30.0
 """Seconds any process may take: small boxes start Python slowly."""
 SLOWEST = 0.5e6

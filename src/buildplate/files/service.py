@@ -41,7 +41,7 @@ class FilesConfig:
     """
 
     max_bytes: int = 500_000_000
-    analyse_at_once: int = 1_000_000
+    analyse_at_once: int = 500_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +23,7 @@ ENDS = 1 << 20
 """Bytes at each end of the file in which slicers' comments are looked for."""
 LONGEST_LINE = 1 << 14
 """Bytes of a line that are executed; no printer takes a longer one."""
+COMMENT_LINE = re.compile(rb"\n;[^\n]*")
 NOBODY = SlicerFacts(slicer="")
 
 
@@ -34,6 +36,7 @@ class Scanner:
     def __init__(self) -> None:
         self._motion = Motion()
         self._lines = 0
+        self._size = 0
         self._head = b""
         self._tail: deque[bytes] = deque(maxlen=ENDS // WINDOW)
         self._waiting = bytearray()
@@ -55,13 +58,15 @@ class Scanner:
         if self._rest:
             self._lines += 1
             self._execute(self._rest + b"\n")
-        return self._analysis(slicer_facts(self._head, b"".join(self._tail)) or NOBODY)
+        tail = _comments(b"".join(self._tail)) if self._size > ENDS else b""
+        return self._analysis(slicer_facts(_comments(self._head), tail) or NOBODY)
 
     def _window(self, window: bytes) -> None:
         if len(self._head) < ENDS:
             self._head += window
-            self._facts = self._facts or slicer_facts(window, b"")
+            self._facts = self._facts or slicer_facts(_comments(window), b"")
         self._tail.append(window)
+        self._size += len(window)
         self._lines += window.count(b"\n")
         end = window.rfind(b"\n") + 1
         if end:
@@ -106,6 +111,11 @@ def scan_file(path: Path) -> Analysis:
         while piece := file.read(WINDOW):
             scanner.feed(piece)
     return scanner.finish()
+
+
+def _comments(text: bytes) -> bytes:
+    """The lines that are comments: few, and so much quicker to search than the whole."""
+    return b"".join(COMMENT_LINE.findall(b"\n" + text))
 
 
 def _tools(printed_with: set[int], facts: SlicerFacts) -> tuple[ToolUse, ...]:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 LARGEST = 700_000
 """Bytes of base64 a picture may have: about half a megabyte of PNG."""
+# Begun by a newline, not by ^ in MULTILINE: that would be tried at every byte of the file.
 BLOCK = re.compile(
-    rb"^;[ \t]*(thumbnail(?:_[A-Z]{3})?) begin (\d{1,4})[x ](\d{1,4})[^\n]*\n"
-    rb"((?:;(?![^\n]*thumbnail)[^\n]*\n)+);[ \t]*\1 end",
-    re.MULTILINE,
+    rb"\n;[ \t]*(thumbnail(?:_[A-Z]{3})?) begin (\d{1,4})[x ](\d{1,4})[^\n]*\n"
+    rb"((?:;(?![^\n]*thumbnail)[^\n]*\n)+);[ \t]*\1 end"
 )
 NOISE = re.compile(rb"[;\s]+")
 MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
@@ -37,8 +37,8 @@ def decode_thumbnail(place: ThumbnailPlace, text: bytes) -> Thumbnail | None:
 
 
 def _places(head: bytes) -> Iterator[ThumbnailPlace]:
-    for block in BLOCK.finditer(head):
-        start, end = block.span(4)
+    for block in BLOCK.finditer(b"\n" + head):
+        start, end = (place - 1 for place in block.span(4))
         if end - start <= LARGEST:
             media_type = _media_type(_decode(head[start:end]))
             if media_type:
