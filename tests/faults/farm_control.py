@@ -234,6 +234,7 @@ def _printer(session: PrinterSession) -> Answer:
         "active": printer.status.active_print_id,
         "needs_attention": printer.status.needs_attention,
         "unsettled": printer.status.unsettled_command,
+        "detail": session.live.detail,
         "problem": session.live.problem,
         "hint": session.live.hint,
     }

@@ -30,6 +30,7 @@ from tests.faults.farm_control import Control
 
 PR_SET_PDEATHSIG = 1
 REFUSED = 3
+MARKER = "killed"
 
 
 class KillPoint:
@@ -39,11 +40,12 @@ class KillPoint:
     process go on for a moment, so that it dies somewhere between two steps.
     """
 
-    def __init__(self, step: str, nth: int, marker: Path, after_s: float) -> None:
-        self._step = step
-        self._left = nth
+    def __init__(self, kill: dict[str, Any], marker: Path) -> None:
+        self._step = kill["step"]
+        self._left = kill["nth"]
+        self._after_s = kill["after_s"]
+        self._signal = kill["signal"]
         self._marker = marker
-        self._after_s = after_s
 
     def __call__(self, step: str) -> None:
         if self._step not in ("*", step):
@@ -56,7 +58,7 @@ class KillPoint:
 
     def _kill(self) -> None:
         self._marker.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), self._signal)
 
 
 class ShiftedClock(SystemClock):
@@ -75,7 +77,7 @@ async def run_farm(order: dict[str, Any]) -> None:
     kill = order.get("kill")
     killer: Callable[[str], None] | None = None
     if kill is not None:
-        killer = KillPoint(kill["step"], kill["nth"], settings.data_dir / "killed", kill["after_s"])
+        killer = KillPoint(kill, settings.data_dir / MARKER)
 
     def on_step(step: str) -> None:
         reached[step] += 1

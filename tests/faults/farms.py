@@ -103,11 +103,15 @@ class FarmProcess:
 
 @dataclass(frozen=True, slots=True)
 class KillAt:
-    """Where the process is to kill itself: at the n-th time of a step, or a moment after it."""
+    """Where the process is to kill itself: at the n-th time of a step, or a moment after it.
+
+    With another signal than SIGKILL it only stops there, say.
+    """
 
     step: str
     nth: int = 1
     after_s: float = 0.0
+    signal: int = signal.SIGKILL
 
 
 class Nursery:

@@ -6,6 +6,7 @@ Most of a world's time is waiting for settle times, so several of them fit on on
 from __future__ import annotations
 
 import asyncio
+import signal
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,11 @@ class Trial:
     source: Path | None = None
     helpful: bool = True
     asks: bool = True
+
+    @property
+    def deaths(self) -> int:
+        """How many of its kill points end a life."""
+        return len([kill for kill in self.kills if kill and kill.signal == signal.SIGKILL])
 
 
 @dataclass(slots=True)
@@ -118,7 +124,7 @@ class Lanes:
             async with world(setting, *trial.kills) as here:
                 await trial.run(here)
                 await self._check(trial, here)
-                return here.marked_deaths == len([kill for kill in trial.kills if kill])
+                return here.marked_deaths == trial.deaths
 
     async def _check(self, trial: Trial, here: World) -> None:
         state = await here.state()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 LOOK_S = 0.05
 AT_REST = frozenset({"queued", "completed", "failed", "cancelled", "not_started"})
 DATABASE = "buildplate.db"
+MARKER = "killed"
 
 
 def part(name: str, seconds: float = 10.0) -> str:
@@ -82,6 +83,7 @@ class World:
         self.blinded: dict[str, str] = {}
         self.forgotten: set[str] = set()
         self.life: FarmProcess | None = None
+        self.errands: asyncio.TaskGroup | None = None
         self.orders: dict[str, Facts] = {}
         self._setting = setting
         self._open = asyncio.Event()
@@ -99,7 +101,7 @@ class World:
         base = {"time_factor": factor, **setting.settings}
         while True:
             kill = self.kill_points.pop(0) if self.kill_points else None
-            marker = setting.data_dir / "killed"
+            marker = setting.data_dir / MARKER
             marker.unlink(missing_ok=True)
             self.life = life = await setting.nursery.start(setting.data_dir, base, kill)
             try:
@@ -124,10 +126,22 @@ class World:
         self.killed_in.update({state for _, _, state in prints if state not in AT_REST})
         self.blinded.update({one: path for one, path, state in prints if state == "starting"})
 
+    async def marked(self) -> FarmProcess:
+        """Wait until the farm has come to its kill point; for one where it only stops."""
+        async with asyncio.timeout(30):
+            while not (self._setting.data_dir / MARKER).exists():
+                await asyncio.sleep(0.01)
+        assert self.life is not None
+        return self.life
+
+    @property
+    def database(self) -> Path:
+        """Where its database lies."""
+        return self._setting.data_dir / DATABASE
+
     def stored(self, query: str) -> list[tuple[Any, ...]]:
         """What the database holds."""
-        database = self._setting.data_dir / DATABASE
-        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as rows:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as rows:
             return rows.execute(query).fetchall()
 
     def log_tail(self, size: int = 6000) -> str:
@@ -362,6 +376,7 @@ async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[
     found.kill_points = list(kill_points)
     async with asyncio.TaskGroup() as tasks:
         kept = [tasks.create_task(found.keep()), tasks.create_task(found.help())]
+        found.errands = tasks
         try:
             yield found
         finally:

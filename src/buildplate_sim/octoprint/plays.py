@@ -51,7 +51,7 @@ class Plays:
             "print": self._print,
             "select": self._select,
             "deselect": lambda _: host.running.job.select(None, PERSON),
-            "delete": lambda params: host.shelf.remove(self._stored(params).path),
+            "delete": self._delete,
             "put-file": self._put_file,
             "pause": lambda _: host.running.job.pause(),
             "resume": lambda _: host.running.job.resume(),
@@ -157,6 +157,12 @@ class Plays:
 
     def _select(self, params: Params) -> None:
         self._host.running.launcher.selected(self._stored(params), PERSON)
+
+    def _delete(self, params: Params) -> None:
+        """A person deletes a file on the host's own page, which tells of it."""
+        stored = self._stored(params)
+        self._host.shelf.remove(stored.path)
+        self._host.running.voice.file_event("FileRemoved", stored, "remove")
 
     def _put_file(self, params: Params) -> None:
         incoming = self._host.shelf.incoming()
