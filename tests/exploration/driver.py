@@ -18,7 +18,7 @@ def read(scene: Scene, host: Host, file: File, local: Local) -> Look:
         run=run,
         began_since=_began_since(scene, host, run),
         ending=_ending(scene, host, file, local),
-        doubt=scene.rules.print_time_needed and file in host.timeless,
+        doubt=_doubt(scene, host, file, local),
         silent=unseen or not scene.rules.channel_needed,
         others_ran=not local.held or host.others,
     )
@@ -45,16 +45,34 @@ def _began_since(scene: Scene, host: Host, run: Run) -> bool:
     return host.run.since
 
 
+def _doubt(scene: Scene, host: Host, file: File, local: Local) -> bool:
+    """Whether an OctoPrint counts a completion that it gives no print time for.
+
+    It has none when it lied, and none any more when a failure came after it.
+    """
+    lied = scene.rules.print_time_needed and file in host.timeless
+    if scene.kind == "moonraker" or local.heard is Ending.COMPLETED:
+        return lied
+    return lied or {Ending.COMPLETED, Ending.FAILED} <= _told(scene, host, file)
+
+
+def _told(scene: Scene, host: Host, file: File) -> set[Ending]:
+    """How the file's runs ended by what the host keeps, since the intent."""
+    kept = [ended for ended in (*host.history, host.last) if ended is not None]
+    counts = not scene.rules.begun_since_intent
+    return {e.ending for e in kept if e.file == file and (e.since or counts)}
+
+
 def _ending(scene: Scene, host: Host, file: File, local: Local) -> Ending | None:
     """How our file ended: by the host's history, by an event we heard, by print_stats."""
-    told = {local.heard}
-    for ended in (*host.history, host.last):
-        counts = ended is not None and (ended.since or not scene.rules.begun_since_intent)
-        if ended is not None and ended.file == file and counts:
-            told.add(ended.ending)
+    told = _told(scene, host, file)
     if file in host.timeless and not scene.rules.print_time_needed:
         told.add(Ending.COMPLETED)
+    if local.heard is Ending.COMPLETED:
+        return Ending.COMPLETED
+    if scene.kind == "octoprint" and told == {Ending.COMPLETED, Ending.FAILED}:
+        return Ending.FAILED
     for ending in (Ending.COMPLETED, Ending.FAILED):
-        if ending in told:
+        if ending in told or local.heard is ending:
             return ending
     return None

@@ -238,9 +238,16 @@ def end_run(scene: Scene, world: World, printer: int, ending: Ending) -> World:
         kept = run.recorded and host.up
         last = ended
     if kept:
-        history |= {ended}
+        history = _remembered(history, ended)
     world = put_host(world, printer, host._replace(run=None, history=history, last=last))
     return _heard(scene, world, printer, run, ending) if run.since else world
+
+
+def _remembered(history: frozenset[Ended], ended: Ended) -> frozenset[Ended]:
+    """What is kept of a file's runs; a failure beside a completion came after it."""
+    if ended.ending is Ending.COMPLETED:
+        history -= {ended._replace(ending=Ending.FAILED)}
+    return history | {ended}
 
 
 def _heard(scene: Scene, world: World, printer: int, run: Running, ending: Ending) -> World:

@@ -45,6 +45,17 @@ class Evidence:
     others_ran: bool = True
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def ended(self) -> Ending | None:
+        """How our print ended, if that is beyond doubt.
+
+        A doubt weakens a failure: it may say that the file was also completed, and then a new print
+        would be one too many. A completion is a completion.
+        """
+        if not self.began_since or (self.ending is Ending.FAILED and self.doubt is not None):
+            return None
+        return self.ending
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -87,17 +87,23 @@ def _contradiction(wish: ExitWish, seen: Seen) -> Action | None:
         if _is_proven(wish):
             return Wait()
         return AbandonExit("the file runs")
-    if not evidence.began_since:
-        return None
-    ended = {Ending.COMPLETED: PrintState.COMPLETED, Ending.FAILED: PrintState.FAILED}
-    truth = ended.get(evidence.ending) if evidence.ending else None
-    if truth is PrintState.COMPLETED and wish.verdict is not PrintState.COMPLETED:
+    if evidence.ended is Ending.COMPLETED and wish.verdict is not PrintState.COMPLETED:
         return BeginExit(PrintState.COMPLETED, "observation", evidence.reason)
-    if truth is PrintState.FAILED and wish.verdict is PrintState.NOT_STARTED:
+    if evidence.ended is Ending.FAILED and wish.verdict is PrintState.NOT_STARTED:
         return BeginExit(PrintState.FAILED, "observation", evidence.reason)
-    if evidence.doubt and wish.verdict is PrintState.NOT_STARTED and wish.by == "observation":
+    if evidence.doubt and _is_doubtful(wish, seen):
         return AbandonExit(evidence.doubt)
     return None
+
+
+def _is_doubtful(wish: ExitWish, seen: Seen) -> bool:
+    """Whether a doubt takes the ground from under the wish: a new print would follow from it.
+
+    A person's word stands against a doubt, but not "never started" against an ending.
+    """
+    if wish.by == "observation":
+        return wish.verdict in (PrintState.NOT_STARTED, PrintState.FAILED)
+    return wish.verdict is PrintState.NOT_STARTED and seen.evidence.ending is not None
 
 
 def _second_read(wish: ExitWish, seen: Seen, deeds: Deeds) -> Action:

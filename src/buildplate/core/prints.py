@@ -288,7 +288,7 @@ def _starting(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
 
 def _unseen_start(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     evidence = seen.evidence
-    if evidence.ending is not None and evidence.began_since:
+    if evidence.ended is not None:
         return Decision(_ended(evidence), deeds)
     activity = seen.reading.activity if seen.reading else Activity.UNKNOWN
     idle = activity is Activity.IDLE and evidence.run is Run.NONE
@@ -316,7 +316,7 @@ def _puzzle(event: Event, why: str, limit: float, deeds: Deeds, now: float) -> D
 
 
 def _ended(evidence: Evidence) -> BeginExit:
-    done = evidence.ending is Ending.COMPLETED
+    done = evidence.ended is Ending.COMPLETED
     verdict = PrintState.COMPLETED if done else PrintState.FAILED
     return BeginExit(verdict, "observation", evidence.reason)
 
@@ -345,7 +345,7 @@ def _running(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: flo
         if paused is not (state is PrintState.PAUSED):
             return Decision(Move(_run_event(seen)), deeds)
         return _obey(state, wants, seen, deeds, now)
-    if evidence.ending is not None and evidence.began_since:
+    if evidence.ended is not None:
         return Decision(_ended(evidence), deeds)
     if deeds.order is Order.STORED:
         return Decision(DropOrder(deeds.order_kind, "the file no longer runs"), deeds)
@@ -393,7 +393,7 @@ def _cancelling(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
         return Decision(DropOrder(deeds.order_kind, "the file no longer runs"), deeds)
     if seen.unsettled or deeds.order is Order.UNDERWAY:
         return Decision(Wait(), deeds)
-    if evidence.ending is Ending.COMPLETED and evidence.began_since:
+    if evidence.ended is Ending.COMPLETED:
         return Decision(_ended(evidence), deeds)
     activity = seen.reading.activity if seen.reading else Activity.UNKNOWN
     if activity in NOT_OURS and evidence.run is Run.NONE:
@@ -423,7 +423,7 @@ def _attention(wants: Wants, seen: Seen, deeds: Deeds) -> Decision:
         return _unreachable(wants, seen, deeds)
     if seen.running and seen.evidence.doubt is None:
         return Decision(Move(_run_event(seen)), deeds.puzzled(None))
-    if seen.evidence.ending is not None and seen.evidence.began_since:
+    if seen.evidence.ended is not None:
         return Decision(_ended(seen.evidence), deeds)
     if wants.word is not None and seen.evidence.run is Run.NONE:
         return Decision(BeginExit(wants.word.outcome, "person", "a person's word"), deeds)

@@ -53,6 +53,7 @@ FOREIGN = reading(Activity.FOREIGN)
 HALTED = reading(Activity.HALTED)
 DONE = reading(ending=Ending.COMPLETED)
 FAILED = reading(ending=Ending.FAILED)
+DOUBTFUL_FAILURE = reading(ending=Ending.FAILED, doubt="it may have been completed before")
 DOUBTFUL = reading(doubt="a completion without a print time")
 
 

@@ -24,6 +24,7 @@ from buildplate.core.prints import ExitWish, Word
 from tests.unit.core.moments import (
     DONE,
     DOUBTFUL,
+    DOUBTFUL_FAILURE,
     FAILED,
     FOREIGN,
     HALTED,
@@ -172,9 +173,25 @@ def test_not_started_is_not_said_of_a_printer_that_is_not_idle(activity: Activit
     assert isinstance(action, Move)
 
 
-def test_a_doubt_drops_an_observed_not_started() -> None:
-    doubted = replace(leaving(NOT_STARTED, ExitStep.SETTLING_AGAIN), look=DOUBTFUL)
+@pytest.mark.parametrize("wish", [NOT_STARTED, FAILURE])
+@pytest.mark.parametrize("look", [DOUBTFUL, DOUBTFUL_FAILURE])
+def test_a_doubt_drops_an_observed_verdict_that_prints_anew(
+    wish: ExitWish, look: Reading | None
+) -> None:
+    doubted = replace(leaving(wish, ExitStep.SETTLING_AGAIN), look=look)
     assert isinstance(doubted.action, AbandonExit)
+
+
+@pytest.mark.parametrize("wish", [COMPLETED, CANCELLED, SAID_FAILED])
+@pytest.mark.parametrize("look", [DOUBTFUL, DOUBTFUL_FAILURE])
+def test_other_verdicts_stand_against_a_doubt(wish: ExitWish, look: Reading | None) -> None:
+    moment = replace(leaving(wish, ExitStep.SETTLING_AGAIN), look=look)
+    assert isinstance(moment.action, Verdict)
+
+
+def test_a_person_cannot_say_never_started_of_a_print_that_ended() -> None:
+    moment = replace(leaving(SAID_NOT_STARTED, ExitStep.SETTLING_AGAIN), look=DOUBTFUL_FAILURE)
+    assert isinstance(moment.action, AbandonExit)
 
 
 def test_a_person_may_say_not_started_where_the_proof_is_missing() -> None:

@@ -24,6 +24,7 @@ from buildplate.core.prints import Ask, ExitWish, Word
 from tests.unit.core.moments import (
     DONE,
     DOUBTFUL,
+    DOUBTFUL_FAILURE,
     FAILED,
     FOREIGN,
     HALTED,
@@ -90,7 +91,7 @@ def test_an_ending_from_before_the_intent_is_none() -> None:
     assert isinstance(replace(ATTENTION, look=old).action, Wait)
 
 
-@pytest.mark.parametrize("look", [IDLE, FOREIGN, HALTED, DOUBTFUL])
+@pytest.mark.parametrize("look", [IDLE, FOREIGN, HALTED, DOUBTFUL, DOUBTFUL_FAILURE])
 def test_idle_without_evidence_needs_a_person_once_it_has_lasted(look: Reading | None) -> None:
     first = replace(PRINTING, look=look).decide()
     assert first.action == Wait(NOW + 5.0)

@@ -15,6 +15,7 @@ from buildplate.core.printers import Activity, Link
 from tests.unit.core.moments import (
     DONE,
     DOUBTFUL,
+    DOUBTFUL_FAILURE,
     FAILED,
     FOREIGN,
     HALTED,
@@ -120,7 +121,7 @@ def test_a_refusal_does_not_hide_that_our_file_runs() -> None:
     assert event_of(replace(started(Start.REFUSED), look=RUNS)) is Event.OUR_RUN
 
 
-@pytest.mark.parametrize("look", [IDLE, DOUBTFUL])
+@pytest.mark.parametrize("look", [IDLE, DOUBTFUL, DOUBTFUL_FAILURE])
 def test_a_gap_or_a_contradiction_that_lasts_the_settle_time_needs_a_person(
     look: Reading | None,
 ) -> None:
