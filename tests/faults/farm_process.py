@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 import json
 import os
 import select
@@ -16,7 +17,7 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +26,7 @@ from buildplate.app.composition import Outside, open_farm
 from buildplate.app.drivers import installed_drivers
 from buildplate.app.settings import Settings
 from buildplate.dispatch import steward
+from buildplate.drivers.sdk import Manifest
 from buildplate.storage import StorageError
 from tests.faults.farm_control import Control
 
@@ -71,7 +73,7 @@ class ShiftedClock(SystemClock):
         return super().boot() + self.ahead
 
 
-async def run_farm(order: dict[str, Any]) -> None:
+async def run_farm(order: dict[str, Any], drivers: Mapping[str, Manifest]) -> None:
     settings = Settings(**order["settings"])
     clock, reached = ShiftedClock(), Counter[str]()
     kill = order.get("kill")
@@ -85,7 +87,7 @@ async def run_farm(order: dict[str, Any]) -> None:
             killer(step)
 
     outside = Outside(clock, on_step)
-    async with open_farm(settings, installed_drivers(), outside) as farm:
+    async with open_farm(settings, drivers, outside) as farm:
         control = Control(farm, clock, reached)
         server = await asyncio.start_unix_server(
             control.serve, path=f"\0{order['socket']}", limit=1 << 24
@@ -106,7 +108,7 @@ def trace_decisions() -> None:
     vars(steward)["next_action"] = told
 
 
-def farm_main(order: dict[str, Any]) -> NoReturn:
+def farm_main(order: dict[str, Any], drivers: Mapping[str, Manifest]) -> NoReturn:
     """The forked process's whole life."""
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
@@ -115,7 +117,7 @@ def farm_main(order: dict[str, Any]) -> NoReturn:
     if os.environ.get("BUILDPLATE_TEST_TRACE"):
         trace_decisions()
     try:
-        asyncio.run(run_farm(order))
+        asyncio.run(run_farm(order, drivers))
     except StorageError as error:
         os.write(2, f"{error.code}: {error}\n{error.hint}\n".encode())
         os._exit(REFUSED)
@@ -134,13 +136,13 @@ def say(**facts: Any) -> None:
     os.write(1, json.dumps(facts).encode() + b"\n")
 
 
-def fork_farm(order: dict[str, Any]) -> None:
+def fork_farm(order: dict[str, Any], drivers: Mapping[str, Manifest]) -> None:
     pid = os.fork()
     if pid == 0:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         die_with_parent()
-        farm_main(order)
+        farm_main(order, drivers)
     say(started=pid, socket=order["socket"])
 
 
@@ -158,6 +160,8 @@ def reap() -> None:
 def main() -> None:
     """Fork farms until the standard input ends."""
     die_with_parent()
+    drivers = installed_drivers()
+    gc.freeze()
     bell, ring = os.pipe()
     os.set_blocking(bell, False)
     os.set_blocking(ring, False)
@@ -176,7 +180,7 @@ def main() -> None:
                 return
             *lines, waiting = (waiting + piece).split(b"\n")
             for line in lines:
-                fork_farm(json.loads(line))
+                fork_farm(json.loads(line), drivers)
 
 
 if __name__ == "__main__":
