@@ -110,6 +110,22 @@ async def test_an_order_that_meets_its_files_deletion_is_refused_or_keeps_the_fi
             assert gone is not job, f"deleted: {gone}, ordered: {job}"
 
 
+async def test_the_end_of_a_print_that_only_waited_is_an_event_too(server: RealServer) -> None:
+    file = await server.upload(part("waiting"))
+    job = await server.call("POST", "/jobs", {"file_id": file, "copies": 4})
+    await server.call("PATCH", f"/jobs/{job['id']}", {"copies": 3})
+    prints = (await server.call("GET", "/prints"))["items"]
+    waiting = [print_["id"] for print_ in prints if print_["state"] == "queued"]
+    await server.call("POST", f"/prints/{waiting[0]}/cancel")
+    await server.call("POST", f"/jobs/{job['id']}/cancel")
+    async with asyncio.timeout(10):
+        ended: list[str] = []
+        while len(ended) < len(prints):
+            events = (await server.call("GET", "/events?limit=100"))["items"]
+            ended = [event["print_id"] for event in events if event["kind"] == "print.cancelled"]
+    assert sorted(ended) == sorted(print_["id"] for print_ in prints)
+
+
 async def _agreed(call: Awaitable[Any]) -> bool:
     try:
         await call

@@ -10,7 +10,6 @@ import pytest
 import uvloop
 
 from bench.simulated_farm import SimulatedFarm, gcode, once, simulated_farm
-from buildplate.app.logs import set_up_logs
 from buildplate.core.job_state import ENDED, JobState
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, Link
@@ -139,5 +138,4 @@ async def _soak() -> None:
 
 @pytest.mark.timeout(RUN_S * 2 + QUIET_S * 3)
 def test_flapping_links_leave_nothing_behind_and_lose_nothing() -> None:
-    set_up_logs("error")
     uvloop.run(_soak())

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID, uuid5
 
 from sqlalchemy import Select, and_, bindparam, delete, insert, select, update
 
@@ -190,7 +191,7 @@ async def edit_job(
         ids = stamp.ids[1 + 2 * index : 3 + 2 * index]
         await queue_print(tx, job_id=job.id, copy_no=copy_no, try_no=1, stamp=Stamp(stamp.at, ids))
     for print_id in change.remove:
-        await _drop_queued(tx, print_id, "fewer copies are wanted", stamp)
+        await _drop_queued(tx, job.id, print_id, "fewer copies are wanted", stamp)
     await tx.record(_event(stamp, "job.edited", job.id, copies=order.copies))
     return await job_with_prints(tx, job.id)
 
@@ -214,14 +215,28 @@ _WISH_CANCEL = (
 )
 
 
-async def _drop_queued(tx: Tx, print_id: str, reason: str, stamp: Stamp) -> bool:
+async def _drop_queued(tx: Tx, job_id: str, print_id: str, reason: str, stamp: Stamp) -> bool:
+    """End a print that waits; its event's id follows from the stamp's first one."""
     values = {"print_id": print_id, "new_ended_at": stamp.micros, "new_reason": reason}
-    return await tx.change(_DROP_QUEUED, values) == 1
+    if await tx.change(_DROP_QUEUED, values) != 1:
+        return False
+    event = EventRecord(
+        id=str(uuid5(UUID(stamp.ids[0]), print_id)),
+        at=stamp.at,
+        kind=f"print.{after(PrintState.QUEUED, Event.CANCEL)}",
+        job_id=job_id,
+        print_id=print_id,
+        data={"reason": reason},
+    )
+    await tx.record(event)
+    return True
 
 
 async def _cancel_one(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) -> None:
     """Drop a queued print; wish for the end of one that holds a printer, however it was read."""
-    if print_.state not in TERMINAL and not await _drop_queued(tx, print_.id, reason, stamp):
+    if print_.state in TERMINAL:
+        return
+    if not await _drop_queued(tx, print_.job_id, print_.id, reason, stamp):
         await tx.change(_WISH_CANCEL, {"print_id": print_.id})
 
 
