@@ -14,10 +14,12 @@ import json
 import os
 import select
 import signal
+import sqlite3
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,6 +27,7 @@ from buildplate.app.clock import SystemClock
 from buildplate.app.composition import Outside, open_farm
 from buildplate.app.drivers import installed_drivers
 from buildplate.app.settings import Settings
+from buildplate.core.print_table import PrintState
 from buildplate.dispatch import steward
 from buildplate.drivers.sdk import Manifest
 from buildplate.storage import StorageError
@@ -33,6 +36,7 @@ from tests.faults.farm_control import Control
 PR_SET_PDEATHSIG = 1
 REFUSED = 3
 MARKER = "killed"
+STATES = frozenset(PrintState)
 
 
 class KillPoint:
@@ -63,6 +67,40 @@ class KillPoint:
         os.kill(os.getpid(), self._signal)
 
 
+class Moves:
+    """Tells of the changes of prints that a commit has made: `moved:<state>><state>`.
+
+    It asks the database itself, on the thread that has just committed.
+    """
+
+    def __init__(self, database: Path, tell: Callable[[str], None]) -> None:
+        self._database = database
+        self._tell = tell
+        self._last = 0
+        self._states: dict[str, str] = {}
+        self._look()
+
+    def __call__(self, step: str) -> None:
+        if step.startswith("committed:dispatch."):
+            for move in self._look():
+                self._tell(move)
+
+    def _look(self) -> list[str]:
+        with closing(sqlite3.connect(self._database)) as rows:
+            found = rows.execute(
+                "SELECT rowid, print_id, kind FROM events WHERE rowid > ? AND kind LIKE 'print.%'",
+                (self._last,),
+            ).fetchall()
+        moves = []
+        for row, print_id, kind in found:
+            self._last = row
+            state = kind.removeprefix("print.")
+            if state in STATES:
+                moves.append(f"moved:{self._states.get(print_id, '')}>{state}")
+                self._states[print_id] = state
+        return moves
+
+
 class ShiftedClock(SystemClock):
     """The machine's clocks, the boot-time one moved by `ahead` seconds."""
 
@@ -81,10 +119,16 @@ async def run_farm(order: dict[str, Any], drivers: Mapping[str, Manifest]) -> No
     if kill is not None:
         killer = KillPoint(kill, settings.data_dir / MARKER)
 
+    moves: Moves | None = None
+    if kill is not None and killer is not None and kill["step"].startswith("moved:"):
+        moves = Moves(settings.database_path, killer)
+
     def on_step(step: str) -> None:
         reached[step] += 1
         if killer is not None:
             killer(step)
+        if moves is not None:
+            moves(step)
 
     outside = Outside(clock, on_step)
     async with open_farm(settings, drivers, outside) as farm:

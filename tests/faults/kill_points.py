@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import buildplate.app.composition  # noqa: F401 (registers every script of the server)
+from buildplate.core.print_table import Event
 from buildplate.fleet.hands import PhysicalStep
 from buildplate.storage import SCRIPTS
 from tests.faults.farms import KillAt
@@ -75,28 +76,51 @@ NOT_REACHED = {
 
 @dataclass(frozen=True, slots=True)
 class KillPoint:
-    """One kill: in which day, and where in it; `lives` is which of the farm's lives it ends."""
+    """One kill: in which day, and where in it; `earlier` are the deaths before (None: any)."""
 
     day: str
     kill: KillAt
-    lives: int = 1
+    earlier: tuple[KillAt | None, ...] = ()
 
     @property
     def name(self) -> str:
         """As tests are called."""
         return f"{self.day}-{self.kill.step}-{self.kill.nth}"
 
+    @property
+    def kills(self) -> tuple[KillAt | None, ...]:
+        """The deaths of the farm's lives, in their order."""
+        return (*self.earlier, self.kill)
+
+
+_INTENT = "committed:dispatch.transitions.intend"
+MOVE_OF: dict[Event, tuple[str, ...]] = {
+    Event.READY_PRINTER: ("plain", "queued>claimed"),
+    Event.NEW_UPLOAD: ("uploaded_again", "transferring>transferring"),
+    Event.UPLOAD_VERIFIED: ("plain", "transferring>starting"),
+    Event.GIVEN_BACK: ("given_back", "transferring>queued"),
+    Event.CANCEL: ("cancelled", "printing>cancelling"),
+    Event.OUR_RUN: ("plain", "starting>printing"),
+    Event.OUR_RUN_PAUSED: ("paused", "printing>paused"),
+    Event.GAP: ("plain", "starting>needs_attention", _INTENT),
+    Event.NO_EVIDENCE: ("attention", "printing>needs_attention"),
+    Event.PROOF_INCOMPLETE: ("unproven", "starting>needs_attention"),
+    Event.EXIT_COMPLETED: ("plain", "printing>completed"),
+    Event.EXIT_FAILED: ("attention", "needs_attention>failed"),
+    Event.EXIT_CANCELLED: ("cancelled", "cancelling>cancelled"),
+    Event.EXIT_NOT_STARTED: ("not_started", "starting>not_started"),
+}
+"""For each event of the table of states a change that it makes, killed right after its commit.
+
+After the day and the change stand the deaths that have to come before it.
+"""
 
 _FURTHER = [
     ("plain", "committed:dispatch.transitions.intend", 2),
     ("plain", "committed:dispatch.transitions.end_print", 2),
-    ("cancelled", "committed:dispatch.transitions.move", 2),
     ("cancelled", "committed:dispatch.transitions.begin_exit", 1),
-    ("cancelled", "committed:dispatch.transitions.end_print", 1),
     ("not_started", "committed:dispatch.transitions.begin_exit", 1),
     ("not_started", "answered:delete", 1),
-    ("not_started", "committed:dispatch.transitions.end_print", 1),
-    ("attention", "committed:dispatch.transitions.move", 2),
     ("attention", "committed:dispatch.transitions.begin_exit", 1),
     ("attention", "answered:delete", 1),
     ("paused", "committed:fleet.repository.store_order", 1),
@@ -123,8 +147,14 @@ def kill_points() -> list[KillPoint]:
         if step not in NOT_REACHED
         for moment in ("before", "answered")
     ]
-    return [_point(*place) for place in dict.fromkeys([*wanted, *_FURTHER])]
+    points = [_point(*place) for place in dict.fromkeys([*wanted, *_FURTHER])]
+    return points + [_move(event) for event in Event]
 
 
 def _point(day: str, step: str, nth: int) -> KillPoint:
-    return KillPoint(day, KillAt(step, nth), 2 if day == "taken_over" else 1)
+    return KillPoint(day, KillAt(step, nth), (None,) if day == "taken_over" else ())
+
+
+def _move(event: Event) -> KillPoint:
+    day, move, *earlier = MOVE_OF[event]
+    return KillPoint(day, KillAt(f"moved:{move}"), tuple(KillAt(step) for step in earlier))

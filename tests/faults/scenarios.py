@@ -18,7 +18,7 @@ DAYS: dict[str, Day] = {}
 ENDLESS = 1e6
 SETTLE_S = 5.0
 SLOW = 2.5
-SLOW_DAYS = {"abandoned": SLOW}
+SLOW_DAYS = {"abandoned": SLOW, "unproven": 2 * SLOW}
 """Days on which the farm has a time factor of its own."""
 UPLOADS: dict[str, Any] = {"method": "POST", "path": "/api/files/local"}
 
@@ -110,6 +110,16 @@ async def asked(world: World, print_id: str, kind: str, state: str) -> None:
 
 
 @day
+async def uploaded_again(world: World) -> None:
+    """The answer to an upload is lost, so the file is sent again under another name."""
+    name = world.printers[0]["name"]
+    await world.admin.proxy_rule(name, "answer", "drop", **UPLOADS)
+    await world.furnish(name)
+    await world.order(part("uploaded again"), 1)
+    await world.until_finished()
+
+
+@day
 async def given_back(world: World) -> None:
     """A printer does not take the file, so another one gets the print."""
     first, second = (printer["name"] for printer in world.printers[:2])
@@ -127,6 +137,27 @@ async def not_started(world: World) -> None:
     await world.admin.rule(world.printers[0]["name"], "start", "lost")
     await world.furnish(world.printers[0]["name"])
     await world.order(part("not started"), 1)
+    await world.until_finished()
+
+
+@day
+async def unproven(world: World) -> None:
+    """A host forgets a start, and the push socket is lost before that can be proven.
+
+    The farm runs slower than its printer here, so that there is time to cut the socket.
+    """
+    name = world.printers[0]["name"]
+    await world.admin.rule(name, "start", "lost")
+    await world.furnish(name)
+    job = await world.order(part("unproven"), 1)
+
+    def leaving(state: Any) -> Any:
+        return [p for p in state["prints"] if p["job"] == job and p["exit_verdict"]]
+
+    await world.until(leaving, "an exit that has begun")
+    await world.admin.proxy_do(name, "cut-sockets")
+    print_ = await world.until_print(job, "needs_attention", "not_started")
+    world.forgotten.add(print_["id"])
     await world.until_finished()
 
 

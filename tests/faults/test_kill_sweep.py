@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from buildplate.core.print_table import TABLE, Event
 from buildplate.fleet.hands import PhysicalStep
 from tests.faults.kill_points import (
     DAY_OF,
+    MOVE_OF,
     NOT_REACHED,
     PHYSICAL_DAY_OF,
     KillPoint,
@@ -35,10 +37,17 @@ def test_every_durable_and_every_physical_step_of_the_program_has_a_kill_point()
     assert not set(NOT_REACHED) & set(PHYSICAL_DAY_OF)
 
 
+def test_every_event_of_the_table_of_states_is_killed_right_after_it() -> None:
+    assert set(MOVE_OF) == set(Event), "an event has no kill point, or one is gone"
+    for event, (_, move, *_) in MOVE_OF.items():
+        before, _, after = move.partition(">")
+        rows = {(row.state.value, row.next.value) for row in TABLE if row.event is event}
+        assert (before, after) in rows, f"{event} does not move a print from {before} to {after}"
+
+
 def trial_of(point: KillPoint) -> Trial:
     """The day with a kill in it; only its last life dies at the point."""
-    kills = [*[None] * (point.lives - 1), point.kill]
-    return Trial(point.name, DAYS[point.day], kills, SLOW_DAYS.get(point.day))
+    return Trial(point.name, DAYS[point.day], point.kills, SLOW_DAYS.get(point.day))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
