@@ -41,6 +41,7 @@ class Rules:
     leftovers_deleted: bool = True
     # what the driver says
     print_time_needed: bool = True
+    doubt_outweighs_failure: bool = True
     begun_since_intent: bool = True
     channel_needed: bool = True
     # what core decides
@@ -49,6 +50,7 @@ class Rules:
     revokes: bool = True
     second_read: bool = True
     delete_is_no_evidence: bool = True
+    completed_is_final: bool = True
     exit_completed: bool = True
     exit_failed: bool = True
     exit_cancelled: bool = True

@@ -19,7 +19,7 @@ from buildplate.core.actions import (
     Wait,
 )
 from buildplate.core.deeds import Deeds, ExitStep, Order, Start
-from buildplate.core.evidence import Evidence, Reading, Run
+from buildplate.core.evidence import Ending, Evidence, Reading, Run
 from buildplate.core.print_table import Event, PrintState
 from buildplate.core.printers import Activity, Bed, Link
 from buildplate.core.prints import Decision, ExitWish, PrintFacts, Seen, Timings, Wants, next_action
@@ -86,29 +86,10 @@ class Mind:
 
     def _without_rules(self, question: Question) -> Decision:
         """Let a version of it decide that lacks a rule."""
-        rules, deeds = self._rules, question.deeds
-        if not rules.cancel_reads and deeds.order is Order.STORED:
-            question = question._replace(deeds=replace(deeds, order_at=BEFORE))
-        if not rules.second_read and deeds.exit is ExitStep.SETTLING_AGAIN and question.look:
-            blind = question.look._replace(
-                activity=Activity.IDLE, run=Run.NONE, ending=None, doubt=False, silent=True
-            )
-            question = question._replace(look=blind)
-        if not rules.delete_is_no_evidence and deeds.exit is ExitStep.REVOKED and question.exit:
-            return Decision(Verdict(*question.exit), deeds)
-        starting = question.state is PrintState.STARTING and question.exit is None
-        if starting and not rules.refusal_is_observed and deeds.start is Start.REFUSED:
-            return Decision(Verdict(PrintState.NOT_STARTED, "observation"), deeds)
-        if starting and not rules.timeout_is_unknown and deeds.start is Start.UNKNOWN:
-            return Decision(Verdict(PrintState.NOT_STARTED, "observation"), deeds)
-        if starting and not rules.printing_is_observed and deeds.start is Start.ACCEPTED:
-            return Decision(Move(Event.OUR_RUN), deeds)
-        away = question.link is Link.OFFLINE and question.state is PrintState.PRINTING
-        if away and not rules.offline_is_no_ending:
-            return Decision(Verdict(PrintState.FAILED, "observation"), deeds)
-        if not rules.word_needs_watch:
-            question = question._replace(deeds=deeds.watched())
-        return self._without_exit(self._ask(question))
+        rash = _rash(self._rules, question)
+        if rash is not None:
+            return Decision(rash, question.deeds)
+        return self._without_exit(self._ask(_misread(self._rules, question)))
 
     def _without_exit(self, decision: Decision) -> Decision:
         rules, action = self._rules, decision.action
@@ -127,6 +108,45 @@ class Mind:
         if kept:
             return decision
         return Decision(Verdict(action.verdict, action.by), decision.deeds)
+
+
+def _rash(rules: Rules, question: Question) -> Action | None:
+    """What is done at once where a rule is missing that would have waited."""
+    start, look, wish = question.deeds.start, question.look, question.exit
+    starting = question.state is PrintState.STARTING and wish is None
+    disbelieved = (not rules.refusal_is_observed and start is Start.REFUSED) or (
+        not rules.timeout_is_unknown and start is Start.UNKNOWN
+    )
+    away = question.link is Link.OFFLINE and question.state is PrintState.PRINTING
+    runs = look is not None and look.run is not Run.NONE
+    action: Action | None = None
+    if wish is not None and not rules.delete_is_no_evidence:
+        action = Verdict(*wish) if question.deeds.exit is ExitStep.REVOKED else None
+    elif wish == (PrintState.COMPLETED, "observation") and not rules.completed_is_final:
+        action = AbandonExit() if runs else None
+    elif starting and disbelieved:
+        action = Verdict(PrintState.NOT_STARTED, "observation")
+    elif starting and not rules.printing_is_observed and start is Start.ACCEPTED:
+        action = Move(Event.OUR_RUN)
+    elif away and not rules.offline_is_no_ending:
+        action = Verdict(PrintState.FAILED, "observation")
+    return action
+
+
+def _misread(rules: Rules, question: Question) -> Question:
+    """The question as it looks where a rule on reading is missing."""
+    look, deeds = question.look, question.deeds
+    if not rules.cancel_reads and deeds.order is Order.STORED:
+        deeds = replace(deeds, order_at=BEFORE)
+    if not rules.word_needs_watch:
+        deeds = deeds.watched()
+    if look is not None and not rules.second_read and deeds.exit is ExitStep.SETTLING_AGAIN:
+        look = look._replace(
+            activity=Activity.IDLE, run=Run.NONE, ending=None, doubt=False, silent=True
+        )
+    if look is not None and look.ending is Ending.FAILED and not rules.doubt_outweighs_failure:
+        look = look._replace(doubt=False)
+    return question._replace(look=look, deeds=deeds)
 
 
 def _reading(look: Look | None) -> Reading | None:

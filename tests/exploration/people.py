@@ -70,6 +70,10 @@ def _at_the_host(scene: Scene, world: World, printer: int) -> Iterator[Step]:
     if host.halted:
         healed = put_host(world, printer, host._replace(halted=False))
         yield Step(f"a person connects printer {printer} again", healed)
+    if world.budget.pause and host.run is not None and not host.run.paused:
+        paused = host._replace(run=host.run._replace(paused=True))
+        paused_by_hand = put_host(spend(world, "pause"), printer, paused)
+        yield Step(f"a person pauses at printer {printer}", paused_by_hand, fault=True)
     if world.budget.foreign and host.up and host.run is None and host.part == "none":
         paid = spend(world, "foreign")
         foreign = hosts.begin_run(scene, paid, printer, FOREIGN_FILE, ours=False)

@@ -25,6 +25,11 @@ CRASH_HOST_DIES = Scene("crash, host dies", OCTO, budget=Budget(crash=1, restart
 FOREIGN = Scene("foreign print", OCTO, budget=Budget(foreign=1))
 FOREIGN_CRASH = Scene("foreign print, crash", OCTO, budget=Budget(foreign=1, crash=1))
 FOREIGN_FAILS = Scene("foreign print, print fails", OCTO, budget=Budget(foreign=1, failure=1))
+FOREIGN_FAILS_LINK_BREAKS = Scene(
+    "foreign print, print fails, link breaks",
+    OCTO,
+    budget=Budget(foreign=1, failure=1, flap=1),
+)
 FOREIGN_HOST_DIES = Scene("foreign print, host dies", OCTO, budget=Budget(foreign=1, restart=1))
 CLICK = Scene("second click", OCTO, copies=(2,), budget=Budget(second_click=1))
 THREE_CLICKED = Scene("second click, three copies", OCTO, (3,), prints=3, budget=CLICK.budget)
@@ -93,6 +98,11 @@ REMOVALS: tuple[Removal, ...] = (
         why_not="a false `printing` is shown, but only evidence ends it, so nothing is doubled",
     ),
     Removal("begun_since_intent", "6 a run from before the intent is foreign", FOREIGN),
+    Removal(
+        "completed_is_final",
+        "7 a proven completion is kept",
+        why_not="what ended after it is doubted then, so a person is asked, for nothing",
+    ),
     Removal("exit_completed", "7 completed takes the exit", FOREIGN),
     Removal("exit_failed", "7 failed takes the exit", FOREIGN_FAILS),
     Removal("exit_cancelled", "7 cancelled takes the exit", CANCEL),
@@ -120,6 +130,12 @@ REMOVALS: tuple[Removal, ...] = (
     Removal("offline_is_no_ending", "11 offline while printing stays printing", HOST_DIES),
     Removal("cancel_reads", "12 a cancel is sent after a fresh read", CANCEL),
     Removal("print_time_needed", "13 a completion without a print time is none", TIMELESS),
+    Removal(
+        "doubt_outweighs_failure",
+        "13 a failure with a doubt is none",
+        FOREIGN_FAILS_LINK_BREAKS,
+        long=True,
+    ),
     Removal("clear_names_version", "bed: clearing names the version it saw", THREE_CLICKED),
     Removal("clear_waits_for_end", "bed: no clearing while a print is active", CLICK),
     Removal("occupation_bumps", "bed: every change bumps the version", FOREIGN_CLICK),

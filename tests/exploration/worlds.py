@@ -29,6 +29,7 @@ SMALL: tuple[Scene, ...] = (
     Scene("second click", OCTO, copies=(2,), prints=3, budget=Budget(second_click=1)),
     Scene("two jobs, cancel, lost answer", OCTO, (1, 1), budget=Budget(cancel=1, lost=1)),
     Scene("crash, pause, resume", OCTO, budget=Budget(crash=1, pause=2)),
+    Scene("pause, print fails", OCTO, budget=Budget(pause=1, failure=1)),
     Scene("pause, cancel, lost answer", OCTO, budget=Budget(pause=1, cancel=1, lost=1)),
     Scene("host dies, override", OCTO, budget=Budget(restart=1, override=1)),
     Scene("take-over", OCTO, nodes=2, budget=Budget(takeover=1)),
