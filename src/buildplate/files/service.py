@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from buildplate.files.ports import Analyser, BlobStore, FileRepository, FileUses
 
 
+MOST_ORPHANS = 10
+GROUP = 500
+"""Hashes asked for at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class FilesConfig:
     """The limits of the file room, in bytes.
@@ -187,16 +192,20 @@ class FileService:
     async def sweep(self) -> int:
         """Removes contents that no file has, as a crash leaves them; returns how many.
 
-        To be called at start, before uploads are taken.
+        To be called at start, before uploads are taken. A crash leaves one for each upload that
+        was being ended. More of them mean that this is not the database these contents belong
+        to, perhaps a restored or a new one: then all are kept.
         """
         kept = await self._room.store.digests()
-        removed = 0
-        for first in range(0, len(kept), 500):
-            group = kept[first : first + 500]
-            for orphan in set(group) - await self._room.files.known(group):
-                await self._room.store.delete(orphan)
-                removed += 1
-        return removed
+        orphans: set[str] = set()
+        for first in range(0, len(kept), GROUP):
+            group = kept[first : first + GROUP]
+            orphans |= set(group) - await self._room.files.known(group)
+        if len(orphans) > MOST_ORPHANS:
+            return 0
+        for orphan in orphans:
+            await self._room.store.delete(orphan)
+        return len(orphans)
 
     async def _add(self, blob: Blob, name: str) -> PrintFile:
         state, analysis = await self._analyse_if_small(blob)

@@ -225,3 +225,12 @@ async def test_sweeping_removes_contents_without_a_row_and_nothing_else() -> Non
         await writer.keep()
     assert await world.service.sweep() == 1
     assert await store.digests() == [file.sha256]
+
+
+async def test_many_contents_without_a_row_are_kept_for_the_database_they_belong_to() -> None:
+    store = InMemoryBlobStore()
+    world = World(store=store)
+    for layers in range(1, 21):
+        await world.service.receive(arriving(square_tower(layers=layers)), "x")
+    assert await World(store=store).service.sweep() == 0
+    assert len(await store.digests()) == 20
