@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,3 +58,9 @@ async def test_a_mutant_is_caught(outcomes: dict[str, Outcome], mutant: Mutant) 
     print(f"{mutant.name:50} caught by {mutant.promise}")
     assert problems, f"nobody missed the rule: {mutant.promise} is kept without it"
     assert mutant.seen in "\n".join(problems), problems
+
+
+def test_the_page_of_proofs_names_every_mutant_and_who_misses_it() -> None:
+    page = (SOURCE.parent / "docs" / "reference" / "proofs.md").read_text()
+    rows = re.findall(r"^\| (.+?) \| `(\w+)` \|$", page, re.MULTILINE)
+    assert rows == [(mutant.name, mutant.promise) for mutant in MUTANTS]

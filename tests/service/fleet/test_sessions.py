@@ -80,7 +80,7 @@ async def test_nothing_is_deleted_on_a_printer_by_a_node_that_lost_its_lease(
     assert not session.as_printer().status.node_alive
 
 
-async def test_a_bed_said_to_be_clear_before_the_printer_was_out_of_sight_is_unknown(
+async def test_a_word_said_before_the_printer_was_out_of_sight_must_be_said_again(
     surface: Surface,
 ) -> None:
     host, print_ = await surface.running()
@@ -93,9 +93,13 @@ async def test_a_bed_said_to_be_clear_before_the_printer_was_out_of_sight_is_unk
     await surface.until(print_["printer_id"], link="offline")
     host.runs.append(["theirs.gcode", "completed"])
     await host.return_()
-    await surface.until_print(print_["id"], state="failed")
+    await surface.until_print(print_["id"], state="needs_attention", resolution=None)
     seen = (await surface.client.get(f"/api/v1/printers/{print_['printer_id']}")).json()
-    assert seen["bed"] == "unknown"
+    assert seen["bed"] != "clear"
+    again = {"outcome": "failed", "bed": "occupied"}
+    await surface.client.post(f"/api/v1/prints/{print_['id']}/resolve", json=again)
+    await surface.until_print(print_["id"], state="failed")
+    await surface.until(print_["printer_id"], bed="occupied")
 
 
 async def test_a_bed_said_to_be_clear_is_clear_when_the_printer_was_watched(
