@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import fcntl
 import os
 import threading
 from pathlib import Path
@@ -217,6 +219,23 @@ async def test_a_file_system_that_cannot_write_around_its_cache_is_written_throu
         blob = await writer.finish()
         await writer.keep()
         assert await gathered(store.read(blob.sha256)) == b"G28\n" * BUFFER
+
+
+@pytest.mark.parametrize("length", [1, BUFFER, BUFFER + 1, 2 * BUFFER + 4097])
+async def test_a_file_system_that_is_strict_about_direct_writes_gets_whole_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    real_write = os.write
+
+    def strict_write(fd: int, data: bytes) -> int:
+        if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_DIRECT and len(data) % 4096:
+            raise OSError(errno.EINVAL, "not a whole block")
+        return real_write(fd, data)
+
+    monkeypatch.setattr(os, "write", strict_write)
+    content = (b"G28\n" * BUFFER)[:length]
+    async with LocalBlobStore(tmp_path) as store:
+        assert await gathered(store.read(await kept(store, content))) == content
 
 
 async def test_a_short_write_is_completed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
