@@ -1,0 +1,200 @@
+"""What holds for `next_action` in any moment whatsoever, reachable or not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from buildplate.core.actions import (
+    AbandonExit,
+    Barrier,
+    Intend,
+    Move,
+    NameUpload,
+    Revoke,
+    SendOrder,
+    SendStart,
+    StoreOrder,
+    Transfer,
+    Verdict,
+    Wait,
+)
+from buildplate.core.deeds import Deeds, ExitStep, Order, Start, Upload
+from buildplate.core.evidence import Ending, Run
+from buildplate.core.print_table import (
+    ACTIVE,
+    AFTER_INTENT,
+    BEFORE_INTENT,
+    EXIT_EVENT,
+    NEXT,
+    TERMINAL,
+    PrintState,
+)
+from buildplate.core.printers import Activity, Bed, Link
+from buildplate.core.prints import Ask, ExitWish, Word
+from tests.unit.core.moments import NOW, Moment, reading
+
+MOMENTS = st.sampled_from([NOW - 100, NOW - 3, NOW, NOW + 3])
+LOOKS = st.builds(
+    reading,
+    st.sampled_from(Activity),
+    begun=MOMENTS,
+    channel=st.booleans(),
+    foreign_ran=st.booleans(),
+    run=st.sampled_from(Run),
+    began_since=st.booleans(),
+    ending=st.sampled_from([None, *Ending]),
+    doubt=st.sampled_from([None, "a doubt"]),
+    silent=st.booleans(),
+    others_ran=st.booleans(),
+)
+DEEDS = st.builds(
+    Deeds,
+    upload=st.sampled_from(Upload),
+    upload_at=MOMENTS,
+    uploads=st.integers(0, 3),
+    start=st.sampled_from(Start),
+    start_at=MOMENTS,
+    exit=st.sampled_from(ExitStep),
+    exit_at=MOMENTS,
+    order=st.sampled_from(Order),
+    order_kind=st.sampled_from(["cancel", "pause", "resume"]),
+    order_at=MOMENTS,
+    puzzled_at=st.one_of(st.none(), MOMENTS),
+    watching=st.booleans(),
+)
+WISHES = st.builds(
+    ExitWish,
+    st.sampled_from(sorted(TERMINAL)),
+    st.sampled_from(["observation", "person", "override"]),
+)
+WORDS = st.builds(
+    Word,
+    st.sampled_from([PrintState.COMPLETED, PrintState.FAILED, PrintState.NOT_STARTED]),
+    st.sampled_from(Bed),
+    st.booleans(),
+)
+ASKS = st.sampled_from([Ask("c1", "pause"), Ask("c2", "resume")])
+ANY = st.builds(
+    Moment,
+    state=st.sampled_from(sorted(ACTIVE)),
+    look=st.one_of(st.none(), LOOKS),
+    exit=st.one_of(st.none(), WISHES),
+    cancel=st.booleans(),
+    word=st.one_of(st.none(), WORDS),
+    ask=st.one_of(st.none(), ASKS),
+    barrier=st.booleans(),
+    link=st.sampled_from(Link),
+    bed=st.sampled_from(Bed),
+    unsettled=st.booleans(),
+    may_intend=st.booleans(),
+    deeds=DEEDS,
+)
+always = settings(max_examples=400, deadline=None)
+
+
+@always
+@given(ANY)
+def test_only_listed_changes_are_asked_for(moment: Moment) -> None:
+    match moment.action:
+        case Move(event):
+            assert (moment.state, event) in NEXT
+        case Verdict(verdict):
+            assert (moment.state, EXIT_EVENT[verdict]) in NEXT
+
+
+@always
+@given(ANY)
+def test_uploads_and_intents_come_before_the_intent_and_all_else_after_it(moment: Moment) -> None:
+    match moment.action:
+        case NameUpload() | Transfer() | Intend():
+            assert moment.state in BEFORE_INTENT
+        case SendStart() | Revoke() | Barrier() | SendOrder() | StoreOrder() | Verdict():
+            assert moment.state in AFTER_INTENT
+
+
+@always
+@given(ANY)
+def test_only_a_due_start_is_sent_and_only_to_a_printer_seen_free(moment: Moment) -> None:
+    starting = replace(moment, state=PrintState.STARTING, exit=None, link=Link.ONLINE)
+    for step in (moment.deeds.start, Start.DUE):
+        may_be_sent(replace(starting, deeds=moment.deeds.starting(step, NOW - 3)))
+
+
+def may_be_sent(moment: Moment) -> None:
+    if isinstance(moment.action, SendStart):
+        assert moment.deeds.start is Start.DUE
+        assert moment.link is Link.ONLINE
+        assert moment.look is not None
+        assert moment.look.activity is Activity.IDLE
+        assert not moment.cancel
+
+
+@always
+@given(ANY)
+def test_only_a_stored_command_is_sent_and_only_to_our_running_file(moment: Moment) -> None:
+    running = replace(moment, exit=None, link=Link.ONLINE)
+    for state in (PrintState.PRINTING, PrintState.PAUSED, PrintState.CANCELLING):
+        stored = moment.deeds.ordering(Order.STORED, moment.deeds.order_kind, moment.deeds.order_at)
+        may_be_ordered(replace(running, state=state, deeds=stored))
+
+
+def may_be_ordered(moment: Moment) -> None:
+    if isinstance(moment.action, SendOrder):
+        assert moment.deeds.order is Order.STORED
+        assert moment.look is not None
+        assert moment.look.begun >= moment.deeds.order_at
+        assert moment.look.evidence is not None
+        assert moment.look.evidence.run is not Run.NONE
+        assert moment.look.evidence.began_since
+
+
+@always
+@given(ANY)
+def test_no_verdict_without_the_whole_exit_but_by_a_recorded_override(moment: Moment) -> None:
+    action = moment.action
+    if not isinstance(action, Verdict):
+        return
+    assert moment.exit is not None
+    if moment.deeds.exit is ExitStep.SETTLING_AGAIN and moment.link is Link.ONLINE:
+        assert (action.verdict, action.by) == (moment.exit.verdict, moment.exit.by)
+        assert moment.look is not None
+        assert moment.look.begun >= moment.deeds.exit_at + 5.0
+    else:
+        assert action.by == "override"
+        assert moment.word is not None
+        assert moment.word.override
+
+
+@always
+@given(ANY)
+def test_out_of_sight_nothing_is_done_to_a_printer(moment: Moment) -> None:
+    away = replace(moment, link=Link.OFFLINE, look=None)
+    sent = (Transfer, SendStart, Revoke, Barrier, SendOrder, Intend)
+    assert not isinstance(away.action, sent)
+
+
+@always
+@given(ANY)
+def test_a_wait_never_asks_for_a_read_that_was_just_made(moment: Moment) -> None:
+    """Otherwise a printer would be read in a loop, as fast as it answers."""
+    if moment.look is None:
+        return
+    just_read = replace(moment.look, begun=NOW + 3)
+    seen = replace(moment, look=just_read, link=Link.ONLINE, now=NOW + 3)
+    wish = moment.exit or ExitWish(PrintState.FAILED, "observation")
+    for state in AFTER_INTENT:
+        for one in (replace(seen, state=state), replace(seen, state=state, exit=wish)):
+            action = one.action
+            if isinstance(action, Wait) and action.until is not None:
+                assert action.until > one.now
+
+
+@always
+@given(ANY)
+def test_a_dropped_verdict_is_never_a_proven_completion(moment: Moment) -> None:
+    proven = ExitWish(PrintState.COMPLETED, "observation")
+    leaving = replace(moment, exit=proven, word=None)
+    assert not isinstance(leaving.action, AbandonExit)
