@@ -22,6 +22,7 @@ from buildplate_sim.errors import RefusedControlError
 from buildplate_sim.launch import octoprints
 from tests.faults import weather
 from tests.faults.farms import KillAt, nursery
+from tests.faults.scenarios import suppress_codes
 from tests.faults.truth import judge, was_blinded
 from tests.faults.worlds import Setting, World, empty_database, part, world
 
@@ -37,6 +38,9 @@ COPIES_OF_A_JOB = 20
 LONGEST_BIRTH_S = 0.5
 LONGEST_LIFE = 500
 MOMENT_S = 0.05
+MEDDLE_S = 0.4
+MEDDLE_WITH = frozenset({"claimed", "transferring", "starting", "printing", "paused"})
+ACTIVE = MEDDLE_WITH | {"cancelling", "needs_attention"}
 KILLS_OF_A_ROUND = 60
 UNBORN = 0.15
 LOOK_S = 0.15
@@ -63,6 +67,7 @@ class Report:
     figures: dict[str, Any] = field(default_factory=dict)
     killed_in: Counter[str] = field(default_factory=Counter)
     attention: Counter[str] = field(default_factory=Counter)
+    meddled: Counter[str] = field(default_factory=Counter)
     faults: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: Report) -> None:
@@ -70,13 +75,16 @@ class Report:
         self.broken += [f"seed {other.wish.seed}: {broken}" for broken in other.broken]
         self.killed_in += other.killed_in
         self.attention += other.attention
+        self.meddled += other.meddled
         for name, value in other.figures.items():
-            self.figures[name] = round(self.figures.get(name, 0) + value, 1)
+            kept = 0 if name == "printers" else self.figures.get(name, 0)
+            self.figures[name] = round(kept + value, 1)
         self.faults = dict(Counter(self.faults) + Counter(other.faults))
 
     def __str__(self) -> str:
         rows = [("seed", self.wish.seed), *self.figures.items()]
         rows += [(f"killed with a print {state}", n) for state, n in self.killed_in.most_common()]
+        rows += [(f"people: {what}", n) for what, n in self.meddled.most_common()]
         rows += [(f"attention: {why}", n) for why, n in self.attention.most_common()]
         rows += [(f"fault: {kind}", n) for kind, n in sorted(self.faults.items()) if n]
         return "\n".join(f"{name:<72} {value:>10}" for name, value in rows)
@@ -110,11 +118,14 @@ class RandomSweep:
         async with asyncio.TaskGroup() as tasks:
             mending = tasks.create_task(self._mend_hosts())
             ordering = tasks.create_task(self._order())
+            meddling = tasks.create_task(self._meddle())
             await self._kill()
             await ordering
+            meddling.cancel()
             self.report.faults = await weather.end(here.admin)
             stormy = time.monotonic() - began
             self._started_in_weather = sum((await here.count()).started.values())
+            await self._want_all_copies()
             await here.until_finished(within_s=CALM_WITHIN_S)
             mending.cancel()
         await self._judge(stormy, time.monotonic() - began)
@@ -135,6 +146,48 @@ class RandomSweep:
                 number += 1
             else:
                 await asyncio.sleep(0.5)
+
+    async def _meddle(self) -> None:
+        """Pause, resume and cancel prints at random, as people do who change their minds."""
+        here = self._here
+        while True:
+            await asyncio.sleep(self._random.uniform(0, 2 * MEDDLE_S))
+            state = await here.state()
+            prints = [one for one in state["prints"] if one["state"] in MEDDLE_WITH]
+            if not prints:
+                continue
+            print_ = self._random.choice(prints)
+            do = self._random.choice(("pause", "resume", "resume", "cancel"))
+            with suppress_codes("print_state", "command_refused"):
+                if do == "cancel":
+                    await here.ask("cancel_print", print_id=print_["id"])
+                else:
+                    await here.ask("ask", print_id=print_["id"], kind=do)
+                self.report.meddled[do] += 1
+
+    async def _want_all_copies(self) -> None:
+        """Resume what is paused, and order again what was cancelled, until nothing is."""
+        here = self._here
+        async with asyncio.timeout(CALM_WITHIN_S):
+            while True:
+                state = await here.state()
+                cancelled = any(one["state"] == "cancelled" for one in state["prints"])
+                changing = [
+                    one
+                    for one in state["prints"]
+                    if one["state"] == "paused" or (one["wants_cancel"] and one["state"] in ACTIVE)
+                ]
+                for print_ in changing:
+                    with suppress_codes("print_state", "command_refused"):
+                        if print_["state"] == "paused":
+                            await here.ask("ask", print_id=print_["id"], kind="resume")
+                if not changing and cancelled:
+                    for job in here.orders:
+                        with suppress_codes("job_ended"):
+                            await here.ask("retry_job", job=job)
+                if not changing:
+                    return
+                await asyncio.sleep(LOOK_S)
 
     async def _kill(self) -> None:
         """Wait until the farm has been killed often enough; some of it we do from outside."""
@@ -209,7 +262,7 @@ class RandomSweep:
 
 async def sweep(wish: Wish, folder: Path) -> Report:
     """One sweep in a folder of its own."""
-    more = ["--push-interval=0.2", "--proxy-base-address=127.0.23.10"]
+    more = ["--push-interval=0.1", "--proxy-base-address=127.0.23.10"]
     async with (
         nursery() as farms,
         octoprints(
