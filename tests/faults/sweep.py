@@ -125,8 +125,9 @@ class RandomSweep:
             self.report.faults = await weather.end(here.admin)
             stormy = time.monotonic() - began
             self._started_in_weather = sum((await here.count()).started.values())
-            await self._want_all_copies()
+            wanting = tasks.create_task(self._want_all_copies())
             await here.until_finished(within_s=CALM_WITHIN_S)
+            wanting.cancel()
             mending.cancel()
         await self._judge(stormy, time.monotonic() - began)
         return self.report
@@ -166,28 +167,20 @@ class RandomSweep:
                 self.report.meddled[do] += 1
 
     async def _want_all_copies(self) -> None:
-        """Resume what is paused, and order again what was cancelled, until nothing is."""
+        """Resume what is paused, and order again what was cancelled, for as long as this runs."""
         here = self._here
-        async with asyncio.timeout(CALM_WITHIN_S):
-            while True:
-                state = await here.state()
-                cancelled = any(one["state"] == "cancelled" for one in state["prints"])
-                changing = [
-                    one
-                    for one in state["prints"]
-                    if one["state"] == "paused" or (one["wants_cancel"] and one["state"] in ACTIVE)
-                ]
-                for print_ in changing:
+        while True:
+            state = await here.state()
+            for print_ in state["prints"]:
+                if print_["state"] == "paused":
                     with suppress_codes("print_state", "command_refused"):
-                        if print_["state"] == "paused":
-                            await here.ask("ask", print_id=print_["id"], kind="resume")
-                if not changing and cancelled:
-                    for job in here.orders:
-                        with suppress_codes("job_ended"):
-                            await here.ask("retry_job", job=job)
-                if not changing:
-                    return
-                await asyncio.sleep(LOOK_S)
+                        await here.ask("ask", print_id=print_["id"], kind="resume")
+            leaving = any(one["wants_cancel"] and one["state"] in ACTIVE for one in state["prints"])
+            if not leaving and any(one["state"] == "cancelled" for one in state["prints"]):
+                for job in here.orders:
+                    with suppress_codes("job_ended"):
+                        await here.ask("retry_job", job=job)
+            await asyncio.sleep(2 * LOOK_S)
 
     async def _kill(self) -> None:
         """Wait until the farm has been killed often enough; some of it we do from outside."""

@@ -21,6 +21,7 @@ Rule = tuple[str, str, float, dict[str, Any]]
 START = {"method": "POST", "command": "print"}
 UPLOAD = {"method": "POST", "path": "/api/files/local"}
 DELETE = {"method": "DELETE"}
+ORDER = {"method": "POST", "path": "/api/job"}
 READ = {"method": "GET", "path": "/api/*"}
 
 NETWORK: list[Rule] = [
@@ -37,6 +38,10 @@ NETWORK: list[Rule] = [
     ("request", "hold", 0.05, DELETE | {"params": {"seconds": SOME}}),
     ("request", "replay", 0.05, DELETE),
     ("answer", "drop", 0.05, DELETE),
+    ("request", "hold", 0.05, ORDER | {"params": {"seconds": SOME}}),
+    ("request", "replay", 0.05, ORDER),
+    ("request", "cut", 0.03, ORDER),
+    ("answer", "drop", 0.05, ORDER),
     ("request", "hold", 0.001, READ | {"params": {"seconds": SOME}}),
     ("answer", "drop", 0.001, READ),
     ("answer", "truncate", 0.001, READ),
