@@ -10,11 +10,11 @@ import sys
 import uuid
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Sequence
 
 READY_S = 30.0
 ANSWER_S = 60.0
@@ -122,6 +122,11 @@ class Nursery:
         self._lives: dict[int, FarmProcess] = {}
         self._starting: dict[str, asyncio.Future[FarmProcess]] = {}
 
+    @property
+    def root(self) -> Path:
+        """The file system as its farms see it."""
+        return Path(f"/proc/{self._process.pid}/root")
+
     async def listen(self) -> None:
         """Take note of farms that started and ended."""
         assert self._process.stdout is not None
@@ -140,7 +145,7 @@ class Nursery:
         socket = f"buildplate-test-{uuid.uuid4().hex}"
         order: dict[str, Any] = {
             "socket": socket,
-            "log": str(data_dir / "farm.log"),
+            "log": str(data_dir.with_name(f"{data_dir.name}.log")),
             "settings": {"data_dir": str(data_dir), **settings},
         }
         if kill is not None:
@@ -153,15 +158,19 @@ class Nursery:
 
 
 @asynccontextmanager
-async def nursery(source: Path | None = None) -> AsyncIterator[Nursery]:
+async def nursery(
+    source: Path | None = None, through: Sequence[str] = ()
+) -> AsyncIterator[Nursery]:
     """The forking process for as long as the block runs; its farms end with it.
 
     `source` is a folder from which it takes the program, instead of the one that is installed.
+    `through` is a command that it is started through, such as one that gives it a small disk.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     if source is not None:
         environment["PYTHONPATH"] = str(source)
     process = await asyncio.create_subprocess_exec(
+        *through,
         sys.executable,
         "-m",
         "tests.faults.farm_process",

@@ -66,6 +66,11 @@ class Setting:
     look_s: float = LOOK_S
     helpful: bool = True
 
+    @property
+    def seen(self) -> Path:
+        """The data folder as it is seen from here: its farms may have a disk of their own."""
+        return self.nursery.root / self.data_dir.relative_to("/")
+
 
 class World:
     """One farm on its data folder, over all its lives."""
@@ -101,7 +106,7 @@ class World:
         base = {"time_factor": factor, **setting.settings}
         while True:
             kill = self.kill_points.pop(0) if self.kill_points else None
-            marker = setting.data_dir / MARKER
+            marker = setting.seen / MARKER
             marker.unlink(missing_ok=True)
             self.life = life = await setting.nursery.start(setting.data_dir, base, kill)
             try:
@@ -129,7 +134,7 @@ class World:
     async def marked(self) -> FarmProcess:
         """Wait until the farm has come to its kill point; for one where it only stops."""
         async with asyncio.timeout(30):
-            while not (self._setting.data_dir / MARKER).exists():
+            while not (self._setting.seen / MARKER).exists():
                 await asyncio.sleep(0.01)
         assert self.life is not None
         return self.life
@@ -137,7 +142,7 @@ class World:
     @property
     def database(self) -> Path:
         """Where its database lies."""
-        return self._setting.data_dir / DATABASE
+        return self._setting.seen / DATABASE
 
     def stored(self, query: str) -> list[tuple[Any, ...]]:
         """What the database holds."""
@@ -146,7 +151,7 @@ class World:
 
     def log_tail(self, size: int = 6000) -> str:
         """The end of what the farm wrote."""
-        log = self._setting.data_dir / "farm.log"
+        log = self._setting.data_dir.with_name(f"{self._setting.data_dir.name}.log")
         return log.read_text(errors="replace")[-size:] if log.exists() else ""
 
     async def opened(self) -> None:
@@ -369,9 +374,9 @@ class World:
 @asynccontextmanager
 async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[World]:
     """A world that lives for as long as the block runs."""
-    setting.data_dir.mkdir(parents=True)
+    setting.seen.mkdir(parents=True, exist_ok=True)
     if setting.template is not None:
-        shutil.copy(setting.template, setting.data_dir / DATABASE)
+        shutil.copy(setting.template, setting.seen / DATABASE)
     found = World(setting)
     found.kill_points = list(kill_points)
     async with asyncio.TaskGroup() as tasks:

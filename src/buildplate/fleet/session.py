@@ -194,11 +194,10 @@ class PrinterSession:
     async def _mailbox(self) -> None:
         retry: float | None = None
         while True:
-            try:
-                async with asyncio.timeout(retry):
-                    await self._mail_waits()
-            except TimeoutError:
-                pass
+            if retry is None:
+                await self._mail_waits()
+            else:
+                await asyncio.sleep(retry)
             retry = await self._work()
 
     async def _mail_waits(self) -> None:
