@@ -143,6 +143,22 @@ def at_proxy(at: str, play: str, **rest: Any) -> Deed:
     return deed
 
 
+def edit(**changes: Any) -> Deed:
+    """A person changes the printer's description."""
+
+    async def deed(world: World, _: str) -> None:
+        (printer,) = (await world.state())["printers"]
+        await world.ask("edit_printer", printer=printer["id"], **changes)
+
+    return deed
+
+
+async def reconnect(world: World, name: str) -> None:
+    """A person enters the printer's own address in the place of the proxy's."""
+    one = next(printer for printer in world.printers if printer["name"] == name)
+    await edit(connection={"url": one["url"], "api_key": one["api_key"]})(world, name)
+
+
 async def forget_rules(world: World, name: str) -> None:
     """No more faults."""
     await world.admin.clear_rules(name)
@@ -309,6 +325,18 @@ BAD_DAYS = (
         "our own leftover file started at the touchscreen",
         Shown("queued", "queued", "occupied", "did not start", activity="foreign"),
         before=partial(print_at_the_touchscreen, f"bp-{'0' * 32}-1.gcode"),
+    ),
+    BadDay(
+        "the printer switched off in the farm mid-print",
+        Shown("printing", "active", "occupied", link="disabled"),
+        during=edit(enabled=False),
+        after=edit(enabled=True),
+    ),
+    BadDay("the printer moved elsewhere mid-print", COMPLETED, during=edit(location="attic")),
+    BadDay(
+        "the printer's connection changed mid-print",
+        COMPLETED,
+        during=reconnect,
     ),
     BadDay("a host frozen mid-print", COMPLETED, during=do("freeze", seconds=40.0)),
 )

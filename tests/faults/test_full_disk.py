@@ -72,6 +72,7 @@ async def _live_through_it(here: World, disk: Path) -> None:
     assert not await here.asked_about(), "the evidence was there"
     # One try each back-off (1 s, scaled) would be 75 for each printer.
     most = PRINTERS * FULL_S * FACTOR
+    assert "Traceback" not in here.log_tail(1 << 20), "a full disk is no surprise"
     assert 0 < warned <= most, f"{warned} tries to write in {FULL_S} s, expected at most {most}"
 
 
