@@ -26,6 +26,9 @@ SMALL: tuple[Scene, ...] = (
     Scene("crash, halting host", OCTO, odd=True, budget=Budget(crash=1)),
     Scene("crash, done without a print time", OCTO, budget=Budget(crash=1, timeless=1)),
     Scene("foreign print", OCTO, budget=Budget(foreign=1)),
+    Scene("foreign print, moonraker", KLIPPER, budget=Budget(foreign=1)),
+    Scene("foreign print, print fails", OCTO, budget=Budget(foreign=1, failure=1)),
+    Scene("crash, two printers", OCTO, printers=2, budget=Budget(crash=1, lost=1)),
     Scene("second click", OCTO, copies=(2,), prints=3, budget=Budget(second_click=1)),
     Scene("two jobs, cancel, lost answer", OCTO, (1, 1), budget=Budget(cancel=1, lost=1)),
     Scene("crash, pause, resume", OCTO, budget=Budget(crash=1, pause=2)),
@@ -37,13 +40,11 @@ SMALL: tuple[Scene, ...] = (
 )
 
 LARGE: tuple[Scene, ...] = (
-    Scene("foreign print, moonraker", KLIPPER, budget=Budget(foreign=1)),
     Scene("foreign print, crash", OCTO, budget=Budget(foreign=1, crash=1)),
     Scene("foreign print, crash, moonraker", KLIPPER, budget=Budget(foreign=1, crash=1)),
     Scene("foreign print, moonraker dies", KLIPPER, budget=Budget(foreign=1, moonraker=1)),
     Scene("foreign print, host dies", OCTO, budget=Budget(foreign=1, restart=1)),
     Scene("foreign print, cancel", OCTO, budget=Budget(foreign=1, cancel=1)),
-    Scene("foreign print, print fails", OCTO, budget=Budget(foreign=1, failure=1)),
     Scene(
         "foreign print, second click",
         OCTO,
@@ -55,8 +56,7 @@ LARGE: tuple[Scene, ...] = (
     Scene("two crashes, host dies", OCTO, budget=Budget(crash=2, restart=1)),
     Scene("two crashes, lost answers", OCTO, prints=3, budget=Budget(crash=2, lost=2)),
     Scene("crash, host dies, cancel", OCTO, budget=Budget(crash=1, restart=1, cancel=1)),
-    Scene("crash, two printers", OCTO, printers=2, budget=Budget(crash=1, lost=1)),
-    Scene("two jobs, two printers", OCTO, (1, 1), printers=2, budget=Budget(crash=1)),
+    Scene("two jobs, two printers", OCTO, (1, 1), printers=2, budget=Budget(lost=1)),
     Scene("two jobs, crash, cancel", OCTO, (1, 1), budget=Budget(crash=1, cancel=1, lost=1)),
     Scene("pause, take-over, lost", OCTO, nodes=2, budget=Budget(pause=2, takeover=1, lost=1)),
     Scene("pause, foreign print, link breaks", OCTO, budget=Budget(pause=1, foreign=1, flap=1)),
