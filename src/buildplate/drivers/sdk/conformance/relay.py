@@ -10,6 +10,8 @@ from enum import StrEnum
 
 CHUNK = 64 << 10
 STUB = 9
+SLOW_BYTES, APART_S = 6, 0.004
+"""By bytes: the last ones of a piece come so far apart that no buffer joins them again."""
 GARBAGE = b"\x16\x03\x01 this is not the answer you are looking for\r\n\r\n"
 
 
@@ -208,7 +210,13 @@ class Relay:
                 return True
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes) -> None:
-        pieces = [data[i : i + 1] for i in range(len(data))] if self.by_bytes else [data]
-        for piece in pieces:
-            writer.write(piece)
+        if not self.by_bytes:
+            writer.write(data)
             await writer.drain()
+            return
+        slow = len(data) - SLOW_BYTES
+        for at in range(len(data)):
+            writer.write(data[at : at + 1])
+            await writer.drain()
+            if at >= slow:
+                await asyncio.sleep(APART_S)
