@@ -125,31 +125,39 @@ class Simulator:
         )
         assert process.stdout is not None  # noqa: S101 -- asked for above
         line = b""
-        with suppress(TimeoutError):
-            line = await asyncio.wait_for(process.stdout.readline(), within_s)
+        try:
+            with suppress(TimeoutError):
+                line = await asyncio.wait_for(process.stdout.readline(), within_s)
+        finally:
+            if not line:
+                await _killed(process)
         if not line:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
             raise NotReadyError(arguments)
         return cls(process, orjson.loads(line))
 
     async def stop(self) -> None:
         """End the process in good order, or kill it when it does not."""
-        await self.admin.close()
         with suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self.process.wait(), STOP_WITHIN_S)
-        except TimeoutError:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.process.wait(), STOP_WITHIN_S)
+        finally:
             await self.kill()
 
     async def kill(self) -> None:
         """Kill -9: a power cut of the whole farm of simulated printers."""
-        await self.admin.close()
-        with suppress(ProcessLookupError):
-            self.process.kill()
-        await self.process.wait()
+        try:
+            await self.admin.close()
+        finally:
+            await _killed(self.process)
+
+
+async def _killed(process: asyncio.subprocess.Process) -> None:
+    """Kill a process and see it gone."""
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
 
 
 @asynccontextmanager

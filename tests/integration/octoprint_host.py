@@ -15,7 +15,7 @@ import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,11 +140,13 @@ class OctoPrintHost:
             process.send_signal(signal.SIGCONT)
         process.send_signal(number)
         try:
-            async with asyncio.timeout(20):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(20):
+                    await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
                 await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
 
     async def kill(self) -> None:
         """kill -9."""
@@ -270,8 +272,13 @@ async def make_template(folder: Path) -> Path:
             str(PROGRAM), "-b", str(folder), "user", "add", "--password", "x", "--admin", USER,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
-        async with asyncio.timeout(60):
-            await process.wait()
+        try:
+            async with asyncio.timeout(60):
+                await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         (folder / "config.yaml").unlink(missing_ok=True)
     return folder
 

@@ -63,10 +63,10 @@ async def slice_cuboid(folder: Path, x: float, y: float, z: float) -> Path:
     try:
         async with asyncio.timeout(LIMIT_S):
             said, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode != 0 or not result.exists():
         raise RuntimeError(said.decode(errors="replace")[-2000:])
     return result
