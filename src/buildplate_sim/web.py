@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -37,7 +38,7 @@ class BodySink(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request, complete once its site is told so."""
+    """One request, complete once its site is told so; `arrived` is when, in wall-clock seconds."""
 
     method: str
     target: str
@@ -47,6 +48,7 @@ class Request:
     body: bytearray = field(default_factory=bytearray)
     sink: BodySink | None = None
     reply: Reply | None = None
+    arrived: float = 0.0
 
     @property
     def base(self) -> str:
@@ -240,6 +242,7 @@ class Connection(asyncio.Protocol):
 
     def arrived(self, request: Request) -> None:
         """A request has been read completely."""
+        request.arrived = time.time()
         self._waiting.append(request)
         self.site.complete(self, request)
 

@@ -150,8 +150,7 @@ class Steward:
 
     async def _step(self, print_: PrintRecord, session: PrinterSession) -> bool:
         """One decision and its effect; whether another one can follow at once."""
-        late = print_.state in AFTER_INTENT and session.reading is not None
-        if late and session.read_for != self.watch(session.id):
+        if not self._is_read(print_, session):
             session.look()
             return False
         decision = next_action(
@@ -165,6 +164,19 @@ class Steward:
             return False
         session.deeds = decision.deeds
         return await self._carry_out(decision.action, print_, session)
+
+    def _is_read(self, print_: PrintRecord, session: PrinterSession) -> bool:
+        """Whether the last reading is of what is to be decided on.
+
+        The start may go out on the reading that its intent was made on, while that is fresh: what
+        was heard since has passed through the mailbox.
+        """
+        if print_.state not in AFTER_INTENT or session.reading is None:
+            return True
+        if session.read_for == self.watch(session.id):
+            return True
+        fresh = self._parts.clock.boot() - self._parts.timings.fresh
+        return session.deeds.start is Start.DUE and session.reading.begun >= fresh
 
     def _facts(self, print_: PrintRecord) -> PrintFacts:
         wish = None
@@ -336,6 +348,8 @@ class Steward:
                 session.deeds = session.deeds.uploading(Upload.NAMED, now)
             case Intend():
                 await self._intend(print_, session)
+                session.nudge()
+                return False  # what has come into the mailbox meanwhile is heard before the start
             case Move(event, reason):
                 await self._move(event, reason, print_, session)
             case BeginExit(verdict, by, reason):

@@ -23,6 +23,10 @@ from buildplate.fleet.mail import LinkIs, Read
 from buildplate.fleet.model import FleetTimings
 
 
+LOOKS_WITHIN_MIN = 20
+"""How much sooner than `min_look` a read may follow another when a decision waits for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """What a link needs from its session."""
@@ -42,6 +46,7 @@ class Connection:
         self._clock = clock
         self._driver: Driver | None = None
         self._look_at = float("inf")
+        self._stir_at = float("inf")
         self._deep = False
         self._changed = asyncio.Event()
         self._now_please = asyncio.Event()
@@ -55,9 +60,14 @@ class Connection:
         return self._driver
 
     def look(self, at: float, *, deep: bool = False) -> None:
-        """Ask for a read that begins at or after `at` (boot-time s)."""
+        """Ask for a read that begins at or after `at` (boot-time s): a decision waits for it."""
         self._deep = self._deep or deep
         self._look_at = min(self._look_at, at)
+        self._changed.set()
+
+    def _stir(self, at: float) -> None:
+        """Ask for a read because the printer says something, however often it does."""
+        self._stir_at = min(self._stir_at, at)
         self._changed.set()
 
     def hurry(self) -> None:
@@ -119,7 +129,7 @@ class Connection:
     async def _read_on(self, driver: Driver) -> None:
         last = self._clock()
         while True:
-            due = max(min(self._look_at, last + self._timings.poll), last + self._timings.min_look)
+            due = self._due(last)
             delay = due - self._clock()
             if delay > 0:
                 self._changed.clear()
@@ -127,8 +137,19 @@ class Connection:
                     async with asyncio.timeout(delay):
                         await self._changed.wait()
                 continue
-            deep, self._deep, self._look_at = self._deep, False, float("inf")
+            deep, self._deep = self._deep, False
+            self._look_at = self._stir_at = float("inf")
             last = await self._read(driver, deep=deep)
+
+    def _due(self, last: float) -> float:
+        """When to read next, the last read having begun then.
+
+        What is decided on a reading is decided soon; a printer that talks is read at a bounded
+        rate.
+        """
+        timings = self._timings
+        stirred = max(min(self._stir_at, last + timings.poll), last + timings.min_look)
+        return min(stirred, max(self._look_at, last + timings.min_look / LOOKS_WITHIN_MIN))
 
     async def _read(self, driver: Driver, *, deep: bool, identity: Identity | None = None) -> float:
         watch = self._host.watch()
@@ -140,7 +161,7 @@ class Connection:
     async def _listen(self, driver: Driver) -> None:
         async for push in driver.pushes():
             if push.kind is PushKind.CHANGED:
-                self.look(self._clock() + self._timings.gather)
+                self._stir(self._clock() + self._timings.gather)
             self._host.telemetry(push)
         message = "the printer's push channel ended"
         raise PrinterOffline(message)

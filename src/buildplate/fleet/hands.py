@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 PREFIX = "bp-"
 NOT_OURS = "this node may not command the printer; nothing was sent"
+ACCEPTED_LOOKS = 3
+"""After so many times `min_look` an accepted start is looked for, if the printer stays silent."""
 T = TypeVar("T")
 
 
@@ -219,7 +221,10 @@ class Hands:
             session.parts.log.info(
                 "start.answered", action="start", printer_id=session.id, answer=_words(answer)
             )
-            session.look()
+            if step is Start.ACCEPTED:  # the printer will say so itself, a moment later
+                session.look(self._now() + session.parts.timings.min_look * ACCEPTED_LOOKS)
+            else:
+                session.look()
 
         await self._done(answered)
 

@@ -91,6 +91,7 @@ class Delivery:
                 "method": request.method,
                 "path": request.path,
                 "status": int(reply.status),
+                "arrived": round(request.arrived, 6),
             }
             body = _small(request)
             host.journal.write("command", command=command, **facts, **body)

@@ -1,7 +1,8 @@
 """Talks HTTP with one OctoPrint: every request bounded in time and size, none repeated.
 
-Reads share kept-open connections. Whatever changes something goes out on a connection of its own,
-so that a kept-open one that the host has just closed never leaves it unclear what was sent.
+Reads and uploads share kept-open connections. What moves or deletes something goes out on a
+connection of its own, so that a kept-open one that the host has just closed never leaves it unclear
+what was sent; an upload that fails so is tried again under another name.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ CREATED, NO_CONTENT, OK = 201, 204, 200
 FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 SERVER_ERROR, FULL = 500, 507
 SAID_NO = {FORBIDDEN: "forbidden", NOT_FOUND: "file_missing", CONFLICT: "busy"}
+READ_AGAIN_AND_AGAIN = ("api/job", "api/printer?exclude=temperature,sd", "api/files/local")
+"""Paths whose addresses are made once: making one costs a third of what a request does."""
+
 _BOUNDARY = "buildplate-7f3c1d9e5a2b48c6"
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
 
@@ -100,6 +104,7 @@ class OctoPrintClient:
         self._timings = timings
         self._reads: aiohttp.ClientSession | None = None
         self._orders: aiohttp.ClientSession | None = None
+        self._known = {path: self._made(path) for path in READ_AGAIN_AND_AGAIN}
 
     def open(self) -> None:
         """Make the two sessions; needs a running loop."""
@@ -130,8 +135,11 @@ class OctoPrintClient:
 
     def url(self, path: str, query: str = "") -> URL:
         """An address on the host; `path` is percent-encoded already."""
-        base = str(self._settings.url)
-        return URL(f"{base}{path}{query}", encoded=True)
+        whole = path + query
+        return self._known.get(whole) or self._made(whole)
+
+    def _made(self, path: str) -> URL:
+        return URL(f"{self._settings.url}{path}", encoded=True)
 
     # --- reads -----------------------------------------------------------------------------------
 
@@ -191,7 +199,8 @@ class OctoPrintClient:
             "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
             "Content-Length": str(length),
         }
-        async with self._transfer(body.size) as limit:
+        async with self._transfer() as limit:
+            limit.bound(body.size)
 
             async def pieces() -> AsyncIterator[bytes]:
                 yield head
@@ -208,20 +217,22 @@ class OctoPrintClient:
                 yield tail
 
             request = self._request(
-                self._orders, "POST", self.url("api/files/local"), data=pieces(), headers=headers
+                self._reads, "POST", self.url("api/files/local"), data=pieces(), headers=headers
             )
             async with request as response:
                 reply = Reply(response.status, await _read_up_to(response, BODY_LIMIT))
         return _stored(reply)
 
-    async def fetch_sha256(self, path: str, size: int | None = None) -> str:
+    async def fetch_sha256(self, path: str) -> str:
         """The sha256 of a stored file's bytes, fetched in pieces; DriverError where it fails."""
         url = self.url(f"downloads/files/local/{quote(path)}")
         digest = hashlib.sha256()
         async with (
-            self._transfer(size) as limit,
+            self._transfer() as limit,
             self._request(self._reads, "GET", url) as response,
         ):
+            if response.content_length is not None:
+                limit.bound(response.content_length)
             if response.status != OK:
                 reply = Reply(response.status, await _read_up_to(response, BODY_LIMIT))
                 said = _readable(reply).refusal() or "no reason given"
@@ -273,7 +284,7 @@ class OctoPrintClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         if session is None or session.closed:
             raise PrinterOffline("the connection is closed")
-        once = () if session is self._reads else (Once(),)
+        once = () if method == "GET" else (Once(),)
         try:
             async with session.request(
                 method, url, allow_redirects=False, middlewares=once, **more
@@ -287,27 +298,34 @@ class OctoPrintClient:
             raise PrinterOffline(_words(error)) from None
 
     @asynccontextmanager
-    async def _transfer(self, size: int | None) -> AsyncIterator[_Patience]:
+    async def _transfer(self) -> AsyncIterator[_Patience]:
         """Bound a transfer: no piece may take `transfer_idle`, nor all of them for ever."""
         idle = self._timings.transfer_idle
-        whole = None if size is None else idle * (1 + size / SLOWEST / 60)
         try:
-            async with asyncio.timeout(whole), asyncio.timeout(idle) as patience:
-                yield _Patience(patience, idle)
+            async with asyncio.timeout(idle) as timeout:
+                yield _Patience(timeout, idle)
         except TimeoutError:
             raise PrinterOffline("the transfer made no progress") from None
 
 
 class _Patience:
-    """Puts off the end of a transfer that moves."""
+    """Puts off the end of a transfer that moves, up to the end that its size sets."""
 
     def __init__(self, timeout: asyncio.Timeout, idle: float) -> None:
         self._timeout = timeout
         self._idle = idle
+        self._clock = asyncio.get_running_loop().time
+        self._begun = self._clock()
+        self._end = float("inf")
+
+    def bound(self, size: int) -> None:
+        """So many bytes are to come; from the beginning on they may take so long."""
+        self._end = self._begun + self._idle * (1 + size / SLOWEST / 60)
 
     def touch(self) -> None:
+        """A piece has passed."""
         if not self._timeout.expired():
-            self._timeout.reschedule(asyncio.get_running_loop().time() + self._idle)
+            self._timeout.reschedule(min(self._clock() + self._idle, self._end))
 
 
 @asynccontextmanager

@@ -54,6 +54,9 @@ NEEDED = {
 LOOK_REQUESTS = 3
 """A look is several requests, partly at once: how many request time-outs it may take in all."""
 
+AMPLE_ROOM, ROOM_KNOWN_S = 1 << 30, 120.0
+"""Bytes free on the host above which it is not asked again before each upload, and for how long."""
+
 OTHER_STARTERS = {"continuousprint": "Continuous Print Queue"}
 """Plugins of OctoPrint that start prints by themselves, by their id."""
 
@@ -67,6 +70,7 @@ class OctoPrintDriver:
         self._client = OctoPrintClient(settings, timings)
         self._channel = PushChannel(self._client, timings, self._login)
         self._looked_to = 0
+        self._room = (0.0, float("-inf"))
         self._closed = False
 
     # --- the connection --------------------------------------------------------------------------
@@ -190,19 +194,26 @@ class OctoPrintDriver:
     async def _see(self, watch: Watch | None, base: Baseline | None) -> tuple[Sight, int]:
         """All reads of one look, and up to which number the record had come before them.
 
-        The job is read twice, the second time after everything else.
+        Once a start may be on its way the job is read twice, the second time after everything else:
+        a host announces and shows it at different moments. While it shows our file running in both,
+        nothing else is asked: no decision on a running file depends on it.
         """
         seq = self._channel.seq
+        jobs = []
+        if watch is not None and base is not None:
+            jobs.append(await self._job())
+            if jobs[0].runs(watch.path):
+                jobs.append(await self._job())
+                if jobs[1].runs(watch.path):
+                    return self._heard(watch, base, Sight(jobs)), seq
         try:
             async with asyncio.TaskGroup() as reads:
-                first = reads.create_task(self._job())
+                job = None if jobs else reads.create_task(self._job())
                 ready = reads.create_task(self._ready())
                 prints = reads.create_task(self._prints(watch.path)) if watch else None
         except* DriverError as group:
             raise group.exceptions[0] from None
-        jobs = [first.result()]
-        if watch is not None:
-            jobs.append(await self._job())
+        jobs.append(await self._job() if job is None else job.result())
         known = None if prints is None else prints.result()
         seen = Sight(jobs, ready.result(), stored=known is not None, prints=known)
         return self._heard(watch, base, seen), seq
@@ -274,6 +285,7 @@ class OctoPrintDriver:
         answer = await self._client.get_json("api/files/local", query, LISTING_LIMIT)
         if not isinstance(answer.get("files"), list):
             raise HostConfused("the host's list of files is not understood")
+        self._room = (answers.number(answer.get("free")) or 0.0, self._timings.clock())
         return answer
 
     # --- files -----------------------------------------------------------------------------------
@@ -283,7 +295,8 @@ class OctoPrintDriver:
 
         Raises HostFull, HostRefused, PrinterOffline, HostConfused; nothing is concluded from those.
         """
-        await self._make_sure_of_room(body.size)
+        if not self._has_ample_room(body.size):
+            await self._make_sure_of_room(body.size)
         try:
             answer = await self._client.upload(name, body)
         except PrinterOffline:
@@ -307,11 +320,14 @@ class OctoPrintDriver:
         if free is not None and free < size:
             raise HostFull(f"{free:.0f} bytes are free on the host, the file has {size}")
 
+    def _has_ample_room(self, size: int) -> bool:
+        """Whether the host has said lately that it has room for this and much more."""
+        free, told_at = self._room
+        return free - size > AMPLE_ROOM and self._timings.clock() < told_at + ROOM_KNOWN_S
+
     async def fetch_sha256(self, path: str) -> str | None:
         """Fetch the stored file and answer the sha256 of its bytes; DriverError when it fails."""
-        entry = await self._client.get_json(_file(path))
-        size = entry.get("size")
-        return await self._client.fetch_sha256(path, size if isinstance(size, int) else None)
+        return await self._client.fetch_sha256(path)
 
     async def delete(self, path: str) -> Deleted:
         """Delete a stored file; a file that is not there is GONE. Never raises DriverError."""

@@ -75,15 +75,15 @@ class Sight:
     """All that one look has read.
 
     `jobs` are the reads of /api/job in their order. `ready` is the word of /api/printer: None where
-    the host says that the printer is not operational. `stored` tells whether our file is there,
-    `removed` whether the socket told of its removal.
+    the host says that the printer is not operational. `stored` tells whether our file is there
+    (None: not asked, as it runs), `removed` whether the socket told of its removal.
     `unbroken`: the push socket has been held since the baseline. `proven`: after the other reads
     it was shown to have delivered all that was sent. `heard` and `marks` are of that socket.
     """
 
     jobs: Sequence[Job]
     ready: bool | None = None
-    stored: bool = False
+    stored: bool | None = None
     removed: bool = False
     prints: Prints | None = None
     unbroken: bool = False
@@ -94,7 +94,8 @@ class Sight:
 
 def baseline(sight: Sight, epoch: str, seq: int, *, asked: bool) -> Baseline:
     """What an intent made on this look would store; `asked`: the file's history was asked for."""
-    prints = (sight.prints if sight.stored else Prints()) if asked else None
+    known = asked and sight.stored is not None
+    prints = (sight.prints if sight.stored else Prints()) if known else None
     idle = bool(sight.ready) and all(job.phase is Phase.IDLE for job in sight.jobs)
     return Baseline(epoch, seq, sight.marks, idle=idle, prints=prints)
 
