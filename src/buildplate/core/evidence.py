@@ -33,7 +33,8 @@ class Evidence:
     `began_since` tells whether the run (or ending) began at or after the intent. `silent` is the
     proof that our file never ran: the evidence channel was unbroken from before the intent until
     this read and carried nothing of it. `others_ran` is true unless it is known that no other file
-    ran since the intent. `doubt` names a contradiction that only a person can settle.
+    ran since the intent. `current`: the host's current file is still ours, so no other was printed
+    after it. `doubt` names a contradiction that only a person can settle.
     """
 
     run: Run = Run.NONE
@@ -43,6 +44,7 @@ class Evidence:
     doubt: str | None = None
     silent: bool = False
     others_ran: bool = True
+    current: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -61,7 +63,8 @@ class Evidence:
 class Reading:
     """One answered read of a printer.
 
-    `begun` is the boot-time clock (s) before the first request of the read was sent. `path` is the
+    `begun` is the boot-time clock (s) before the first request of the read was sent, `answered`
+    that after its last answer (0: as `begun`). `path` is the
     file the host runs now (None when it runs nothing or does not say). `channel` tells whether the
     evidence channel works now; `baseline` is what an intent made on this reading stores.
     `foreign_ran` is true when another file than ours was seen running since the former reading.
@@ -80,3 +83,9 @@ class Reading:
     progress: float | None = None
     time_left_s: float | None = None
     evidence: Evidence | None = None
+    answered: float = 0.0
+
+    @property
+    def alive_at(self) -> float:
+        """When the host was last known to answer (boot-time s): from there a settle time counts."""
+        return max(self.begun, self.answered)

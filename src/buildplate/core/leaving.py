@@ -62,9 +62,9 @@ def _settle(deeds: Deeds, seen: Seen, barrier: ExitStep, wants: Wants) -> tuple[
         return Barrier(), deeds.leaving(barrier, deeds.exit_at)
     if not seen.read_since(deeds.exit_at) or seen.reading is None:
         return Wait(deeds.exit_at), deeds
-    begun = seen.reading.begun
+    alive_at = seen.reading.alive_at
     settling = ExitStep.SETTLING if barrier is ExitStep.BARRIER else ExitStep.SETTLING_AGAIN
-    return Wait(begun + wants.timings.settle), deeds.leaving(settling, begun)
+    return Wait(alive_at + wants.timings.settle), deeds.leaving(settling, alive_at)
 
 
 def _busy(seen: Seen) -> bool:

@@ -358,6 +358,10 @@ def _running(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: flo
 
 def _obey(state: PrintState, wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     """Carry out a person's pause or resume on the running file."""
+    if seen.evidence.run is Run.STOPPING:
+        if deeds.order is Order.STORED:
+            return Decision(DropOrder(deeds.order_kind, "it is being cancelled already"), deeds)
+        return Decision(Wait(), deeds)
     if deeds.order is Order.STORED and ACTS_ON.get(deeds.order_kind) is not state:
         return Decision(DropOrder(deeds.order_kind, f"the print is {state} already"), deeds)
     if deeds.order is Order.STORED:
@@ -406,6 +410,8 @@ def _cancel_run(wants: Wants, seen: Seen, deeds: Deeds, now: float) -> Decision:
     if deeds.order is Order.STORED:
         if deeds.order_kind != "cancel":
             return Decision(DropOrder(deeds.order_kind, "a cancel came first"), deeds)
+        if seen.evidence.run is Run.STOPPING:
+            return Decision(DropOrder(deeds.order_kind, "it is being cancelled already"), deeds)
         return _send_order(wants, seen, deeds, now)
     if deeds.order is Order.UNDERWAY or seen.unsettled or seen.evidence.run is Run.STOPPING:
         return Decision(Wait(), deeds)

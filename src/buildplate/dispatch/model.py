@@ -10,6 +10,7 @@ from typing import Any
 from buildplate.core.job_state import Attempt, JobState
 from buildplate.core.jobs import Priority, Requirements
 from buildplate.core.print_table import PrintState
+from buildplate.core.upload_names import upload_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class PrintRecord:
     @property
     def file_name(self) -> str:
         """The name of the present upload attempt on the printer: never used twice."""
-        return f"bp-{self.id.replace('-', '')}-{self.attempt}.gcode"
+        return upload_name(self.id, self.attempt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,15 +168,16 @@ class Steward:
     def _is_read(self, print_: PrintRecord, session: PrinterSession) -> bool:
         """Whether the last reading is of what is to be decided on.
 
-        The start may go out on the reading that its intent was made on, while that is fresh: what
-        was heard since has passed through the mailbox.
+        The start may go out on the reading that its intent was made on, while that is fresh and the
+        printer has said nothing since.
         """
         if print_.state not in AFTER_INTENT or session.reading is None:
             return True
         if session.read_for == self.watch(session.id):
             return True
         fresh = self._parts.clock.boot() - self._parts.timings.fresh
-        return session.deeds.start is Start.DUE and session.reading.begun >= fresh
+        since = max(fresh, session.connection.stirred_at)
+        return session.deeds.start is Start.DUE and session.reading.begun >= since
 
     def _facts(self, print_: PrintRecord) -> PrintFacts:
         wish = None
@@ -278,9 +279,10 @@ class Steward:
             case StoreOrder(kind, command_id):
                 return await self._store_order(kind, command_id, print_, session)
             case DropOrder(kind, reason):
-                order = self._orders.pop(session.id, None)
+                order = self._orders.get(session.id)
                 if order is not None:
                     await self._close(order, CommandState.SETTLED, f"not sent: {reason}", session)
+                    self._orders.pop(session.id, None)
                 session.in_flight = None
                 session.deeds = session.deeds.ordering(Order.NONE, kind, now)
             case RefuseAsk(_, reason):
@@ -310,7 +312,8 @@ class Steward:
                 settled_at=None,
                 answer=None,
             )
-        if not await self._parts.storage.write(fleet.store_order, session.record, order):
+        event = session.event("command.sent", print_.id, command_id=order.id, command=kind)
+        if not await self._parts.storage.write(fleet.store_order, session.record, order, event):
             session.asked = None
             self.changed(session.id)
             return True
@@ -360,7 +363,7 @@ class Steward:
                 self._active[session.id] = leaving
                 session.deeds = session.deeds.leaving(ExitStep.STORED, self._parts.clock.boot())
             case AbandonExit(reason):
-                kept = await storage.write(transitions.abandon_exit, print_, reason)
+                kept = await storage.write(transitions.abandon_exit, print_, reason, self._stamp())
                 self._active[session.id] = kept
             case Verdict(verdict, by, reason):
                 await self._end(verdict, by, reason, print_, session)
@@ -369,6 +372,7 @@ class Steward:
     async def _intend(self, print_: PrintRecord, session: PrinterSession) -> None:
         reading = session.reading
         baseline = {} if reading is None else reading.baseline
+        session.intending = True
         try:
             started = await self._parts.storage.write(
                 transitions.intend, print_, session.record, baseline, self._stamp()
@@ -376,6 +380,8 @@ class Steward:
         except IntentRefused as error:
             await self._give_back(print_, session, str(error))
             return
+        finally:
+            session.intending = False
         self._active[session.id] = started
         session.bed_taken()
         session.starts += 1
@@ -453,6 +459,7 @@ class Steward:
             policy=session.record.spec.bed_policy.clear,
             before=Bed(print_.bed_before or Bed.UNKNOWN),
             nothing_ran=evidence is not None and not evidence.others_ran,
+            company=session.company,
             said=said,
         )
 

@@ -302,17 +302,23 @@ async def begin_exit(
         "reason": reason or None,
     }
     await _change(tx, _EXIT, print_, values)
-    event = EventRecord(
+    wish = {"verdict": verdict.value, "by": by, "reason": reason}
+    await tx.record(_exit_event(print_, "print.exit", stamp, wish))
+    return await get_print(tx, print_.id)
+
+
+def _exit_event(
+    print_: PrintRecord, kind: str, stamp: Stamp, data: Mapping[str, Any]
+) -> EventRecord:
+    return EventRecord(
         stamp.ids[0],
         stamp.at,
-        "print.exit",
+        kind,
         printer_id=print_.printer_id,
         job_id=print_.job_id,
         print_id=print_.id,
-        data={"verdict": verdict.value, "by": by, "reason": reason},
+        data=dict(data),
     )
-    await tx.record(event)
-    return await get_print(tx, print_.id)
 
 
 @script
@@ -323,7 +329,7 @@ async def step_exit(tx: Tx, print_: PrintRecord, step: str) -> PrintRecord:
 
 
 @script
-async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str) -> PrintRecord:
+async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) -> PrintRecord:
     """Drop the wanted verdict, and the word it may stand on: the printer contradicts it."""
     values = {
         "exit_verdict": None,
@@ -335,6 +341,8 @@ async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str) -> PrintRecord:
         "resolution": None,
     }
     await _change(tx, _ABANDON, print_, values)
+    dropped = {"verdict": print_.exit_verdict, "by": print_.exit_by, "reason": reason}
+    await tx.record(_exit_event(print_, "print.exit_abandoned", stamp, dropped))
     return await get_print(tx, print_.id)
 
 

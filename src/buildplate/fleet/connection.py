@@ -22,7 +22,6 @@ from buildplate.drivers.sdk import (
 from buildplate.fleet.mail import LinkIs, Read
 from buildplate.fleet.model import FleetTimings
 
-
 LOOKS_WITHIN_MIN = 20
 """How much sooner than `min_look` a read may follow another when a decision waits for it."""
 
@@ -38,7 +37,10 @@ class Host:
 
 
 class Connection:
-    """One printer's link, kept for as long as `keep` runs."""
+    """One printer's link, kept for as long as `keep` runs.
+
+    `stirred_at`: when the printer last said that something changed (boot-time s).
+    """
 
     def __init__(self, host: Host, timings: FleetTimings, clock: Callable[[], float]) -> None:
         self._host = host
@@ -47,6 +49,7 @@ class Connection:
         self._driver: Driver | None = None
         self._look_at = float("inf")
         self._stir_at = float("inf")
+        self.stirred_at = float("-inf")
         self._deep = False
         self._changed = asyncio.Event()
         self._now_please = asyncio.Event()
@@ -67,6 +70,7 @@ class Connection:
 
     def _stir(self, at: float) -> None:
         """Ask for a read because the printer says something, however often it does."""
+        self.stirred_at = self._clock()
         self._stir_at = min(self._stir_at, at)
         self._changed.set()
 
@@ -103,7 +107,10 @@ class Connection:
 
     async def _connection(self) -> Exception:
         """One connection from its beginning to its end; why it ended."""
-        driver = self._host.make()
+        try:
+            driver = self._host.make()
+        except DriverError as error:
+            return error
         ended: list[BaseException] = [PrinterOffline("the connection ended")]
         try:
             await self._live(driver)

@@ -71,11 +71,11 @@ class FleetTimings:
     """Durations in seconds, already scaled by the farm's time factor.
 
     `connect`: opening a link; `look`: one read; `poll`: between reads of a printer that is quiet;
-    `min_look`: the least time between two reads; `gather`: how long several things a host says at
-    once are waited for before it is read; `backoff_first`/`backoff_last`: reconnecting;
-    `auth_retry`: after a refused credential; `command`: the longest command time-out; `settle`:
-    TRUTH.md's settle time; `bed_gap`: how long an unwatched gap may be; `seen_every`: how often
-    the last sight of a printer is stored; `lease`: a lease's life.
+    `min_look`: the least time between two reads that nothing waits for; `gather`: how long several
+    things a host says at once are waited for before it is read; `backoff_first`/`backoff_last`:
+    reconnecting; `auth_retry`: after a refused credential; `command`: the longest command time-out;
+    `settle`: TRUTH.md's settle time; `bed_gap`: how long an unwatched gap may be; `seen_every`: how
+    often the last sight of a printer is stored; `lease`: a lease's life.
     """
 
     connect: float = 15.0

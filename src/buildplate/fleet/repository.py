@@ -395,11 +395,18 @@ async def get_command(tx: Tx, command_id: str) -> CommandRecord | None:
     return None if row is None else command_from(row)
 
 
-async def open_commands(tx: Tx) -> list[CommandRecord]:
-    """Every command that is asked, or sent and neither answered nor settled."""
-    states = [CommandState.ASKED.value, *IN_FLIGHT_STATES]
-    statement = select(commands).where(commands.c.state.in_(states)).order_by(commands.c.asked_at)
-    return [command_from(row) for row in await tx.rows(statement)]
+_OPEN_COMMANDS = (
+    select(commands)
+    .where(commands.c.printer_id == bindparam("of_printer"))
+    .where(commands.c.state.in_([CommandState.ASKED.value, *IN_FLIGHT_STATES]))
+    .order_by(commands.c.asked_at)
+)
+
+
+async def open_commands(tx: Tx, printer_id: str) -> list[CommandRecord]:
+    """The printer's commands that are asked, or sent and neither answered nor settled."""
+    rows = await tx.rows(_OPEN_COMMANDS, {"of_printer": printer_id})
+    return [command_from(row) for row in rows]
 
 
 async def commands_of(tx: Tx, printer_id: str, limit: int) -> Sequence[CommandRecord]:
@@ -443,13 +450,20 @@ async def ask_command(tx: Tx, command: CommandRecord, event: EventRecord) -> Com
 
 
 @script
-async def store_order(tx: Tx, printer: PrinterRecord, order: CommandRecord) -> bool:
-    """Make a physical command durable before it is sent; False when the fence is stale."""
+async def store_order(
+    tx: Tx, printer: PrinterRecord, order: CommandRecord, event: EventRecord
+) -> bool:
+    """Make a physical command durable before it is sent; OwnerChanged when the fence is stale.
+
+    False when what a person asked for has been refused or settled meanwhile.
+    """
     row = await tx.row(_BY_ID, {"printer_id": printer.id})
     if row is None or row["fence"] != printer.fence:
-        return False
+        message = "the owner changed meanwhile"
+        raise OwnerChanged(message)
     if order.asked_by is None:
         await tx.change(insert(commands).values(**_new_command(order)))
+        await tx.record(event)
         return True
     sent_at = None if order.sent_at is None else to_micros(order.sent_at)
     changed = await tx.change(
@@ -457,6 +471,8 @@ async def store_order(tx: Tx, printer: PrinterRecord, order: CommandRecord) -> b
         .where(and_(commands.c.id == order.id, commands.c.state == CommandState.ASKED.value))
         .values(state=CommandState.SENT.value, sent_at=sent_at)
     )
+    if changed == 1:
+        await tx.record(event)
     return changed == 1
 
 

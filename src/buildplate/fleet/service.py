@@ -11,13 +11,15 @@ from weakref import WeakValueDictionary
 from buildplate.core.printers import Activity, BedClearing, Printer, PrinterSpec
 from buildplate.drivers.sdk import Driver, DriverTimings, Identity, Manifest
 from buildplate.fleet import repository
-from buildplate.fleet.errors import InvalidPrinter, UnknownDriver, UnknownPrinter
-from buildplate.fleet.model import CommandRecord, CommandState, PrinterRecord
+from buildplate.fleet.absent import missing_driver
+from buildplate.fleet.errors import InvalidPrinter, PrinterBusy, UnknownDriver, UnknownPrinter
+from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
 from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.storage import EventRecord
 
 LOOK_AGAIN_S = 0.02
+RUNS_SOMETHING = frozenset({Activity.OURS, Activity.FOREIGN, Activity.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +74,29 @@ class FleetService:
 
     async def start(self) -> None:
         """Open a session for every printer in service; `own` comes first."""
-        records = await self._parts.storage.read(repository.list_printers)
-        orders = await self._parts.storage.read(repository.open_commands)
-        for record in records:
-            self._open(record, [order for order in orders if order.printer_id == record.id])
+        for record in await self._parts.storage.read(repository.list_printers):
+            self._open(record)
 
     async def stop(self) -> None:
         """Close every session; prints on printers go on by themselves.
 
         A start that is on its way is waited for a while: cut off, it would need a person's eyes.
         """
-        for session in self._sessions.values():
-            session.closing = True
-        limit = self._parts.clock.boot() + self._parts.timings.command
-        while any(session.mid_start for session in self._sessions.values()):
-            if self._parts.clock.boot() >= limit:
-                break
-            await asyncio.sleep(LOOK_AGAIN_S)
+        await self._starts_end(list(self._sessions.values()))
         async with asyncio.TaskGroup() as tasks:
             for handle in self._handles.values():
                 tasks.create_task(handle.stop())
         self._handles.clear()
+
+    async def _starts_end(self, sessions: Sequence[PrinterSession]) -> None:
+        """Let these sessions begin nothing more, and wait for the answers to what they started."""
+        for session in sessions:
+            session.closing = True
+        limit = self._parts.clock.boot() + self._parts.timings.command
+        while any(session.mid_start for session in sessions):
+            if self._parts.clock.boot() >= limit:
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def keep_lease(self) -> None:
         """Renew the node's lease for as long as this runs."""
@@ -109,7 +113,7 @@ class FleetService:
         record = await self._parts.storage.write(
             repository.add_printer, spec, new.driver, new.connection, self._node, event
         )
-        self._open(record, [])
+        self._open(record)
         return record
 
     async def edit(
@@ -163,6 +167,9 @@ class FleetService:
         """A person has cleared the bed they saw; PrinterBusy, BedChanged."""
         record = await self.get(reference)
         session = self.session(record.id)
+        if session.live.activity in RUNS_SOMETHING:
+            message = "the printer is seen to print"
+            raise PrinterBusy(message)
         event = self._event("bed.clear", record.id, bed_version=bed_version)
         record = await self._parts.storage.write(
             repository.clear_bed, record.id, bed_version, self._parts.steward, event
@@ -217,14 +224,9 @@ class FleetService:
             raise InvalidPrinter(message, "Use the bed policy manual or automatic.")
         manifest.make(connection, DriverTimings())
 
-    def _open(self, record: PrinterRecord, orders: Sequence[CommandRecord]) -> None:
-        session = PrinterSession(record, self._manifest(record.driver), self._parts)
-        now = self._parts.clock.boot()
-        for order in orders:
-            if order.state is CommandState.ASKED:
-                session.asked = order
-            else:
-                session.in_flight = (order.id, now)
+    def _open(self, record: PrinterRecord) -> None:
+        manifest = self._manifests.get(record.driver) or missing_driver(record.driver)
+        session = PrinterSession(record, manifest, self._parts)
         before = self._sessions.get(record.id)
         session.starts = 0 if before is None else before.starts
         self._sessions[record.id] = session
@@ -238,11 +240,12 @@ class FleetService:
     async def _reopen(self, printer_id: str) -> None:
         """End a printer's session and begin another one, of what is stored by then."""
         async with self._door(printer_id):
+            session = self._sessions.get(printer_id)
+            if session is not None:
+                await self._starts_end([session])
             handle = self._handles.pop(printer_id, None)
             if handle is not None:
                 await handle.stop()
             if printer_id not in self._sessions:
                 return  # it was retired meanwhile
-            record = await self._parts.storage.read(repository.get_printer, printer_id)
-            orders = await self._parts.storage.read(repository.open_commands)
-            self._open(record, [order for order in orders if order.printer_id == printer_id])
+            self._open(await self._parts.storage.read(repository.get_printer, printer_id))

@@ -14,9 +14,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from buildplate.core.beds import BedChange, LastSeen, bed_after_gap, bed_after_reading
+from buildplate.core.beds import (
+    BedChange,
+    Company,
+    LastSeen,
+    bed_after_gap,
+    bed_after_reading,
+    is_foreign,
+)
 from buildplate.core.deeds import Deeds, Order, Start
-from buildplate.core.evidence import Reading
+from buildplate.core.evidence import Reading, Run
 from buildplate.core.printers import Activity, Bed, Link, Printer, PrinterStatus
 from buildplate.core.prints import Seen
 from buildplate.drivers.sdk import Manifest, Push, Watch
@@ -58,13 +65,16 @@ class SessionParts:
 
 
 MAILBOX = 256
+LONGEST_LEFT_S = 365 * 86400.0
+"""What any host may say is left of a print; more would overflow a date."""
 
 
 class PrinterSession:
     """The one live link to a printer. `serve` runs until it is cancelled.
 
     `vouched`: since a person last spoke of the bed, nothing else was seen to run and the link held.
-    `closing`: nothing new is begun any more.
+    `company`: what else may have been printed since our print was last seen to run. `intending`: an
+    intent is being written. `closing`: nothing new is begun any more.
     """
 
     def __init__(self, record: PrinterRecord, manifest: Manifest, parts: SessionParts) -> None:
@@ -79,6 +89,8 @@ class PrinterSession:
         self.asked: CommandRecord | None = None
         self.starts = 0
         self.vouched = False
+        self.company = Company()
+        self.intending = False
         self.closing = False
         self._mail: asyncio.Queue[Message] = asyncio.Queue(MAILBOX)
         host = Host(self._make, self._watch, self.post, self._telemetry)
@@ -86,6 +98,9 @@ class PrinterSession:
         self.hands = Hands(self)
         self._kept: Message | None = None
         self._seen_stored = float("-inf")
+        self._deep_from = float("-inf")
+        self._foreign: str | None = None
+        self._short_gap = False
         self._had_print = False
 
     @property
@@ -103,15 +118,28 @@ class PrinterSession:
         self.reading = None
         self._mail, self._kept = asyncio.Queue(MAILBOX), None
         self.hands.forget()
-        self.vouched = False
+        self.vouched = self.intending = False
+        self.company = Company()
         self.live.activity = Activity.UNKNOWN
         self.live.link = Link.CONNECTING if self.record.spec.enabled else Link.DISABLED
+        await self._recall()
         self.nudge()  # what waits for a printer that is disabled hears nothing else
         async with asyncio.TaskGroup() as tasks:
             self.hands.tasks = tasks
             tasks.create_task(self._mailbox())
             if self.record.spec.enabled:
                 tasks.create_task(self.connection.keep())
+
+    async def _recall(self) -> None:
+        """Read the printer's row and its open commands: a write that was cut off may be there."""
+        storage = self.parts.storage
+        self.record = await storage.read(repository.get_printer, self.id)
+        self.asked = self.in_flight = None
+        for order in await storage.read(repository.open_commands, self.id):
+            if order.state is CommandState.ASKED:
+                self.asked = order
+            else:
+                self.in_flight = (order.id, self.parts.clock.boot())
 
     async def post(self, message: Message) -> None:
         """Put a message into the mailbox; waits while it is full."""
@@ -162,12 +190,12 @@ class PrinterSession:
         if left is None or told is None or self.live.activity is not Activity.OURS:
             return None
         age = self.parts.clock.boot() - told
-        return self.parts.clock.now() + timedelta(seconds=max(left - age, 0.0))
+        return self.parts.clock.now() + timedelta(seconds=min(max(left - age, 0.0), LONGEST_LEFT_S))
 
     @property
     def mid_start(self) -> bool:
-        """An intent is stored whose start is not answered yet."""
-        return self.deeds.start in (Start.DUE, Start.UNDERWAY)
+        """An intent is stored, or about to be, whose start is not answered yet."""
+        return self.intending or self.deeds.start in (Start.DUE, Start.UNDERWAY)
 
     def event(self, kind: str, print_id: str | None = None, **data: Any) -> EventRecord:
         """An event about this printer, stamped now."""
@@ -238,6 +266,7 @@ class PrinterSession:
         before = self.live.link
         self.reading = None
         self.vouched = False
+        self.company = replace(self.company, ruled_out=False)
         self.deeds = self.deeds.unwatched()
         self.live.activity = Activity.UNKNOWN
         self.live.problem, self.live.hint = change.problem, change.hint
@@ -264,12 +293,15 @@ class PrinterSession:
         if message.identity is not None:
             self.live.software = f"{message.identity.software} {message.identity.version}"
             self.live.warnings = tuple(message.identity.warnings)
-            gap = self.parts.timings.bed_gap
-            await self._bed(bed_after_gap(self.record.bed, self._last_seen(), reading, gap))
-        await self._bed(bed_after_reading(self.record.bed, reading))
+            gap, last = self.parts.timings.bed_gap, self._last_seen()
+            self._short_gap = last is not None and last.age <= gap
+            await self._bed(bed_after_gap(self.record.bed, last, reading, gap))
+        another = self._is_another(reading)
+        await self._bed(bed_after_reading(self.record.bed, reading, another=another))
+        self._note_company(reading)
         self.reading, self.read_for = reading, message.watch
         self.live.take(reading)
-        if reading.foreign_ran or reading.activity is Activity.FOREIGN:
+        if is_foreign(reading):
             self.hands.leftovers = True  # it may have been of a file that we had left there
             self.vouched = False
             self.deeds = self.deeds.disturbed()
@@ -279,6 +311,25 @@ class PrinterSession:
         await self._settle(reading)
         if (self.live.activity, self.record.bed, self.live.link) != before:
             self.parts.steward.freed(self.id)
+
+    def _is_another(self, reading: Reading) -> bool:
+        """Whether the reading shows a print of others that was not seen before."""
+        before = self._foreign
+        self._foreign = (reading.path or "") if reading.activity is Activity.FOREIGN else None
+        if self._foreign is not None:
+            return self._foreign != before
+        return reading.foreign_ran and before is None
+
+    def _note_company(self, reading: Reading) -> None:
+        evidence = reading.evidence
+        if evidence is not None and evidence.run is not Run.NONE and evidence.began_since:
+            self.company = Company(ruled_out=True)
+        elif is_foreign(reading):
+            self.company = replace(self.company, seen=True)
+        elif evidence is not None:
+            kept = evidence.current and self._short_gap
+            if kept or not evidence.others_ran:
+                self.company = replace(self.company, ruled_out=True)
 
     async def _link_up(self) -> None:
         self.live.link, self.live.problem, self.live.hint = Link.ONLINE, "", ""
@@ -320,6 +371,7 @@ class PrinterSession:
         """Store what the host keeps, when it changed and else at a bounded rate."""
         if reading.fingerprint is None:
             if self._sight_due(reading.begun):
+                self._deep_from = reading.begun + self.parts.timings.poll
                 self.look(deep=True)
             return
         known = reading.fingerprint == self.record.fingerprint
@@ -335,7 +387,7 @@ class PrinterSession:
         self._seen_stored = reading.begun
 
     def _sight_due(self, moment: float) -> bool:
-        return moment >= self._seen_stored + self.parts.timings.seen_every
+        return moment >= max(self._seen_stored + self.parts.timings.seen_every, self._deep_from)
 
     async def _settle(self, reading: Reading) -> None:
         """Settle a command nobody answered, once it can no longer be waiting anywhere."""

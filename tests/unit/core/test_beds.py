@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildplate.core.beds import LastSeen, bed_after_gap, bed_after_reading, bed_after_verdict
+from buildplate.core.beds import (
+    Company,
+    LastSeen,
+    bed_after_gap,
+    bed_after_reading,
+    bed_after_verdict,
+)
 from buildplate.core.evidence import Reading
 from buildplate.core.print_table import TERMINAL, PrintState
 from buildplate.core.printers import Activity, Bed, BedClearing
@@ -70,22 +76,53 @@ def test_a_print_that_is_not_ours_occupies_the_bed() -> None:
         assert change.bed is Bed.OCCUPIED
 
 
+def test_a_new_print_of_others_makes_an_occupied_bed_one_that_nobody_has_seen_yet() -> None:
+    seen = reading(activity=Activity.FOREIGN)
+    assert bed_after_reading(Bed.OCCUPIED, seen, another=True) is not None
+    assert bed_after_reading(Bed.OCCUPIED, seen) is None
+    assert bed_after_reading(Bed.OCCUPIED, reading(), another=True) is None
+
+
+def test_a_printer_that_clears_its_own_bed_clears_nothing_of_others() -> None:
+    def after(company: Company) -> Bed | None:
+        change = bed_after_verdict(
+            PrintState.COMPLETED,
+            policy=BedClearing.AUTOMATIC,
+            before=Bed.CLEAR,
+            nothing_ran=False,
+            company=company,
+            said=None,
+        )
+        return None if change is None else change.bed
+
+    assert after(Company(ruled_out=True)) is Bed.CLEAR
+    assert after(Company(seen=True, ruled_out=True)) is None
+    assert after(Company()) is Bed.UNKNOWN
+
+
 @given(
     verdict=st.sampled_from(sorted(TERMINAL)),
     policy=st.sampled_from(BedClearing),
     before=st.sampled_from(Bed),
     nothing_ran=st.booleans(),
+    company=st.builds(Company),
 )
 def test_without_a_person_only_proof_leaves_a_clear_bed(
-    verdict: PrintState, policy: BedClearing, before: Bed, nothing_ran: bool
+    verdict: PrintState, policy: BedClearing, before: Bed, nothing_ran: bool, company: Company
 ) -> None:
     change = bed_after_verdict(
-        verdict, policy=policy, before=before, nothing_ran=nothing_ran, said=None
+        verdict,
+        policy=policy,
+        before=before,
+        nothing_ran=nothing_ran,
+        company=company,
+        said=None,
     )
     if change is not None and change.bed is Bed.CLEAR:
         never_ran = verdict is PrintState.NOT_STARTED and nothing_ran and before is Bed.CLEAR
         ejected = verdict is PrintState.COMPLETED and policy is BedClearing.AUTOMATIC
-        assert never_ran or ejected
+        alone = company == Company(ruled_out=True)
+        assert never_ran or (ejected and alone)
 
 
 def test_a_persons_word_on_the_bed_is_taken() -> None:
@@ -94,6 +131,7 @@ def test_a_persons_word_on_the_bed_is_taken() -> None:
         policy=BedClearing.MANUAL,
         before=Bed.CLEAR,
         nothing_ran=False,
+        company=Company(),
         said=Bed.CLEAR,
     )
     assert change is not None

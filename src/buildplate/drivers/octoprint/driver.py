@@ -189,6 +189,7 @@ class OctoPrintDriver:
             progress=job.progress,
             time_left_s=job.time_left,
             evidence=None if watch is None else mapping.evidence(watch.path, base, sight),
+            answered=self._timings.clock(),
         )
 
     async def _see(self, watch: Watch | None, base: Baseline | None) -> tuple[Sight, int]:

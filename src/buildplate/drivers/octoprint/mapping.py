@@ -155,6 +155,7 @@ def evidence(path: str, baseline: Baseline | None, sight: Sight) -> Evidence:
         doubt=_doubt(path, baseline, sight, run, ending),
         silent=_silent(path, baseline, sight, run),
         others_ran=_others_ran(path, baseline, sight),
+        current=sight.jobs[-1].path == path and sight.jobs[-1].origin == LOCAL,
         facts=_facts(sight, path, baseline),
     )
 
