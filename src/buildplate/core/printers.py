@@ -132,8 +132,9 @@ class PrinterSpec:
 class PrinterStatus:
     """What is known of a printer at this moment.
 
-    `starts` counts the prints ever started on it (a re-plan needs it to hand out turns fairly);
-    `storage_free` is in bytes, `expected_free` when the running print should end; None is unknown.
+    `starts` counts the prints started on it since the program began (a re-plan needs it to hand out
+    turns fairly); `storage_free` is in bytes, `expected_free` when the running print should end;
+    None is unknown. `seen`: it has answered at least once.
     """
 
     link: Link
@@ -147,6 +148,7 @@ class PrinterStatus:
     node_alive: bool = True
     storage_free: int | None = None
     expected_free: datetime | None = None
+    seen: bool = True
 
 
 @dataclass(frozen=True, slots=True)

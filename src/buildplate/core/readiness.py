@@ -93,6 +93,8 @@ def _bed(printer: Printer) -> Iterator[tuple[Reason, str, Unblock]]:
     if printing or _holds_print(status):
         return
     clear = Unblock(UnblockAction.CLEAR_BED, printer.id, {"bed_version": status.bed_version})
+    if not status.seen:
+        clear = wait_for("connection")
     if status.bed is Bed.OCCUPIED:
         yield Reason.BED_NOT_CLEAR, "something lies on its bed", clear
     elif status.bed is Bed.UNKNOWN:

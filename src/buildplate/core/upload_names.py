@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 PREFIX = "bp-"
@@ -20,3 +23,36 @@ def read_upload_name(path: str) -> tuple[str, int] | None:
     if found is None:
         return None
     return str(UUID(found[1])), int(found[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Files of ours on a printer: `spent` ones may go, `lost` ones the database should know."""
+
+    spent: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+def sort_uploads(paths: tuple[str, ...], attempts: Mapping[str, int], since: datetime) -> Sorted:
+    """Sort a printer's files by what this farm knows of them; files of others are left out.
+
+    `attempts` holds how often each known print was sent. A print that is not known, but was made
+    after `since`, when this farm took the printer in, was made by a later state of its database (or
+    by another farm that uses the printer, too); one made earlier is left over from another farm.
+    """
+    spent, lost = [], []
+    for path in paths:
+        named = read_upload_name(path)
+        if named is None:
+            continue
+        print_id, attempt = named
+        if attempt <= attempts.get(print_id, 0):
+            spent.append(path)
+        elif print_id in attempts or made_at(print_id) >= since:
+            lost.append(path)
+    return Sorted(tuple(spent), tuple(lost))
+
+
+def made_at(print_id: str) -> datetime:
+    """When a print was made, by its UUIDv7 (RFC 9562: milliseconds in the first 48 bits)."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=UUID(print_id).int >> 80)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -45,6 +46,7 @@ class Planner:
         self._new_id = new_id
         self._log = log
         self._woken = asyncio.Event()
+        self._refused: set[str] = set()
 
     def wake(self) -> None:
         """Something changed that may let a print start."""
@@ -76,7 +78,7 @@ class Planner:
             return SAFETY_NET
         queue, waiting = await self.queue()
         stored = {print_.id: print_ for print_ in waiting.prints}
-        decided = plan(queue, printers, self._clock.now(), self.policy)
+        decided = plan(self._without_refused(queue), printers, self._clock.now(), self.policy)
         claims = [
             self._claim(stored[seat.print_id], seat.printer_id, fleet, steward)
             for seat in decided.assignments
@@ -85,7 +87,20 @@ class Planner:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        for seat, claimed in zip(decided.assignments, outcomes, strict=True):
+            if not claimed:
+                self._refused.add(seat.print_id)
         return self._next_round(queue) if all(outcomes) else AFTER_TROUBLE
+
+    def _without_refused(self, queue: Queue) -> Queue:
+        """The queue without the prints whose claim was just refused: they hold up nobody.
+
+        What is planned on and what is stored differ there; they have their turn again next time.
+        """
+        refused, self._refused = self._refused, set()
+        if not refused:
+            return queue
+        return replace(queue, prints=tuple(p for p in queue.prints if p.id not in refused))
 
     async def _claim(
         self, print_: PrintRecord, printer_id: str, fleet: FleetService, steward: Steward

@@ -182,7 +182,9 @@ async def edit_job(
     tx: Tx, job: JobRecord, order: NewJob, stamp: Stamp
 ) -> tuple[JobRecord, list[PrintRecord]]:
     """Replace what a job asks for; copies are added to or taken from the queue; TooFewCopies."""
-    await _locked(tx, job.id)
+    if (await _locked(tx, job.id)).cancelled:
+        message = f"job {job.number} was cancelled"
+        raise JobEnded(message)
     change = change_copies(job.copies, order.copies, await attempts_of(tx, job.id))
     columns = _job_columns(order)
     del columns["file_id"], columns["hold"]
@@ -404,15 +406,46 @@ async def unrank(tx: Tx, reference: str, stamp: Stamp) -> None:
     await tx.record(_event(stamp, "queue.reordered", job.id))
 
 
+async def _set_stopped(tx: Tx, value: str) -> None:
+    await tx.change(delete(farm).where(farm.c.key == "stopped"))
+    await tx.change(insert(farm).values(key="stopped", value=value))
+
+
 @script
 async def stop_farm(tx: Tx, stopped: bool, reason: str, stamp: Stamp) -> None:  # noqa: FBT001
     """Stop or release the whole farm: no new claim and no start while it is stopped."""
     if await farm_stopped(tx) is stopped:
         return
-    await tx.change(delete(farm).where(farm.c.key == "stopped"))
-    await tx.change(insert(farm).values(key="stopped", value="true" if stopped else "false"))
+    await _set_stopped(tx, "true" if stopped else "false")
     kind = "queue.stopped" if stopped else "queue.released"
     await tx.record(EventRecord(stamp.ids[0], stamp.at, kind, data={"reason": reason}))
+
+
+_ATTEMPTS_OF = select(prints.c.id, prints.c.attempt).where(
+    prints.c.id.in_(bindparam("print_ids", expanding=True))
+)
+_ACCEPTED = "accepted:"
+_ACCEPTED_ROWS = select(farm.c.key).where(farm.c.key.startswith(_ACCEPTED, autoescape=True))
+
+
+async def sent_uploads(tx: Tx, print_ids: Sequence[str]) -> tuple[dict[str, int], frozenset[str]]:
+    """How often each of these prints was sent, and the unknown files that people know about."""
+    rows = await tx.rows(_ATTEMPTS_OF, {"print_ids": list(print_ids)}) if print_ids else ()
+    accepted = await tx.rows(_ACCEPTED_ROWS)
+    return (
+        {row["id"]: row["attempt"] for row in rows},
+        frozenset(row["key"].removeprefix(_ACCEPTED) for row in accepted),
+    )
+
+
+@script
+async def distrust(tx: Tx, paths: Sequence[str], reason: str, stamp: Stamp) -> None:
+    """Stop the farm over files that the database does not know; each of them stops it once."""
+    for path in paths:
+        await tx.change(delete(farm).where(farm.c.key == _ACCEPTED + path))
+        await tx.change(insert(farm).values(key=_ACCEPTED + path, value="true"))
+    await _set_stopped(tx, "true")
+    await tx.record(EventRecord(stamp.ids[0], stamp.at, "queue.stopped", data={"reason": reason}))
 
 
 # --- reading the queue and lists -----------------------------------------------------------------

@@ -6,7 +6,7 @@ the session's hands (fleet). This file only joins them, one effect at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ from buildplate.core.deeds import Deeds, ExitStep, Order, Start, Upload
 from buildplate.core.print_table import ACTIVE, AFTER_INTENT, Event, PrintState
 from buildplate.core.printers import Bed
 from buildplate.core.prints import Ask, ExitWish, PrintFacts, Timings, Wants, Word, next_action
-from buildplate.dispatch import transitions
+from buildplate.dispatch import leftovers, repository, transitions
 from buildplate.dispatch.errors import DispatchError, IntentRefused, Stale
 from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.ports import PrintFiles
@@ -97,6 +97,24 @@ class Steward:
     def keeps(self, printer_id: str) -> bool:
         """Whether an active print forbids deleting other files on the printer."""
         return printer_id in self._active
+
+    async def spent(self, session: PrinterSession, paths: Sequence[str]) -> Sequence[str]:
+        """Files on a printer that this farm has sent and needs no more; see the port.
+
+        Where one shows that the database is older than the printers, the farm stops.
+        """
+        sorted_ = await leftovers.sort(self._parts.storage, session.record, paths)
+        if sorted_.lost:
+            reason = leftovers.why_stopped(session.record, sorted_.lost)
+            await self._parts.storage.write(
+                repository.distrust, sorted_.lost, reason, self._stamp()
+            )
+            self.stopped = True
+            self._parts.log.error(
+                "farm.stopped", action="stop", printer_id=session.id, reason=reason
+            )
+            self._parts.wake_planner()
+        return sorted_.spent
 
     def freed(self, printer_id: str) -> None:  # noqa: ARG002 (the port names the printer)
         """A printer may have become ready, or stopped being so."""

@@ -57,6 +57,13 @@ class VersionMismatch(FleetError):
     hint = "Read it again and repeat the change on what it is now."
 
 
+class NotSeenYet(FleetError):
+    """The printer has never answered, so nobody knows yet what a word on its bed would be about."""
+
+    code = "not_seen_yet"
+    hint = "Wait until the printer is online, look at the bed, and say it again."
+
+
 class BedChanged(FleetError):
     """The bed is not the one that was seen: another print has begun since."""
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from buildplate.core.deeds import ExitStep, Order, Start, Upload
+from buildplate.core.upload_names import PREFIX
 from buildplate.drivers.sdk import (
     Accepted,
     Answer,
@@ -27,11 +28,11 @@ from buildplate.fleet import repository
 from buildplate.fleet.mail import Done
 from buildplate.fleet.model import CommandRecord, CommandState
 from buildplate.fleet.transfers import Slot
+from buildplate.storage import StorageError
 
 if TYPE_CHECKING:
     from buildplate.fleet.session import PrinterSession
 
-PREFIX = "bp-"
 NOT_OURS = "this node may not command the printer; nothing was sent"
 ACCEPTED_LOOKS = 3
 """After so many times `min_look` an accepted start is looked for, if the printer stays silent."""
@@ -60,6 +61,7 @@ class Hands:
         self.tasks: asyncio.TaskGroup | None = None
         self.leftovers = True
         self.ordering = False
+        self._tidy_from = float("-inf")
         self._busy: asyncio.Task[None] | None = None
 
     @property
@@ -118,8 +120,8 @@ class Hands:
         self._begin(self._barrier)
 
     def tidy(self) -> None:
-        """Delete files of ours that no active print needs."""
-        if not self.busy:
+        """Delete files of ours that no active print needs; after a failure not at once again."""
+        if not self.busy and self._now() >= self._tidy_from:
             self.leftovers = False
             self._begin(self._tidy)
 
@@ -322,26 +324,32 @@ class Hands:
         await self._done(answered)
 
     async def _tidy(self) -> None:
-        session = self._session
-        deleted = 0
+        session, deleted = self._session, 0
         try:
             driver = session.connection.driver
             async with asyncio.timeout(session.parts.timings.command):
                 found = await self._observed(PhysicalStep.FILES, driver.files(PREFIX))
-            for path in found:
+            for path in await session.parts.steward.spent(session, found):
                 if session.parts.steward.keeps(session.id):
                     self.leftovers = True
                     break
-                await self._delete(path)
-                deleted += 1
-        except (DriverError, TimeoutError):
-            self.leftovers = True
+                if await self._delete(path) is Deleted.GONE:
+                    deleted += 1
+                else:
+                    self._tidy_later()
+        except (DriverError, StorageError, TimeoutError):
+            self._tidy_later()
 
         async def tidied() -> None:
             if deleted:
                 session.look(deep=True)
 
         await self._done(tidied)
+
+    def _tidy_later(self) -> None:
+        """Something is left over: try again at a read some time from now."""
+        self.leftovers = True
+        self._tidy_from = self._now() + self._session.parts.timings.poll
 
 
 def _words(answer: Answer) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +31,13 @@ class PrintSteward(Protocol):
 
     def keeps(self, printer_id: str) -> bool:
         """Whether an active print forbids deleting other files on the printer."""
+
+    async def spent(self, session: PrinterSession, paths: Sequence[str]) -> Sequence[str]:
+        """Of these files on a printer, those that this farm has sent and needs no more.
+
+        Files of others are left alone. One that only this farm can have sent, and that its
+        database does not know, means that the database is older than the printers.
+        """
 
     def freed(self, printer_id: str) -> None:
         """A printer may have become ready, or stopped being so: think again about the queue."""

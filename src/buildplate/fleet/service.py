@@ -12,7 +12,13 @@ from buildplate.core.printers import Activity, BedClearing, Printer, PrinterSpec
 from buildplate.drivers.sdk import Driver, DriverTimings, Identity, Manifest
 from buildplate.fleet import repository
 from buildplate.fleet.absent import missing_driver
-from buildplate.fleet.errors import InvalidPrinter, PrinterBusy, UnknownDriver, UnknownPrinter
+from buildplate.fleet.errors import (
+    InvalidPrinter,
+    NotSeenYet,
+    PrinterBusy,
+    UnknownDriver,
+    UnknownPrinter,
+)
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
 from buildplate.fleet.session import PrinterSession, SessionParts
@@ -167,6 +173,9 @@ class FleetService:
         """A person has cleared the bed they saw; PrinterBusy, BedChanged."""
         record = await self.get(reference)
         session = self.session(record.id)
+        if not session.seen_before:
+            message = "the printer has not been seen yet"
+            raise NotSeenYet(message)
         if session.live.activity in RUNS_SOMETHING:
             message = "the printer is seen to print"
             raise PrinterBusy(message)

@@ -181,6 +181,7 @@ class PrinterSession:
             unsettled_command=self.in_flight[0] if self.in_flight else None,
             node_alive=self.parts.lease.hold(),
             expected_free=self._expected_free() if occupant else None,
+            seen=self.seen_before,
         )
         return Printer(self.record.spec, status)
 
@@ -191,6 +192,11 @@ class PrinterSession:
             return None
         age = self.parts.clock.boot() - told
         return self.parts.clock.now() + timedelta(seconds=min(max(left - age, 0.0), LONGEST_LEFT_S))
+
+    @property
+    def seen_before(self) -> bool:
+        """The printer has answered a read, now or in a former life."""
+        return self.record.seen_at is not None or self.live.link is Link.ONLINE
 
     @property
     def mid_start(self) -> bool:

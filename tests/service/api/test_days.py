@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from structlog.testing import capture_logs
 
@@ -12,6 +14,10 @@ from tests.service.api.paper import KEY, PaperHost
 from tests.service.api.surface import Surface, open_surface
 
 DUE = "2031-01-01T00:00:00Z"
+
+
+def _tells(line: Mapping[str, Any], print_id: str, action: str) -> bool:
+    return line.get("print_id") == print_id and line.get("action") == action
 
 
 async def test_a_restart_brings_every_printer_job_and_print_back_as_they_are(
@@ -56,9 +62,10 @@ async def test_a_failed_copy_is_tried_again_elsewhere_and_holds_up_nobody(
     with capture_logs() as lines:
         await surface.floor["Left"].finish("failed")
         failed = await surface.until_print(failing["id"], state="failed")
+        async with asyncio.timeout(5):  # the line follows the commit
+            while not any(_tells(line, failing["id"], "print is failed") for line in lines):
+                await asyncio.sleep(0.01)
     assert failed["reason"]
-    said = [line for line in lines if line.get("print_id") == failing["id"]]
-    assert "print is failed" in [line["action"] for line in said]
 
     async def retried() -> dict[str, object]:
         prints = await surface.prints(job["id"])

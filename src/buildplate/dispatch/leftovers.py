@@ -1,0 +1,29 @@
+"""What the files of ours that lie on a printer say of this farm's database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from buildplate.core.upload_names import Sorted, read_upload_name, sort_uploads
+from buildplate.dispatch import repository
+
+if TYPE_CHECKING:
+    from buildplate.fleet.model import PrinterRecord
+    from buildplate.storage import Storage
+
+
+async def sort(storage: Storage, printer: PrinterRecord, paths: Sequence[str]) -> Sorted:
+    """Which of these files may go, and which the database should know; StorageError."""
+    named = {found[0] for path in paths if (found := read_upload_name(path)) is not None}
+    attempts, accepted = await storage.read(repository.sent_uploads, sorted(named))
+    unsorted = tuple(path for path in paths if path not in accepted)
+    return sort_uploads(unsorted, attempts, printer.created_at)
+
+
+def why_stopped(printer: PrinterRecord, lost: Sequence[str]) -> str:
+    """Say it to people."""
+    return (
+        f"{printer.spec.name} keeps files of prints that this farm does not know ({lost[0]}):"
+        " its database is older than the printers, or another farm uses the printer, too"
+    )
