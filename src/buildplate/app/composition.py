@@ -80,8 +80,9 @@ def durations(settings: Settings) -> Durations:
     by = settings.time_factor
     plain = FleetTimings()
     fleet = FleetTimings(
-        connect=max(plain.connect / by, LEAST_REQUEST_S),
-        look=max(plain.look / by, LEAST_REQUEST_S),
+        connect=max(plain.connect / by, 3 * LEAST_REQUEST_S),
+        request=max(plain.request / by, LEAST_REQUEST_S),
+        look=max(plain.look / by, 3 * LEAST_REQUEST_S),
         poll=settings.poll_seconds / by,
         min_look=plain.min_look / by,
         backoff_first=settings.backoff_first_seconds / by,
@@ -101,7 +102,7 @@ def durations(settings: Settings) -> Durations:
         resend=base.resend / by,
         upload_pause=base.upload_pause / by,
         upload_tries=base.upload_tries,
-        fresh=2 * fleet.look,  # a slow host's answer must be able to be fresh
+        fresh=1.2 * fleet.look,  # a slow host's answer must be able to be fresh
     )
     policy = PlanPolicy()
     plan = replace(policy, retry_elsewhere=policy.retry_elsewhere / by)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing
 
 from buildplate.core import jobs as core
 from buildplate.dispatch import repository as dispatch
 from buildplate.dispatch.errors import UnknownFile
-from buildplate.drivers.sdk import FileBody
+from buildplate.drivers.sdk import FileBody, FileUnreadable
 from buildplate.files import errors
 from buildplate.files.model import Analysis, FileState, PrintFile
 from buildplate.files.repository import files_by_id
@@ -56,12 +57,22 @@ class JoinedFiles:
         """The bytes to send to a printer, final newline included; raises UnknownFile."""
         try:
             file = await self._files.get(file_id)
-        except errors.UnknownFile as error:
-            message = f"the print file {file_id} is gone"
+            there = await self._files.is_stored(file)
+        except errors.FileError as error:
+            message = f"the print file cannot be had: {error}"
             raise UnknownFile(message) from error
+        if not there:
+            message = f"the content of {file.name} is gone from the disk"
+            raise UnknownFile(message, "Upload the file again.")
 
-        def pieces() -> AsyncIterator[bytes]:
-            return self._files.printer_bytes(file)
+        async def pieces() -> AsyncIterator[bytes]:
+            try:
+                async with aclosing(self._files.printer_bytes(file)) as content:
+                    async for piece in content:
+                        yield piece
+            except errors.FileError as error:
+                message = f"the content of {file.name} cannot be read: {error}"
+                raise FileUnreadable(message) from error
 
         return FileBody(file.printer_size, file.printer_sha256, pieces)
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Upload(StrEnum):
-    """How far the transfer of the print file is."""
+    """How far the transfer of the print file is. NO_ROOM: trying again here would not help."""
 
     NONE = "none"
     NAMED = "named"

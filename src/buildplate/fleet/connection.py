@@ -39,7 +39,8 @@ class Host:
 class Connection:
     """One printer's link, kept for as long as `keep` runs.
 
-    `stirred_at`: when the printer last said that something changed (boot-time s).
+    `stirred_at`: when the printer last said that something changed (boot-time s). `wake`: a person
+    asks to bring a halted machine back with the next connection.
     """
 
     def __init__(self, host: Host, timings: FleetTimings, clock: Callable[[], float]) -> None:
@@ -50,6 +51,7 @@ class Connection:
         self._look_at = float("inf")
         self._stir_at = float("inf")
         self.stirred_at = float("-inf")
+        self.wake = False
         self._deep = False
         self._changed = asyncio.Event()
         self._now_please = asyncio.Event()
@@ -125,7 +127,8 @@ class Connection:
 
     async def _live(self, driver: Driver) -> None:
         async with asyncio.timeout(self._timings.connect):
-            identity = await driver.connect()
+            wake, self.wake = self.wake, False
+            identity = await driver.connect(wake=wake)
         await self._host.post(LinkIs(Link.SYNCING))
         self._driver = driver
         await self._read(driver, deep=True, identity=identity)

@@ -18,6 +18,7 @@ from buildplate.drivers.sdk import (
     DriverError,
     DriverTimings,
     FileBody,
+    FileUnreadable,
     HostFull,
     PrinterOffline,
     Refused,
@@ -69,7 +70,7 @@ class Hands:
         """The limits handed to the driver."""
         timings = self._session.parts.timings
         return DriverTimings(
-            request=timings.look,
+            request=timings.request,
             command=timings.command,
             transfer_idle=timings.command * 2,
             poll=timings.poll,
@@ -171,7 +172,8 @@ class Hands:
             path = await self._send_and_prove(name, body)
         except (DriverError, TimeoutError) as error:
             why = str(error) or "the transfer took too long"
-            step = Upload.NO_ROOM if isinstance(error, HostFull) else Upload.UNKNOWN
+            hopeless = isinstance(error, HostFull | FileUnreadable)
+            step = Upload.NO_ROOM if hopeless else Upload.UNKNOWN
 
             async def failed() -> None:
                 session.parts.log.warning(

@@ -70,16 +70,18 @@ class CommandRecord:
 class FleetTimings:
     """Durations in seconds, already scaled by the farm's time factor.
 
-    `connect`: opening a link; `look`: one read; `poll`: between reads of a printer that is quiet;
-    `min_look`: the least time between two reads that nothing waits for; `gather`: how long several
-    things a host says at once are waited for before it is read; `backoff_first`/`backoff_last`:
-    reconnecting; `auth_retry`: after a refused credential; `command`: the longest command time-out;
-    `settle`: TRUTH.md's settle time; `bed_gap`: how long an unwatched gap may be; `seen_every`: how
-    often the last sight of a printer is stored; `lease`: a lease's life.
+    `connect`: opening a link; `request`: one small request; `look`: one read of the printer, which
+    takes several; `poll`: between reads of a printer that is quiet; `min_look`: the least time
+    between two reads that nothing waits for; `gather`: how long several things a host says at once
+    are waited for before it is read; `backoff_first`/`backoff_last`: reconnecting; `auth_retry`:
+    after a refused credential; `command`: the longest command time-out; `settle`: TRUTH.md's settle
+    time; `bed_gap`: how long an unwatched gap may be; `seen_every`: how often the last sight of a
+    printer is stored; `lease`: a lease's life.
     """
 
-    connect: float = 15.0
-    look: float = 15.0
+    connect: float = 45.0
+    request: float = 10.0
+    look: float = 30.0
     poll: float = 10.0
     min_look: float = 0.1
     gather: float = 0.02

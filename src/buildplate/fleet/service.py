@@ -196,14 +196,14 @@ class FleetService:
         record = await self.get(reference)
         session = self.session(record.id)
         if session.live.activity is Activity.HALTED:
-            await self._reopen(record.id)
+            await self._reopen(record.id, wake=True)
         else:
             session.connection.hurry()
 
     async def probe(self, driver: str, connection: Mapping[str, Any]) -> Identity:
         """Try a connection before it is saved: what answers there; DriverError, UnknownDriver."""
         manifest = self._manifest(driver)
-        timings = DriverTimings(request=self._parts.timings.look)
+        timings = DriverTimings(request=self._parts.timings.request)
         made: Driver = manifest.make(connection, timings)
         try:
             async with asyncio.timeout(self._parts.timings.connect):
@@ -233,9 +233,10 @@ class FleetService:
             raise InvalidPrinter(message, "Use the bed policy manual or automatic.")
         manifest.make(connection, DriverTimings())
 
-    def _open(self, record: PrinterRecord) -> None:
+    def _open(self, record: PrinterRecord, *, wake: bool = False) -> None:
         manifest = self._manifests.get(record.driver) or missing_driver(record.driver)
         session = PrinterSession(record, manifest, self._parts)
+        session.connection.wake = wake
         before = self._sessions.get(record.id)
         session.starts = 0 if before is None else before.starts
         self._sessions[record.id] = session
@@ -246,7 +247,7 @@ class FleetService:
         """One at a time opens or closes a printer's session: there are never two of it."""
         return self._doors.setdefault(printer_id, asyncio.Lock())
 
-    async def _reopen(self, printer_id: str) -> None:
+    async def _reopen(self, printer_id: str, *, wake: bool = False) -> None:
         """End a printer's session and begin another one, of what is stored by then."""
         async with self._door(printer_id):
             session = self._sessions.get(printer_id)
@@ -257,4 +258,5 @@ class FleetService:
                 await handle.stop()
             if printer_id not in self._sessions:
                 return  # it was retired meanwhile
-            self._open(await self._parts.storage.read(repository.get_printer, printer_id))
+            record = await self._parts.storage.read(repository.get_printer, printer_id)
+            self._open(record, wake=wake)

@@ -35,7 +35,7 @@ class VirtualDriver:
         self._client: Client | None = None
         self._last_run: tuple[str, int] | None = None
 
-    async def connect(self) -> Identity:
+    async def connect(self, *, wake: bool = False) -> Identity:  # noqa: ARG002 (the contract's)
         """Open the connection with its push channel; PrinterOffline, HostConfused."""
         await self.close()
         link = await client.connected(self._config, self._timings.request)

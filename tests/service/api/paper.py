@@ -93,12 +93,12 @@ class PaperDriver:
             message = "nothing answers"
             raise PrinterOffline(message)
 
-    async def connect(self) -> Identity:
+    async def connect(self, *, wake: bool = False) -> Identity:
         self._reach()
         if self._api_key != KEY:
             message = "the key was refused"
             raise AuthRequired(message)
-        if self._host.mode == "halted":
+        if self._host.mode == "halted" and wake:
             self._host.mode = "idle"
         return Identity("paper", "1", self._host.name)
 

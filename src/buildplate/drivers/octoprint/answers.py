@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from buildplate.drivers.sdk import HostConfused, Run, Temperature
 
-MARKS_LIMIT = 1024
+MARKS_LIMIT, HEATERS_LIMIT = 1024, 32
+TEXT_LIMIT = 1000
+"""Letters of anything a host says that are kept; paths are shorter."""
+LONGEST_S = 365 * 86400.0
 LOCAL = "local"
 
 
@@ -105,11 +109,11 @@ def read_job(answer: Mapping[str, Any]) -> Job:
     progress = progress if isinstance(progress, Mapping) else {}
     done = number(progress.get("completion"))
     return Job(
-        text=text,
+        text=text[:TEXT_LIMIT],
         path=_text(file.get("path")),
         origin=_text(file.get("origin")),
         progress=None if done is None else min(max(done / 100, 0.0), 1.0),
-        time_left=number(progress.get("printTimeLeft")),
+        time_left=seconds(progress.get("printTimeLeft")),
         error=(_text(answer.get("error")) or "").strip()[:300],
     )
 
@@ -174,8 +178,8 @@ def read_temperatures(levels: Mapping[str, Any]) -> dict[str, Temperature]:
     if not isinstance(temps, Sequence) or not temps or not isinstance(temps[-1], Mapping):
         return {}
     return {
-        str(name): Temperature(actual, number(value.get("target")))
-        for name, value in temps[-1].items()
+        str(name)[:50]: Temperature(actual, number(value.get("target")))
+        for name, value in islice(temps[-1].items(), HEATERS_LIMIT)
         if isinstance(value, Mapping) and (actual := number(value.get("actual"))) is not None
     }
 
@@ -201,8 +205,14 @@ def number(value: object) -> float | None:
     return float(value)
 
 
+def seconds(value: object) -> float | None:
+    """A duration in s that a print may take, None for anything else."""
+    found = number(value)
+    return found if found is not None and 0 <= found <= LONGEST_S else None
+
+
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return value[:TEXT_LIMIT] if isinstance(value, str) and value else None
 
 
 def _count(value: object) -> int:

@@ -24,6 +24,7 @@ from buildplate.drivers.octoprint.answers import (
     read_event,
     read_marks,
     read_temperatures,
+    seconds,
 )
 from buildplate.drivers.octoprint.client import OctoPrintClient
 from buildplate.drivers.sdk import (
@@ -192,7 +193,6 @@ class PushChannel:
                 message = await self._next_text(self._socket)
         except TimeoutError:
             raise PrinterOffline("the push socket fell silent") from None
-        await self._pace.keep(len(message))
         try:
             content = orjson.loads(message)
         except orjson.JSONDecodeError:
@@ -204,6 +204,7 @@ class PushChannel:
     async def _next_text(self, socket: aiohttp.ClientWebSocketResponse) -> str | bytes:
         while True:
             message = await socket.receive()
+            await self._pace.keep(len(message.data) if isinstance(message.data, str | bytes) else 0)
             if message.type in _SAID:
                 return message.data  # type: ignore[no-any-return]
             if message.type is aiohttp.WSMsgType.PONG:
@@ -257,7 +258,7 @@ class PushChannel:
             PushKind.CHANGED if changed else PushKind.TELEMETRY,
             temperatures=read_temperatures(levels),
             progress=None if done is None else min(max(done / 100, 0.0), 1.0),
-            time_left_s=number(progress.get("printTimeLeft")),
+            time_left_s=seconds(progress.get("printTimeLeft")),
             text=text if isinstance(text, str) else "",
         )
 

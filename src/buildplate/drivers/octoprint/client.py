@@ -24,8 +24,10 @@ from buildplate.drivers.sdk import (
     Accepted,
     Answer,
     AuthRequired,
+    DriverError,
     DriverTimings,
     FileBody,
+    FileUnreadable,
     HostConfused,
     HostFull,
     HostRefused,
@@ -39,6 +41,9 @@ BODY_LIMIT = 1 << 20
 
 LISTING_LIMIT = 32 << 20
 """Bytes of the list of all files."""
+
+REFUSAL_LIMIT = 500
+"""Letters of a host's refusal that are kept."""
 
 SLOWEST = 16 << 10
 """Bytes a second below which a transfer is given up."""
@@ -77,7 +82,7 @@ class Reply:
             said = self.json().get("error")
         except HostConfused:
             return None
-        return said if isinstance(said, str) else None
+        return said[:REFUSAL_LIMIT] if isinstance(said, str) else None
 
 
 class Once:
@@ -94,6 +99,17 @@ class Once:
             raise aiohttp.ClientConnectionError("the connection was cut; nothing is sent twice")
         self._sent = True
         return await handler(request)
+
+
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Stop before a redirection: aiohttp would carry the API key to wherever it leads."""
+    response = await handler(request)
+    if _is_redirect(response.status):
+        response.close()
+        raise HostConfused(_redirected(response.status))
+    return response
 
 
 class OctoPrintClient:
@@ -120,6 +136,7 @@ class OctoPrintClient:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=_NO_LIMIT,
             auto_decompress=False,
+            middlewares=(_refuse_redirects,),
             headers={
                 "X-Api-Key": self._settings.api_key,
                 "Accept-Encoding": "identity",
@@ -199,28 +216,27 @@ class OctoPrintClient:
             "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
             "Content-Length": str(length),
         }
+        source = _Source(body)
         async with self._transfer() as limit:
             limit.bound(body.size)
 
             async def pieces() -> AsyncIterator[bytes]:
                 yield head
-                sent = 0
-                async for piece in body.open():
-                    sent += len(piece)
-                    if sent > body.size:
-                        raise HostConfused("the file on its way is longer than announced")
+                async for piece in source.pieces():
                     limit.touch()
                     yield piece
-                if sent != body.size:
-                    raise HostConfused("the file on its way is shorter than announced")
                 limit.touch()
                 yield tail
 
             request = self._request(
                 self._reads, "POST", self.url("api/files/local"), data=pieces(), headers=headers
             )
-            async with request as response:
-                reply = Reply(response.status, await _read_up_to(response, BODY_LIMIT))
+            try:
+                async with request as response:
+                    reply = Reply(response.status, await _read_up_to(response, BODY_LIMIT))
+            except DriverError:
+                source.complain()
+                raise
         return _stored(reply)
 
     async def fetch_sha256(self, path: str) -> str:
@@ -308,6 +324,34 @@ class OctoPrintClient:
             raise PrinterOffline("the transfer made no progress") from None
 
 
+class _Source:
+    """A print file on its way out; aiohttp calls whatever goes wrong with it a lost connection."""
+
+    def __init__(self, body: FileBody) -> None:
+        self._body = body
+        self._broken: DriverError | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The file's bytes, as many as were announced."""
+        sent, size = 0, self._body.size
+        try:
+            async for piece in self._body.open():
+                sent += len(piece)
+                if sent > size:
+                    raise FileUnreadable("the file on its way is longer than announced")
+                yield piece
+            if sent != size:
+                raise FileUnreadable("the file on its way is shorter than announced")
+        except DriverError as error:
+            self._broken = error
+            raise
+
+    def complain(self) -> None:
+        """Raise what went wrong with the file itself, if anything did."""
+        if self._broken is not None:
+            raise self._broken from None
+
+
 class _Patience:
     """Puts off the end of a transfer that moves, up to the end that its size sets."""
 
@@ -357,11 +401,17 @@ def _readable(reply: Reply) -> Reply:
         raise AuthRequired(reply.refusal() or "the host refuses the API key")
     if reply.status >= SERVER_ERROR:
         raise HostConfused(f"the host answered {reply.status}")
-    if 300 <= reply.status < 400:  # noqa: PLR2004 (the redirections of RFC 9110)
-        raise HostConfused(
-            f"the host redirects ({reply.status}); enter the address it redirects to"
-        )
+    if _is_redirect(reply.status):
+        raise HostConfused(_redirected(reply.status))
     return reply
+
+
+def _is_redirect(status: int) -> bool:
+    return 300 <= status < 400  # noqa: PLR2004 (the redirections of RFC 9110)
+
+
+def _redirected(status: int) -> str:
+    return f"the host redirects ({status}); enter the address it redirects to"
 
 
 def _envelope(name: str) -> tuple[bytes, bytes]:

@@ -51,8 +51,10 @@ NEEDED = {
 }
 """OctoPrint's needs, and its permissions' names, for what this driver does."""
 
-LOOK_REQUESTS = 3
-"""A look is several requests, partly at once: how many request time-outs it may take in all."""
+LOOK_REQUESTS = 2
+"""A look is several requests, partly at once: how many request time-outs they may take in all.
+
+The proof that the push socket is up to date comes after them, within one time-out more."""
 
 AMPLE_ROOM, ROOM_KNOWN_S = 1 << 30, 120.0
 """Bytes free on the host above which it is not asked again before each upload, and for how long."""
@@ -75,7 +77,7 @@ class OctoPrintDriver:
 
     # --- the connection --------------------------------------------------------------------------
 
-    async def connect(self) -> Identity:
+    async def connect(self, *, wake: bool = False) -> Identity:
         """Open the connection with its push channel; PrinterOffline, AuthRequired, HostConfused."""
         self._client.open()
         version = await self._client.get_json("api/version")
@@ -83,8 +85,8 @@ class OctoPrintDriver:
         if not isinstance(server, str) or "OctoPrint" not in str(text):
             raise HostConfused("what answers at this address is not an OctoPrint")
         await self._channel.open()
-        if self._settings.auto_connect:
-            await self._connect_printer()
+        if self._settings.auto_connect or wake:
+            await self._connect_printer(wake=wake)
         return Identity("OctoPrint", server[:50], warnings=await self._other_starters())
 
     async def close(self) -> None:
@@ -122,15 +124,16 @@ class OctoPrintDriver:
         found = [OTHER_STARTERS[one] for one in OTHER_STARTERS if one in (plugins or {})]
         return [f"the plugin {name} starts prints on this host too" for name in found]
 
-    async def _connect_printer(self) -> None:
+    async def _connect_printer(self, *, wake: bool) -> None:
         """Ask the host to open its serial connection when it is merely closed, and wait a little.
 
-        Never after an error: that is for a person to look at.
+        After an error only when a person asks for it: it is for them to look at first.
         """
         loop = asyncio.get_running_loop()
         limit = loop.time() + self._timings.request / 2
         job = await self._job()
-        if job.phase is Phase.HALTED and job.text == "Offline" and not job.error:
+        closed = job.text == "Offline" and not job.error
+        if job.phase is Phase.HALTED and (closed or wake):
             await self._client.ask("api/connection", {"command": "connect"})
         elif job.phase is not Phase.CHANGING:
             return
@@ -158,16 +161,9 @@ class OctoPrintDriver:
         `deep` also digests everything the host keeps (Reading.fingerprint). Raises DriverError.
         """
         begun = self._timings.clock()
-        try:
-            async with asyncio.timeout(self._timings.request * LOOK_REQUESTS):
-                return await self._look(watch, begun, deep=deep)
-        except TimeoutError:
-            raise PrinterOffline("the host answers too slowly to be read") from None
-
-    async def _look(self, watch: Watch | None, begun: float, *, deep: bool) -> Reading:
         base = None if watch is None or watch.baseline is None else Baseline.load(watch.baseline)
         epoch = self._channel.epoch
-        sight, seq = await self._see(watch, base)
+        sight, seq = await self._seen(watch, base)
         if watch is not None and base is not None and base.idle and sight.unbroken:
             sight, seq = await self._proven(watch, base, sight, seq)
         job = sight.jobs[-1]
@@ -191,6 +187,13 @@ class OctoPrintDriver:
             evidence=None if watch is None else mapping.evidence(watch.path, base, sight),
             answered=self._timings.clock(),
         )
+
+    async def _seen(self, watch: Watch | None, base: Baseline | None) -> tuple[Sight, int]:
+        try:
+            async with asyncio.timeout(self._timings.request * LOOK_REQUESTS):
+                return await self._see(watch, base)
+        except TimeoutError:
+            raise PrinterOffline("the host answers too slowly to be read") from None
 
     async def _see(self, watch: Watch | None, base: Baseline | None) -> tuple[Sight, int]:
         """All reads of one look, and up to which number the record had come before them.
@@ -244,7 +247,7 @@ class OctoPrintDriver:
         quiet = not sight.heard and mapping.is_still(sight, watch.path)
         proven = await self._channel.prove(levels=quiet)
         if proven and self._channel.seq != seq:
-            sight, seq = await self._see(watch, base)
+            sight, seq = await self._seen(watch, base)
             proven = await self._channel.prove(levels=False)
         return self._heard(watch, base, sight, proven=proven), seq
 
@@ -277,13 +280,17 @@ class OctoPrintDriver:
         return answers.read_prints(reply.json())
 
     async def _fingerprint(self, job: Job) -> str:
-        return mapping.fingerprint(job, await self._listing())
+        """Digest the listing in a thread: a host with thousands of files holds up no other."""
+        return await asyncio.to_thread(mapping.fingerprint, job, await self._listing())
 
     async def _listing(self) -> object:
         return (await self._files_answer("?recursive=true"))["files"]
 
     async def _files_answer(self, query: str) -> dict[str, Any]:
-        answer = await self._client.get_json("api/files/local", query, LISTING_LIMIT)
+        reply = await self._client.get("api/files/local", query, LISTING_LIMIT)
+        if reply.status != OK:
+            raise HostConfused(f"the host answered {reply.status} to a read of its files")
+        answer = await asyncio.to_thread(reply.json)
         if not isinstance(answer.get("files"), list):
             raise HostConfused("the host's list of files is not understood")
         self._room = (answers.number(answer.get("free")) or 0.0, self._timings.clock())

@@ -82,8 +82,12 @@ class Driver(Protocol):
     own time-out (DriverTimings) and is safe to cancel.
     """
 
-    async def connect(self) -> Identity:
-        """Open the connection with its push channel; PrinterOffline, AuthRequired, HostConfused."""
+    async def connect(self, *, wake: bool = False) -> Identity:
+        """Open the connection with its push channel; PrinterOffline, AuthRequired, HostConfused.
+
+        `wake`: a person has looked at a machine that stopped with an error, and asks to bring it
+        back; a driver that cannot do that ignores it.
+        """
 
     def pushes(self) -> AsyncIterator[Push]:
         """Yield what the host sends until the connection is lost, then raise DriverError.

@@ -49,6 +49,13 @@ class HostFull(HostRefused):
     hint = "Delete old files on the printer; Buildplate removes its own by itself."
 
 
+class FileUnreadable(DriverError):
+    """The farm's own copy of the file can't be read: no printer can get it; a person must look."""
+
+    code = "file_unreadable"
+    hint = "Upload the print file again; if that fails too, check the disk of this machine."
+
+
 class WrongContent(DriverError):
     """What the host stored is not what was sent: send again under a new name."""
 
