@@ -53,6 +53,7 @@ class OddOctoPrint:
     greets: bool = True
     answers_pings: bool = True
     answers_logins: bool = True
+    pongs: int = 0
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -91,6 +92,8 @@ class OddOctoPrint:
         async for message in socket:
             if message.type is WSMsgType.PING and self.answers_pings:
                 await socket.pong(message.data)
+            elif message.type is WSMsgType.PONG:
+                self.pongs += 1
             elif message.type is WSMsgType.TEXT and "subscribe" in json.loads(message.data):
                 if not self.answers_logins:
                     continue

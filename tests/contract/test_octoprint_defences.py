@@ -1,0 +1,133 @@
+"""The OctoPrint driver keeps its secrets, its time and its words on a host that means no good."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from buildplate.drivers.octoprint import DRIVER
+from buildplate.drivers.sdk import FileUnreadable, HostConfused
+from tests.contract.odd_octoprint import OddOctoPrint, job, levels, odd_octoprint
+from tests.contract.test_octoprint_traps import TIMINGS, body, line
+
+SOCKET = ("GET", "/sockjs/websocket")
+PINGS = 4000
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[OddOctoPrint]:
+    async with odd_octoprint() as made:
+        yield made
+
+
+async def test_a_redirected_push_socket_carries_the_key_nowhere(host: OddOctoPrint) -> None:
+    keys: list[str | None] = []
+
+    async def listens(request: web.Request) -> web.StreamResponse:
+        keys.append(request.headers.get("X-Api-Key"))
+        return web.Response(status=404)
+
+    async with odd_octoprint() as other:
+        other.handlers[SOCKET] = listens
+
+        async def elsewhere(_: web.Request) -> web.StreamResponse:
+            return web.Response(
+                status=302, headers={"Location": f"{other.connection['url']}{SOCKET[1]}"}
+            )
+
+        host.handlers[SOCKET] = elsewhere
+        driver = DRIVER.make(host.connection, TIMINGS)
+        with pytest.raises(HostConfused, match="redirects"):
+            await driver.connect()
+        await driver.close()
+    assert keys == []
+
+
+async def test_a_flood_of_pings_is_answered_at_a_bounded_rate(host: OddOctoPrint) -> None:
+    async with line(host) as joined:
+        socket = host.sockets[-1]
+        for _ in range(PINGS):
+            await socket.ping()
+        await asyncio.sleep(TIMINGS.request / 2)
+        assert 0 < host.pongs < PINGS / 2
+        assert joined.lost is None
+
+
+async def test_a_file_that_cannot_be_read_here_is_no_lost_printer(host: OddOctoPrint) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"G28\n"
+        message = "the disk is broken"
+        raise FileUnreadable(message)
+
+    async with line(host) as joined:
+        with pytest.raises(FileUnreadable, match="the disk is broken"):
+            await joined.driver.upload("bp-x-1.gcode", replace(body(), open=broken))
+        for size in (4, 6):
+            with pytest.raises(FileUnreadable, match="announced"):
+                await joined.driver.upload("bp-x-1.gcode", replace(body(), size=size))
+
+
+@pytest.mark.parametrize(("wake", "orders"), [(False, 0), (True, 1)])
+async def test_after_an_error_only_a_person_has_the_machine_connected_again(
+    host: OddOctoPrint, *, wake: bool, orders: int
+) -> None:
+    host.job = job("Offline after error", error="SerialException: gone")
+    host.handlers["POST", "/api/connection"] = _done
+    driver = DRIVER.make(host.connection, TIMINGS)
+    await driver.connect(wake=wake)
+    await driver.close()
+    assert host.seen["POST", "/api/connection"] == orders
+
+
+async def _done(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=204)
+
+
+@pytest.mark.parametrize("left", [3e11, -5, "soon", True])
+async def test_an_absurd_time_left_is_none(host: OddOctoPrint, left: Any) -> None:
+    host.job = job("Printing", "a.gcode") | {"progress": {"printTimeLeft": left}}
+    host.levels = levels(progress={"printTimeLeft": left, "completion": 50})
+    driver = DRIVER.make(host.connection, TIMINGS)
+    await driver.connect()
+    try:
+        assert (await driver.look(None)).time_left_s is None
+        async with asyncio.timeout(2):
+            push = await anext(aiter(driver.pushes()))
+        assert (push.progress, push.time_left_s) == (0.5, None)
+    finally:
+        await driver.close()
+
+
+async def test_a_host_with_very_many_files_holds_up_nobody(host: OddOctoPrint) -> None:
+    prints = {"success": 1, "failure": 0, "last": {"success": True, "printTime": 5.0}}
+    host.files = [
+        {"path": f"part-{n}.gcode", "name": f"part-{n}.gcode", "prints": prints}
+        for n in range(9000)
+    ]
+    answer = web.json_response({"files": host.files, "free": host.free}).body
+
+    async def listing(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=answer, content_type="application/json")
+
+    host.handlers["GET", "/api/files/local"] = listing
+    worst = 0.0
+
+    async def watch_the_loop() -> None:
+        nonlocal worst
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.001)
+            worst = max(worst, loop.time() - before)
+
+    async with line(host) as joined:
+        watching = asyncio.get_running_loop().create_task(watch_the_loop())
+        reading = await joined.driver.look(None, deep=True)
+        watching.cancel()
+    assert reading.fingerprint
+    assert worst < 0.15

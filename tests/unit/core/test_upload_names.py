@@ -1,0 +1,61 @@
+"""Which files on a printer are ours, which of them may go, and which the database should know."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buildplate.core.upload_names import made_at, read_upload_name, sort_uploads, upload_name
+
+NOW = datetime.now(UTC)
+SERIAL = count(1)
+
+
+def print_id(at: datetime = NOW) -> str:
+    """A UUIDv7 of that moment."""
+    return str(UUID(int=int(at.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | next(SERIAL)))
+
+
+@given(attempt=st.integers(1, 10**8))
+def test_a_name_is_read_as_it_was_made(attempt: int) -> None:
+    name = upload_name(print_id(), attempt)
+    found = read_upload_name(name)
+    assert found is not None
+    assert upload_name(*found) == name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "bp-bracket.gcode",
+        "bp-holder-1.gcode",
+        "archive/" + upload_name(print_id(), 1),
+        upload_name(print_id(), 1).upper(),
+        upload_name(print_id(), 1) + ".bak",
+        upload_name(print_id(), 0),
+    ],
+)
+def test_files_of_people_are_never_ours(path: str) -> None:
+    assert read_upload_name(path) is None
+    assert sort_uploads((path,), {}, NOW - timedelta(days=1)) == sort_uploads((), {}, NOW)
+
+
+def test_an_id_tells_when_its_print_was_made() -> None:
+    assert abs(made_at(print_id()) - NOW) < timedelta(seconds=2)
+
+
+def test_what_was_sent_may_go_and_what_the_database_forgot_is_lost() -> None:
+    known, forgotten = print_id(), print_id()
+    stranger = print_id(NOW - timedelta(days=30))
+    paths = tuple(
+        upload_name(one, attempt)
+        for one, attempt in ((known, 1), (known, 2), (known, 3), (forgotten, 1), (stranger, 1))
+    )
+    found = sort_uploads(paths, {known: 2}, NOW - timedelta(days=1))
+    assert found.spent == paths[:2]
+    assert found.lost == paths[2:4]
