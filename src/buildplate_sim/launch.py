@@ -115,6 +115,7 @@ class Simulator:
         """Start `buildplate-sim` with `arguments`; it ends with this process, if not before."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "buildplate_sim",
             *arguments,
