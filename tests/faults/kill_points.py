@@ -21,6 +21,7 @@ DAY_OF = {
     "dispatch.repository.cancel_print": "cancelled",
     "dispatch.repository.confirm_print": "paperwork",
     "dispatch.repository.create_job": "plain",
+    "dispatch.repository.distrust": "older",
     "dispatch.repository.edit_job": "paperwork",
     "dispatch.repository.hold_job": "paperwork",
     "dispatch.repository.place_before": "paperwork",

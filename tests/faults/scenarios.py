@@ -6,10 +6,14 @@ after a kill, so each asks only for what is not there yet.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import uuid_utils
+
+from buildplate.core.upload_names import upload_name
 from tests.faults.farms import Refused
 from tests.faults.worlds import World, part
 
@@ -229,6 +233,20 @@ async def paperwork(world: World) -> None:
     await world.ask("stop_farm", stopped=False)
     await world.until_finished(job, other)
     assert first
+
+
+@day
+async def older(world: World) -> None:
+    """A printer keeps a file of ours that the database does not know: somebody restored it."""
+    name = world.printers[0]["name"]
+    await world.furnish(name)
+    lost = upload_name(str(uuid_utils.uuid7()), 1)
+    await world.admin.do(name, "print", path=lost, gcode=part("older"))
+    while not await world.ask("events", kind="queue.stopped"):
+        await asyncio.sleep(0.05)
+    await world.ask("stop_farm", stopped=False)
+    await world.order(part("after the older"), 1)
+    await world.until_finished()
 
 
 @day

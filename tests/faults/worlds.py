@@ -291,6 +291,7 @@ class World:
         except Refused as refused:
             if refused.code not in {
                 "bed_changed",
+                "not_seen_yet",
                 "printer_has_active_print",
                 "print_state",
                 "printer_not_found",

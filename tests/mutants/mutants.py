@@ -104,8 +104,8 @@ MUTANTS = (
             ),
             Patch(
                 LEAVING,
-                "    return Wait(begun + wants.timings.settle), deeds.leaving(settling, begun)\n",
-                "    return Wait(begun), deeds.leaving(settling, begun)\n",
+                "    return Wait(alive_at + wants.timings.settle), deeds.leaving(settling, alive_at)\n",
+                "    return Wait(alive_at), deeds.leaving(settling, alive_at)\n",
             ),
         ),
         OUTLIVES,
