@@ -201,6 +201,18 @@ async def test_a_frozen_printer_answers_nothing_and_a_start_sent_to_it_comes_lat
     assert seen.evidence.run is Run.RUNNING
 
 
+async def test_a_frozen_printer_answers_no_new_client_either(farm: Simulator, name: str) -> None:
+    await farm.admin.do(name, "freeze")
+    new = DRIVER.make(farm.printers[0]["connection"], TIMINGS)
+    try:
+        with pytest.raises(PrinterOffline):
+            await new.connect()
+        await farm.admin.do(name, "thaw")
+        await new.connect()
+    finally:
+        await new.close()
+
+
 async def test_a_halted_printer_is_halted_until_it_is_reset(
     driver: Driver, farm: Simulator, name: str
 ) -> None:
