@@ -261,7 +261,7 @@ async def test_a_frozen_host_makes_its_clients_wait_instead_of_filling_the_proxy
         sent += len(piece)
         await writer.drain()
     writer.write(tail)
-    assert b" 201 " in await asyncio.wait_for(reader.readline(), 20)
+    assert b" 201 " in await asyncio.wait_for(reader.readline(), 60)
     writer.close()
     assert (await octo.get("/api/files/local/big.gcode"))[1]["size"] == size
 
