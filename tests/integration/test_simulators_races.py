@@ -212,14 +212,14 @@ async def test_two_starts_at_once_are_told_and_run_in_the_observed_ways(tmp_path
     part, other = ("PrintStarted", "part.gcode"), ("PrintStarted", "other.gcode")
     seen = set()
     async with (
-        octoprints(tmp_path, count=16, time_factor=1, seed=2) as farm,
+        octoprints(tmp_path, count=16, time_factor=0.2, seed=2) as farm,
         asyncio.TaskGroup() as tasks,
     ):
 
         async def meet(printer: dict[str, Any]) -> None:
             async with listening(printer) as octo:
-                await octo.upload("part.gcode", b"G4 P200\n")
-                await octo.upload("other.gcode", b"G4 P201\n")
+                await octo.upload("part.gcode", b"G4 P1\n")
+                await octo.upload("other.gcode", b"G4 P2\n")
                 await asyncio.gather(octo.start("part.gcode"), octo.start("other.gcode"))
                 await octo.until_event("PrintDone")
                 starts = [one for one in told_of_prints(octo) if one[0] == "PrintStarted"]
@@ -238,7 +238,8 @@ async def test_two_starts_at_once_are_told_and_run_in_the_observed_ways(tmp_path
         ((other,), ("part.gcode",)),
         ((other,), ()),
     }
-    assert len(seen) >= 3
+    assert any(ran and starts[0][1] not in ran for starts, ran in seen)
+    assert len(seen) >= 4
 
 
 async def test_two_starts_at_once_are_both_accepted_and_one_thing_runs(
