@@ -29,6 +29,16 @@ class UnknownFaultError(ControlError):
         super().__init__(f"no fault {wanted}; there are {', '.join(plays)}")
 
 
+class HostOutOfReachError(ControlError):
+    """A proxy that runs without its hosts is asked to do something to one."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(
+            f"no {wanted} here: this proxy runs in a process of its own and cannot reach the host; "
+            "`octoprints --proxy` runs both in one"
+        )
+
+
 class MalformedRuleError(ControlError):
     """A rule has parts that no rule has."""
 

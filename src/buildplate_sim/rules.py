@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from buildplate_sim.errors import MalformedRuleError, UnknownFaultError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
 FOREVER = -1
@@ -50,20 +51,28 @@ class Rule:
 class RuleBook:
     """The rules of one simulated machine; the first that matches and rolls is played."""
 
-    def __init__(self, known: dict[str, frozenset[str]], random: Random) -> None:
+    def __init__(
+        self,
+        known: dict[str, frozenset[str]],
+        random: Random,
+        refuse: Callable[[Rule], None] | None = None,
+    ) -> None:
         self._known = known
+        self._refuse = refuse
         self._random = random
         self._ids = count(1)
         self.rules: list[Rule] = []
 
     def add(self, wanted: dict[str, Any]) -> Rule:
-        """Add a rule; `UnknownFaultError` names what can be played."""
+        """Add a rule; `UnknownFaultError` names what can be played, `refuse` may raise, too."""
         try:
             rule = Rule(**wanted)
         except TypeError as error:
             raise MalformedRuleError(error) from error
         if rule.play not in self._known.get(rule.at, frozenset()):
             raise UnknownFaultError(f"{rule.at}.{rule.play}", self._known)
+        if self._refuse is not None:
+            self._refuse(rule)
         rule.id = next(self._ids)
         self.rules.append(rule)
         return rule

@@ -192,6 +192,8 @@ class Connection(asyncio.Protocol):
         self._pump: _FilePump | None = None
         self.source: Source | None = None
         self.closing = False
+        self._paused = False
+        self._kept = bytearray()
 
     # --- asyncio's side
 
@@ -202,7 +204,11 @@ class Connection(asyncio.Protocol):
         self.site.opened(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived."""
+        """Bytes have arrived; a loop that reads on although it was told to pause is told again."""
+        if self._paused:
+            self._kept += data
+            self.pause()
+            return
         if self._feed_socket(data):
             return
         try:
@@ -280,12 +286,18 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read nothing more: what arrives waits in the kernel, as before a stopped process."""
+        self._paused = True
         if self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume(self) -> None:
         """Read again, beginning with what has arrived meanwhile."""
-        if self.transport is not None and not self.transport.is_closing():
+        self._paused = False
+        if self._kept:
+            kept, self._kept = bytes(self._kept), bytearray()
+            self.data_received(kept)
+        readable = self.transport is not None and not self.transport.is_closing()
+        if self.transport is not None and readable and not self._paused:
             self.transport.resume_reading()
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,14 @@ from buildplate.drivers.octoprint.config import read_settings
 from buildplate.drivers.octoprint.driver import OctoPrintDriver
 from buildplate.drivers.sdk import (
     Accepted,
+    Activity,
     Answer,
     Deleted,
+    DriverError,
     DriverTimings,
+    Ending,
     FileBody,
+    PrinterOffline,
     Push,
     Reading,
     Refused,
@@ -71,6 +75,84 @@ class DeletesBlindly(OctoPrintDriver):
         return Deleted.GONE
 
 
+class TakesSilenceForGone(OctoPrintDriver):
+    async def delete(self, path: str) -> Deleted:
+        answer = await super().delete(path)
+        return Deleted.GONE if answer is Deleted.UNKNOWN else answer
+
+
+class OnlySaysThatItCancels(OctoPrintDriver):
+    async def cancel(self) -> Answer:
+        return Unknown("no answer")
+
+
+class CallsEveryEndCompleted(OctoPrintDriver):
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        reading = await super().look(watch, deep=deep)
+        if reading.evidence is None or reading.evidence.ending is None:
+            return reading
+        return replace(reading, evidence=replace(reading.evidence, ending=Ending.COMPLETED))
+
+
+class ClaimsWhateverItWatches(OctoPrintDriver):
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        reading = await super().look(watch, deep=deep)
+        ours = watch is not None and reading.path == watch.path
+        return replace(reading, activity=Activity.OURS) if ours else reading
+
+
+class KnowsNoneOfItsFilesToBeForeign(OctoPrintDriver):
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        reading = await super().look(watch, deep=deep)
+        return replace(reading, foreign_ran=False) if watch is not None else reading
+
+
+class RepeatsWhatItReadBefore(OctoPrintDriver):
+    last: Reading | None = None
+
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        try:
+            self.last = await super().look(watch, deep=deep)
+        except DriverError:
+            if self.last is None:
+                raise
+        return self.last
+
+
+class ReadsForEver(OctoPrintDriver):
+    async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
+        while True:
+            try:
+                return await super().look(watch, deep=deep)
+            except DriverError:
+                await asyncio.sleep(30)
+
+
+class KeepsItsTurn(OctoPrintDriver):
+    busy = False
+
+    async def files(self, prefix: str) -> Sequence[str]:
+        while self.busy:
+            await asyncio.sleep(0.01)
+        self.busy = True
+        found = await super().files(prefix)
+        self.busy = False
+        return found
+
+
+class LosesTrackOfFetches(OctoPrintDriver):
+    broken = False
+
+    async def fetch_sha256(self, path: str) -> str | None:
+        if self.broken:
+            why = "a fetch was abandoned"
+            raise PrinterOffline(why)
+        self.broken = True
+        found = await super().fetch_sha256(path)
+        self.broken = False
+        return found
+
+
 class AlwaysSilent(OctoPrintDriver):
     async def look(self, watch: Watch | None, *, deep: bool = False) -> Reading:
         reading = await super().look(watch, deep=deep)
@@ -112,6 +194,20 @@ BROKEN: list[tuple[type[OctoPrintDriver], Check]] = [
     (BelievesItsOwnStart, physical.a_missing_file_is_refused),
     (SelectsItsUploads, wire.an_upload_neither_starts_nor_selects),
     (DeletesBlindly, physical.a_delete_is_answered_honestly),
+    (DeletesBlindly, wire.a_host_that_hangs_costs_each_call_its_time_out),
+    (TakesSilenceForGone, wire.a_host_that_hangs_costs_each_call_its_time_out),
+    (ReadsForEver, wire.a_host_that_hangs_costs_each_call_its_time_out),
+    (OnlySaysThatItCancels, physical.an_unanswered_cancel_is_unknown),
+    (CallsEveryEndCompleted, physical.an_unanswered_cancel_is_unknown),
+    (ClaimsWhateverItWatches, proof.our_file_without_an_intent_is_foreign),
+    (
+        KnowsNoneOfItsFilesToBeForeign,
+        proof.a_quick_print_of_our_file_without_an_intent_is_told_afterwards,
+    ),
+    (RepeatsWhatItReadBefore, wire.a_spoilt_read_is_an_error_in_time),
+    (ReadsForEver, wire.a_spoilt_read_is_an_error_in_time),
+    (KeepsItsTurn, wire.an_abandoned_call_does_no_harm),
+    (LosesTrackOfFetches, wire.an_abandoned_call_does_no_harm),
     (AlwaysSilent, proof.a_broken_connection_proves_no_silence),
     (AlwaysSilent, proof.a_run_is_never_silent),
     (NeverSilent, proof.silence_is_proven_while_nothing_runs),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
+from buildplate_sim.errors import RefusedControlError
 from buildplate_sim.launch import Simulator, octoprints
 from tests.integration.simulator_client import PART, Client, Hall, Seat, client, listening
 
@@ -58,8 +60,11 @@ async def starts(farm: Seat, name: str) -> int:
 
 
 async def commands(farm: Seat, name: str, command: str) -> list[int]:
-    entries = await farm.admin.log(name, "command")
-    return [entry["status"] for entry in entries if entry["command"] == command]
+    """What each of these commands that arrived was answered."""
+    log = await farm.admin.log(name)
+    asked = [e["request"] for e in log if e["event"] == "command" and e["command"] == command]
+    statuses = {e["request"]: e["status"] for e in log if e["event"] == "answer"}
+    return [statuses[number] for number in asked]
 
 
 async def gives_up(octo: Client, path: str, body: Any, after_s: float = 0.2) -> None:
@@ -225,6 +230,42 @@ async def test_a_request_can_restart_the_host(farm: Seat, name: str, octo: Clien
     assert await starts(farm, name) == 0
 
 
+async def test_a_frozen_host_makes_its_clients_wait_instead_of_filling_the_proxy(
+    farm: Seat, name: str, octo: Client
+) -> None:
+    await farm.admin.do(name, "freeze")
+    size, sent = 60 << 20, 0
+    printer = farm.printers[0]
+    host, port = printer["proxy_url"].removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="big.gcode"\r\n\r\n'
+    tail = b"\r\n--b--"
+    writer.write(
+        f"POST /api/files/local HTTP/1.1\r\nHost: x\r\nX-Api-Key: {printer['api_key']}\r\n"
+        "Content-Type: multipart/form-data; boundary=b\r\n"
+        f"Content-Length: {len(head) + size + len(tail)}\r\n\r\n".encode()
+        + head
+    )
+    line = b"G1 X1 Y1 F3000 ; padding padding padding padding padding padding\n"
+    piece = (line * 16384)[: 1 << 20]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(2.0):
+            while sent < size:
+                writer.write(piece)
+                sent += len(piece)
+                await writer.drain()
+    assert sent < size // 2, "the kernel's buffers hold some of it, the proxy next to nothing"
+    await farm.admin.do(name, "thaw")
+    while sent < size:
+        writer.write(piece)
+        sent += len(piece)
+        await writer.drain()
+    writer.write(tail)
+    assert b" 201 " in await asyncio.wait_for(reader.readline(), 60)
+    writer.close()
+    assert (await octo.get("/api/files/local/big.gcode"))[1]["size"] == size
+
+
 async def test_a_dead_host_resets_the_clients_connection(
     farm: Seat, name: str, octo: Client
 ) -> None:
@@ -252,5 +293,10 @@ async def test_a_proxy_process_of_its_own_stands_before_any_host(
             await proxy.admin.proxy_rule("proxy-001", "answer", "drop", times=2)
             with pytest.raises(aiohttp.ClientError):
                 await octo.get("/api/version")
+            for play in ("restart-host", "kill-host"):
+                with pytest.raises(RefusedControlError, match=r"octoprints --proxy"):
+                    await proxy.admin.proxy_rule("proxy-001", "request", play)
+                with pytest.raises(RefusedControlError, match=r"cannot reach the host"):
+                    await proxy.admin.proxy_rates("*", {f"request.{play}": 0.5})
     finally:
         await proxy.stop()

@@ -72,6 +72,12 @@ async def prints(octo: Client, path: str) -> dict[str, Any]:
     return dict((await octo.get(f"/api/files/local/{path}"))[1].get("prints", {}))
 
 
+def told_of_prints(octo: Client) -> list[tuple[str, str]]:
+    """Every start and end that was told, with its file."""
+    kinds = {"PrintStarted", "PrintDone", "PrintFailed", "PrintCancelled"}
+    return [(e["type"], e["payload"]["path"]) for e in octo.events() if e["type"] in kinds]
+
+
 # --- hosts that stall
 
 
@@ -88,6 +94,21 @@ async def test_a_frozen_host_carries_out_what_arrived_after_its_client_has_left(
     await octo.until_event("PrintStarted")
     await octo.until_event("PrintDone")
     assert await completed(farm, name) == ["part.gcode"]
+
+
+async def test_a_frozen_host_answers_no_new_client_either(
+    farm: Seat, name: str, octo: Client
+) -> None:
+    await farm.admin.do(name, "freeze")
+    async with client(farm.printers[0]) as new, asyncio.TaskGroup() as tasks:
+        request = tasks.create_task(new.start("part.gcode"))
+        done, _ = await asyncio.wait([request], timeout=0.4)
+        assert not done
+        log = await farm.admin.log(name, "command")
+        assert "print" not in [entry["command"] for entry in log]
+        await farm.admin.do(name, "thaw")
+    assert request.result() == 204
+    await octo.until_event("PrintStarted")
 
 
 async def test_half_a_request_never_starts_anything(farm: Seat, name: str) -> None:
@@ -181,9 +202,44 @@ async def test_the_start_of_one_file_can_be_told_while_another_runs(
     await farm.admin.rule(name, "start", "reported", params={"other": "other.gcode"})
     await octo.start("part.gcode")
     await octo.until_state("Printing")
-    assert octo.events("PrintStarted")[0]["payload"]["path"] == "part.gcode"
     assert (await octo.get("/api/job"))[1]["job"]["file"]["path"] == "other.gcode"
+    await octo.until_event("PrintDone")
+    assert told_of_prints(octo) == [("PrintStarted", "part.gcode"), ("PrintDone", "other.gcode")]
     assert await started(farm, name) == ["other.gcode"]
+
+
+async def test_two_starts_at_once_are_told_and_run_in_the_observed_ways(tmp_path: Path) -> None:
+    part, other = ("PrintStarted", "part.gcode"), ("PrintStarted", "other.gcode")
+    seen = set()
+    async with (
+        octoprints(tmp_path, count=16, time_factor=0.2, seed=2) as farm,
+        asyncio.TaskGroup() as tasks,
+    ):
+
+        async def meet(printer: dict[str, Any]) -> None:
+            async with listening(printer) as octo:
+                await octo.upload("part.gcode", b"G4 P1\n")
+                await octo.upload("other.gcode", b"G4 P2\n")
+                await asyncio.gather(octo.start("part.gcode"), octo.start("other.gcode"))
+                await octo.until_event("PrintDone")
+                starts = [one for one in told_of_prints(octo) if one[0] == "PrintStarted"]
+                ran = [one["path"] for one in await farm.admin.log(printer["name"], "start")]
+                seen.add((tuple(starts), tuple(ran)))
+
+        for printer in farm.printers:
+            tasks.create_task(meet(printer))
+    assert seen <= {
+        ((part,), ("part.gcode",)),
+        ((part, part), ("part.gcode",)),
+        ((part,), ("other.gcode",)),
+        ((part,), ()),
+        ((other,), ("other.gcode",)),
+        ((other, other), ("other.gcode",)),
+        ((other,), ("part.gcode",)),
+        ((other,), ()),
+    }
+    assert any(ran and starts[0][1] not in ran for starts, ran in seen)
+    assert len(seen) >= 4
 
 
 async def test_two_starts_at_once_are_both_accepted_and_one_thing_runs(
@@ -244,16 +300,95 @@ async def test_a_delete_in_the_instant_of_a_start_is_answered_in_all_the_observe
         octoprints(tmp_path, time_factor=1, seed=3) as farm,
         client(farm.printers[0]) as octo,
     ):
+
+        async def delete(path: str, later_s: float) -> int:
+            await asyncio.sleep(later_s)
+            return await octo.delete(path)
+
         for number in range(25):
             path = f"race-{number}.gcode"
             await octo.upload(path, b"G4 P1\n")
-            answers = await asyncio.gather(octo.start(path), octo.delete(path))
+            answers = await asyncio.gather(octo.start(path), delete(path, 0.002 * (number % 5)))
             seen.add((answers[0], answers[1]))
+            await asyncio.sleep(0.05)
             with suppress(RefusedControlError):
                 await farm.admin.do("*", "connect")
             await octo.until_state("Operational")
     assert {(404, 204), (500, 204)} <= seen
     assert seen <= {(404, 204), (500, 204), (204, 204), (204, 409)}
+
+
+# --- what comes first is left to chance
+
+
+async def test_a_start_is_told_before_or_after_its_request_is_answered(tmp_path: Path) -> None:
+    first: set[str] = set()
+    async with octoprints(tmp_path, time_factor=1, seed=4) as farm:
+        async with listening(farm.printers[0]) as octo:
+            for number in range(12):
+                path = f"{number}.gcode"
+                await octo.upload(path, b"G4 P1\n")
+                await octo.start(path)
+                await octo.until(lambda path=path: ("PrintDone", path) in told_of_prints(octo))  # type: ignore[misc]
+                await octo.until_state("Operational")
+        log = await farm.admin.log(farm.printers[0]["name"])
+    events = [e["event"] for e in log if e["event"] == "start" or e.get("command") == "print"]
+    for at in range(0, len(events), 3):
+        assert events[at] == "command"
+        first.add(events[at + 1])
+    assert first == {"answer", "start"}
+
+
+async def test_a_cancel_is_told_as_failed_before_or_after_the_printer_is_operational(
+    tmp_path: Path,
+) -> None:
+    seen: set[tuple[str, ...]] = set()
+    async with (
+        octoprints(tmp_path, count=12, time_factor=1, seed=4) as farm,
+        asyncio.TaskGroup() as tasks,
+    ):
+
+        async def cancel(printer: dict[str, Any]) -> None:
+            async with listening(printer) as octo:
+                await octo.upload("part.gcode")
+                await octo.start("part.gcode")
+                await octo.until_state("Printing")
+                await octo.post("/api/job", {"command": "cancel"})
+                await octo.until_event("PrintFailed")
+                await octo.until_state("Operational")
+                await octo.until(lambda: told(octo)[-1:] != ["PrintCancelled"])
+                seen.add(tuple(told(octo)))
+
+        def told(octo: Client) -> list[str]:
+            words = {"PrintCancelled", "PrintFailed", "OPERATIONAL"}
+            said = [(e["payload"] or {}).get("state_id", e["type"]) for e in octo.events()]
+            return [word for word in said if word in words]
+
+        for printer in farm.printers:
+            tasks.create_task(cancel(printer))
+    assert seen == {
+        ("PrintCancelled", "PrintFailed", "OPERATIONAL"),
+        ("PrintCancelled", "OPERATIONAL", "PrintFailed"),
+    }
+
+
+async def test_a_connection_can_be_operational_before_its_printer_can_be_read(
+    tmp_path: Path,
+) -> None:
+    early = 0
+    async with (
+        octoprints(tmp_path, time_factor=0.1, seed=1, more=["--no-connect"]) as farm,
+        client(farm.printers[0]) as octo,
+        asyncio.timeout(20),
+    ):
+        for _ in range(4):
+            await octo.post("/api/connection", {"command": "connect"})
+            while (await octo.get("/api/connection"))[1]["current"]["state"] != "Operational":
+                await asyncio.sleep(0.005)
+            early += (await octo.get("/api/printer"))[0] == 409
+            await octo.until_state("Operational")
+            await octo.post("/api/connection", {"command": "disconnect"})
+    assert early
 
 
 # --- hosts and printers that die
@@ -367,11 +502,36 @@ async def test_a_part_on_the_bed_is_hit_unless_a_person_takes_it_away(
 # --- answers that are no answers
 
 
-async def test_a_revoked_key_is_forbidden_while_an_open_socket_goes_on_or_is_told(
+CSRF = (400, {"error": "CSRF validation failed"})
+
+
+async def test_a_revoked_key_reads_nothing_and_commands_nothing_as_on_the_real_one(
     farm: Seat, name: str, octo: Client
 ) -> None:
     await farm.admin.do(name, "revoke-key")
-    assert (await octo.get("/api/job"))[0] == 403
+    for path in ("/api/job", "/api/printer", "/api/files/local/part.gcode", "/api/files/local"):
+        assert (await octo.get(path))[0] == 403
+    status, page = await octo.get("/downloads/files/local/part.gcode")
+    assert (status, b"Forbidden" in page) == (403, True)
+    select = {"command": "select", "print": True}
+    for path in ("/api/files/local/part.gcode", "/api/files/local/none.gcode"):
+        assert await octo.post(path, select) == CSRF
+        assert await octo.call("DELETE", path) == CSRF
+    assert await octo.post("/api/job", {"command": "cancel"}) == CSRF
+    assert await octo.post("/api/connection", {"command": "disconnect"}) == CSRF
+    assert await octo.post("/api/login", {"passive": True}) == CSRF
+    assert await octo.upload("late.gcode", PART * 10_000) == CSRF
+    assert (await octo.post("/api/none"))[0] == (await octo.get("/api/none"))[0] == 404
+    await farm.admin.do(name, "restore-key")
+    assert (await octo.get("/api/files/local/part.gcode"))[0] == 200
+    assert (await octo.get("/api/files/local/late.gcode"))[0] == 404
+    assert (await octo.state(), await started(farm, name)) == ("Operational", [])
+
+
+async def test_an_open_socket_outlives_its_key_unless_it_is_told(
+    farm: Seat, name: str, octo: Client
+) -> None:
+    await farm.admin.do(name, "revoke-key")
     count = len(octo.heard)
     await octo.until(lambda: len(octo.heard) > count)
     await farm.admin.do(name, "revoke-key", told=True)
@@ -417,12 +577,47 @@ async def test_a_truncated_answer_ends_before_its_length(
         await octo.get("/api/printer")
 
 
-async def test_a_full_disk_refuses_an_upload_with_500_and_keeps_nothing(
+async def free(octo: Client) -> int:
+    return int((await octo.get("/api/files/local"))[1]["free"])
+
+
+async def test_a_full_disk_cuts_uploads_off_and_shows_no_room_for_a_while(
     farm: Seat, name: str, octo: Client
 ) -> None:
-    await farm.admin.rule(name, "upload", "disk-full")
-    assert (await octo.upload("late.gcode"))[0] == 500
-    assert (await octo.get("/api/files/local/late.gcode"))[0] == 404
+    await farm.admin.rule(name, "upload", "disk-full", params={"seconds": 300})
+    assert await free(octo) > len(PART)
+    for number in range(2):
+        with pytest.raises(aiohttp.ClientError):
+            await octo.upload(f"late-{number}.gcode", PART * 10_000)
+        assert await free(octo) == 0
+    async with asyncio.timeout(10):
+        while await free(octo) == 0:
+            await asyncio.sleep(0.05)
+    assert (await octo.get("/api/files/local/late-0.gcode"))[0] == 404
+    assert (await octo.upload("late.gcode"))[0] == 201
+    cut = [e for e in await farm.admin.log(name, "command") if e.get("fault") == "disk-full"]
+    assert [entry["path"] for entry in cut] == ["/api/files/local"] * 2
+
+
+async def test_a_full_disk_is_over_when_its_rule_is_removed(
+    farm: Seat, name: str, octo: Client
+) -> None:
+    await farm.admin.rule(name, "upload", "disk-full", times=-1, params={"seconds": 600})
+    with pytest.raises(aiohttp.ClientError):
+        await octo.upload("late.gcode")
+    await farm.admin.clear_rules(name)
+    assert await free(octo) > 0
+    assert (await octo.upload("late.gcode"))[0] == 201
+
+
+async def test_a_host_that_receives_on_another_disk_than_the_full_one_keeps_half_a_file(
+    farm: Seat, name: str, octo: Client
+) -> None:
+    await farm.admin.rule(name, "upload", "disk-full", params={"answered": True})
+    status, body = await octo.upload("half.gcode")
+    assert (status, body) == (500, {"error": "[Errno 28] No space left on device"})
+    assert (await octo.get("/api/files/local/half.gcode"))[1]["size"] < len(PART)
+    assert await free(octo) == 0
 
 
 async def test_a_mixed_up_upload_is_accepted_and_holds_something_else(
@@ -479,6 +674,58 @@ async def test_a_silent_socket_stays_open_and_says_nothing(
     await octo.start("part.gcode")
     await until_runs(farm, 1)
     assert (octo.events("PrintStarted"), octo.gap) == ([], False)
+
+
+# --- the record
+
+
+async def test_every_command_is_on_the_record_once_it_has_arrived(
+    farm: Seat, name: str, octo: Client
+) -> None:
+    plays = ("lose", "reset", "hold", "error")
+    for play in plays:
+        await farm.admin.rule(name, "request", play, command="print", params={"seconds": 3600})
+        with suppress(aiohttp.ClientError, TimeoutError):
+            await octo.post(
+                "/api/files/local/part.gcode",
+                {"command": "select", "print": True},
+                timeout=aiohttp.ClientTimeout(1.0),
+            )
+    await farm.admin.rule(name, "answer", "never", command="print")
+    with pytest.raises(TimeoutError):
+        await octo.post(
+            "/api/files/local/part.gcode",
+            {"command": "select", "print": True},
+            timeout=aiohttp.ClientTimeout(1.0),
+        )
+    asked = [e for e in await farm.admin.log(name, "command") if e["command"] == "print"]
+    assert [entry.get("fault") for entry in asked] == [*plays, None]
+    assert all(abs(entry["arrived"] - entry["t"]) < 1 for entry in asked)
+    assert all(entry["path"] == "/api/files/local/part.gcode" for entry in asked)
+    answered = [e for e in await farm.admin.log(name, "answer") if e["command"] == "print"]
+    told = [(entry["request"], entry["status"], entry.get("fault")) for entry in answered]
+    assert told == [(asked[3]["request"], 500, None), (asked[4]["request"], 204, "never")]
+
+
+async def test_a_command_is_on_the_record_although_its_host_died_before_the_answer(
+    farm: Seat, name: str, octo: Client
+) -> None:
+    await farm.admin.rule(name, "request", "hold", command="cancel", params={"seconds": 3600})
+
+    async def die() -> None:
+        async with asyncio.timeout(5):
+            while not await cancels(farm, name, "command"):
+                await asyncio.sleep(0.02)
+        await farm.admin.do(name, "kill")
+
+    cancel = octo.post("/api/job", {"command": "cancel"})
+    answer, _ = await asyncio.gather(cancel, die(), return_exceptions=True)
+    assert isinstance(answer, aiohttp.ClientError)
+    assert (await cancels(farm, name, "command"), await cancels(farm, name, "answer")) == (1, 0)
+
+
+async def cancels(farm: Seat, name: str, event: str) -> int:
+    return sum(e["command"] == "cancel" for e in await farm.admin.log(name, event))
 
 
 # --- chance

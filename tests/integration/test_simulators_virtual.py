@@ -134,6 +134,21 @@ async def test_a_person_s_print_is_foreign_even_of_our_own_leftover(
     leftover = await driver.look(await intent(driver, path))
     assert leftover.evidence is not None
     assert (leftover.evidence.run, leftover.evidence.began_since) == (Run.RUNNING, False)
+    assert leftover.activity is Activity.FOREIGN
+
+
+async def test_a_leftover_that_ran_unseen_is_told_of_as_foreign(
+    driver: Driver, farm: Simulator, name: str
+) -> None:
+    path = await driver.upload("bp-1-1.gcode", body(b"G4 S1\n"))
+    await driver.look(Watch(path))
+    await farm.admin.do(name, "print", path=path)
+    async with asyncio.timeout(10):
+        while not await farm.admin.log(name, "end"):
+            await asyncio.sleep(0.02)
+    seen = await driver.look(Watch(path))
+    assert (seen.activity, seen.foreign_ran) == (Activity.IDLE, True)
+    assert not (await driver.look(Watch(path))).foreign_ran
 
 
 async def test_pushes_tell_of_changes_and_end_with_the_connection(
@@ -184,6 +199,18 @@ async def test_a_frozen_printer_answers_nothing_and_a_start_sent_to_it_comes_lat
     seen = await driver.look(watch)
     assert seen.evidence is not None
     assert seen.evidence.run is Run.RUNNING
+
+
+async def test_a_frozen_printer_answers_no_new_client_either(farm: Simulator, name: str) -> None:
+    await farm.admin.do(name, "freeze")
+    new = DRIVER.make(farm.printers[0]["connection"], TIMINGS)
+    try:
+        with pytest.raises(PrinterOffline):
+            await new.connect()
+        await farm.admin.do(name, "thaw")
+        await new.connect()
+    finally:
+        await new.close()
 
 
 async def test_a_halted_printer_is_halted_until_it_is_reset(

@@ -22,12 +22,17 @@ NOT_JSON = (
     "Did not attempt to load JSON data because the request Content-Type was not 'application/json'."
 )
 BAD_REQUEST = "The browser (or proxy) sent a request that this server could not understand."
+CSRF = "CSRF validation failed"
+FORBIDDEN_PAGE = b"<html><title>403: Forbidden</title><body>403: Forbidden</body></html>"
 NOT_OPERATIONAL = "Printer is not operational"
 INTERNAL = (
     "The server encountered an internal error and was unable to complete your request. "
     "Either the server is overloaded or there is an error in the application."
 )
+NO_SPACE = "[Errno 28] No space left on device"
 USER = "_api"
+READS = frozenset({"GET", "HEAD"})
+"""Methods that ask for no change."""
 
 
 class Pending:

@@ -7,9 +7,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.octoprint.answers import (
+    CSRF,
+    FORBIDDEN_PAGE,
     INTERNAL,
     NO_PERMISSION,
+    NOT_FOUND,
     NOT_OPERATIONAL,
+    READS,
     USER,
     Pending,
     RefusedError,
@@ -71,15 +75,23 @@ class Api:
         """Carry a request out."""
         if (request.method, request.path) == ("GET", "/api/currentuser"):
             return self._current_user(request)
-        if not self.allowed(request):
-            if request.path == "/api/login":
-                return error_reply(HTTPStatus.BAD_REQUEST, "CSRF validation failed")
-            return error_reply(HTTPStatus.FORBIDDEN, NO_PERMISSION)
         route = self._routes.get((request.method, request.path))
+        if not self.allowed(request):
+            return self._refused(request, known=route is not None)
         try:
             return route(request) if route is not None else self._files.route(request)
         except RefusedError as refused:
             return refused.reply
+
+    def _refused(self, request: Request, *, known: bool) -> Reply:
+        """What a request gets whose key counts no more, or never did."""
+        if not known and not self._files.knows(request):
+            return error_reply(HTTPStatus.NOT_FOUND, NOT_FOUND)
+        if request.method not in READS:
+            return error_reply(HTTPStatus.BAD_REQUEST, CSRF)
+        if request.path.startswith("/downloads/"):
+            return Reply(HTTPStatus.FORBIDDEN, FORBIDDEN_PAGE, "text/html; charset=UTF-8")
+        return error_reply(HTTPStatus.FORBIDDEN, NO_PERMISSION)
 
     # --- the server
 
@@ -95,7 +107,7 @@ class Api:
 
     def _login(self, request: Request) -> Reply:
         if not json_body(request).get("passive"):
-            return error_reply(HTTPStatus.BAD_REQUEST, "CSRF validation failed")
+            return error_reply(HTTPStatus.BAD_REQUEST, CSRF)
         session = secrets.token_hex(32)
         self._software.sessions[session] = USER
         return json_reply(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from buildplate_sim.octoprint.answers import INTERNAL, Pending, error_reply
+from buildplate_sim.commands import command_body, command_of
+from buildplate_sim.octoprint.answers import INTERNAL, READS, Pending, error_reply
 from buildplate_sim.octoprint.push import PushSocket
+from buildplate_sim.octoprint.upload import Upload
 from buildplate_sim.web import Connection, Reply, Request
 
 if TYPE_CHECKING:
@@ -50,58 +53,99 @@ class Drip:
         self._host.pulse.after(self._interval, lambda: self._drop(connection))
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request that has arrived; `number` joins what the record says of it."""
+
+    connection: Connection
+    request: Request
+    command: str
+    number: int
+
+
 class Delivery:
-    """Carries requests to the API and answers back, with the faults that the rules order."""
+    """Carries requests to the API and answers back, with the faults that the rules order.
+
+    Whatever asks for a change is on the record once it has arrived, and again when it is answered:
+    one that is lost, held or cut off has only the first of the two.
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._numbers = count(1)
 
     def receive(self, connection: Connection, request: Request) -> None:
         """A request has arrived completely."""
         host = self._host
-        command = _command(request)
+        command = command_of(request)
         rule = host.rules.take("request", request.method, request.path, command)
+        asked = Asked(connection, request, command, next(self._numbers))
+        self._note_command(asked, _fault(request, rule))
         if rule is None:
-            self._carry_out(connection, request, command)
+            self._carry_out(asked)
         elif rule.play == "reset":
             connection.reset()
         elif rule.play == "hold":
             seconds = host.rules.draw(rule, "seconds", 30.0)
-            host.pulse.after(seconds, lambda: self._carry_out(connection, request, command))
+            host.pulse.after(seconds, lambda: self._carry_out(asked))
         elif rule.play == "error":
-            connection.answer(request, error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL))
+            reply = error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
+            self._note_answer(asked, reply, "")
+            connection.answer(request, reply)
 
-    def _carry_out(self, connection: Connection, request: Request, command: str) -> None:
-        host = self._host
+    def break_off(self, connection: Connection, request: Request, fault: str) -> None:
+        """Cut a request off before all of it is here; it is on the record all the same."""
+        request.arrived = time.time()
+        self._note_command(Asked(connection, request, "", next(self._numbers)), fault)
+        connection.reset()
+
+    def _carry_out(self, asked: Asked) -> None:
+        host, request = self._host, asked.request
         if host.software is None:
             return
         if request.path == SOCKET and request.method == "GET":
-            connection.upgrade(request, lambda c: PushSocket(c, host.running))
+            asked.connection.upgrade(request, lambda c: PushSocket(c, host.running))
             return
         reply = host.api.handle(request)
         if isinstance(reply, Pending):
-            reply.then(lambda late: self._answer(connection, request, command, late))
+            reply.then(lambda late: self._answer(asked, late))
         else:
-            self._answer(connection, request, command, reply)
+            self._answer(asked, reply)
 
-    def _answer(self, connection: Connection, request: Request, command: str, reply: Reply) -> None:
-        host = self._host
-        if request.method not in {"GET", "HEAD"}:
-            facts: dict[str, Any] = {
-                "method": request.method,
-                "path": request.path,
-                "status": int(reply.status),
-                "arrived": round(request.arrived, 6),
-            }
-            body = _small(request)
-            host.journal.write("command", command=command, **facts, **body)
-        rule = host.rules.take("answer", request.method, request.path, command)
+    def _answer(self, asked: Asked, reply: Reply) -> None:
+        host, request = self._host, asked.request
+        rule = host.rules.take("answer", request.method, request.path, asked.command)
+        self._note_answer(asked, reply, rule.play if rule is not None else "")
         if rule is not None:
-            self._spoil(connection, request, reply, rule)
+            self._spoil(asked.connection, request, reply, rule)
         elif host.drip is not None:
-            host.drip.send(connection, reply.head() + reply.body)
+            host.drip.send(asked.connection, reply.head() + reply.body)
         else:
-            connection.answer(request, reply)
+            asked.connection.answer(request, reply)
+
+    def _note_command(self, asked: Asked, fault: str) -> None:
+        facts: dict[str, Any] = {"arrived": round(asked.request.arrived, 6)}
+        if body := command_body(asked.request):
+            facts["body"] = body
+        self._note("command", asked, fault, facts)
+
+    def _note_answer(self, asked: Asked, reply: Reply, fault: str) -> None:
+        self._note("answer", asked, fault, {"status": int(reply.status)})
+
+    def _note(self, event: str, asked: Asked, fault: str, facts: dict[str, Any]) -> None:
+        request = asked.request
+        if request.method in READS:
+            return
+        if fault:
+            facts["fault"] = fault
+        self._host.journal.write(
+            event,
+            request=asked.number,
+            command=asked.command,
+            method=request.method,
+            path=request.path,
+            **facts,
+        )
 
     def _spoil(self, connection: Connection, request: Request, reply: Reply, rule: Rule) -> None:
         host = self._host
@@ -123,23 +167,8 @@ class Delivery:
             drip.send(connection, reply.head() + reply.body)
 
 
-def _command(request: Request) -> str:
-    """The command a request's JSON names; `print` for a select that also prints."""
-    body = _parsed(request)
-    command = str(body.get("command", ""))
-    return "print" if command == "select" and body.get("print") else command
-
-
-def _parsed(request: Request) -> dict[str, Any]:
-    if request.method != "POST" or not request.body.startswith(b"{"):
-        return {}
-    try:
-        body = request.json()
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _small(request: Request) -> dict[str, Any]:
-    body = _parsed(request)
-    return {"body": body} if body else {}
+def _fault(request: Request, rule: Rule | None) -> str:
+    """What is played on a request that has arrived."""
+    if rule is not None:
+        return rule.play
+    return request.sink.play if isinstance(request.sink, Upload) else ""

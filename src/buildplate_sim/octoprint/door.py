@@ -94,16 +94,34 @@ class Door:
         """A client is gone."""
         self.connections.discard(connection)
 
-    def begun(self, connection: Connection, request: Request) -> None:  # noqa: ARG002 -- Site's signature
+    def begun(self, connection: Connection, request: Request) -> None:
         """Headers are here: an upload goes to disk as it arrives."""
         host = self._host
         kind = request.headers.get("content-type", "")
         uploads = (request.method, request.path) == ("POST", "/api/files/local")
-        if uploads and kind.startswith("multipart/form-data") and host.api.allowed(request):
-            rule = host.rules.take("upload", request.method, request.path)
-            request.sink = Upload(host.shelf, kind, rule.play if rule is not None else "")
+        if not uploads or not kind.startswith("multipart/form-data"):
+            return
+        if not host.api.allowed(request):
+            request.sink = Unread()
+            return
+
+        def break_off() -> None:
+            self._delivery.break_off(connection, request, "disk-full")
+
+        request.sink = Upload(host.shelf, kind, host.upload_play(request), break_off)
 
     def complete(self, connection: Connection, request: Request) -> None:
         """A request is here."""
-        if self._host.software is not None:
+        broken_off = isinstance(request.sink, Upload) and request.sink.broken_off
+        if self._host.software is not None and not broken_off:
             self._delivery.receive(connection, request)
+
+
+class Unread:
+    """Takes a body that is refused, once all of it has been heard."""
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes."""
+
+    def abort(self) -> None:
+        """The sender is gone."""

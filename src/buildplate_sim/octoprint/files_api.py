@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 from buildplate_sim.octoprint.answers import (
     INTERNAL,
+    NO_SPACE,
     NOT_FOUND,
     NOT_OPERATIONAL,
+    READS,
     USER,
     Pending,
     RefusedError,
@@ -20,7 +22,7 @@ from buildplate_sim.octoprint.answers import (
 )
 from buildplate_sim.octoprint.shelf import BadNameError, BadTypeError, Stored
 from buildplate_sim.octoprint.states import State
-from buildplate_sim.octoprint.upload import Upload
+from buildplate_sim.octoprint.upload import HALF_STORED, Upload
 from buildplate_sim.web import Reply, Request, json_reply
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 RESOURCE = "/api/files/local/"
 DOWNLOAD = "/downloads/files/local/"
+FREE, TOTAL = 100 << 30, 250 << 30
+"""Bytes of the disk."""
+
 DONE_IS_BUSY = 1 / 27
 """How often a file is still in use right after PrintDone."""
 
@@ -53,6 +58,11 @@ class FilesApi:
     def _software(self) -> OctoPrint:
         return self._host.running
 
+    def knows(self, request: Request) -> bool:
+        """Whether the address is one that requests about files are sent to."""
+        downloads = request.path == LOG or request.path.startswith(DOWNLOAD)
+        return request.path.startswith(RESOURCE) or (downloads and request.method in READS)
+
     def route(self, request: Request) -> Reply | Pending:
         """Answer requests whose address names a file."""
         method, path = request.method, request.path
@@ -65,10 +75,10 @@ class FilesApi:
                 return self._command(stored, request)
             if method == "DELETE":
                 return self._delete(stored)
-        if method in {"GET", "HEAD"} and path.startswith(DOWNLOAD):
+        if method in READS and path.startswith(DOWNLOAD):
             stored = self._stored(path.removeprefix(DOWNLOAD))
             return download(self._host.shelf.root / stored.path, request)
-        if method in {"GET", "HEAD"} and path == LOG:
+        if method in READS and path == LOG:
             content = self._host.log.path.read_bytes()
             return Reply(HTTPStatus.OK, content, "text/plain")
         raise RefusedError(HTTPStatus.NOT_FOUND, NOT_FOUND)
@@ -83,7 +93,8 @@ class FilesApi:
         """`GET /api/files` and `/api/files/local`."""
         recursive = truthy(request.query.get("recursive", ""))
         files = self._host.shelf.listing(request.base, recursive=recursive, skew=self._host.skew)
-        return json_reply({"files": files, "free": 100 << 30, "total": 250 << 30})
+        free = 0 if self._host.disk_full else FREE
+        return json_reply({"files": files, "free": free, "total": TOTAL})
 
     # --- commands on one file
 
@@ -148,8 +159,6 @@ class FilesApi:
             upload.abort()
 
     def _store(self, upload: Upload, base: str) -> Reply:
-        if upload.failed is not None:
-            return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
         folder = upload.fields.get("path", "").strip("/")
         if upload.incoming is None or upload.filename is None:
             return self._make_folder(base, folder, upload.fields.get("foldername"))
@@ -171,6 +180,8 @@ class FilesApi:
             return error_reply(HTTPStatus.CONFLICT, text)
         incoming, upload.incoming = upload.incoming, None
         stored = self._host.shelf.keep(incoming, path, upload.filename, USER)
+        if upload.play == HALF_STORED:
+            return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, NO_SPACE)
         self._host.journal.write("stored", path=path, size=stored.size, sha256=stored.sha256)
         return self._stored_answer(stored, upload.fields, base)
 

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, eq=False)
 class Flight:
-    """A start that was accepted and has not reached the printer yet."""
+    """A start that was accepted and has not reached the printer yet.
+
+    `told` is the file that is announced in place of the one that runs.
+    """
 
     stored: Stored
     program: Program
@@ -29,6 +32,7 @@ class Flight:
     unlinked: bool = False
     instead: str = ""
     answered: bool = False
+    told: Stored | None = None
 
     def accept(self) -> None:
         """Answer 204, unless the request was answered otherwise."""

@@ -16,7 +16,7 @@ from buildplate_sim.octoprint.logbook import Logbook
 from buildplate_sim.octoprint.plays import PRINT_FAULTS, Plays
 from buildplate_sim.octoprint.shelf import Shelf
 from buildplate_sim.octoprint.software import OctoPrint
-from buildplate_sim.octoprint.upload import UPLOAD_FAULTS
+from buildplate_sim.octoprint.upload import HALF_STORED, UPLOAD_FAULTS
 from buildplate_sim.pulse import Pulse
 from buildplate_sim.rules import RuleBook
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from buildplate_sim.gcode import Library
     from buildplate_sim.octoprint.push import PushSocket
+    from buildplate_sim.rules import Rule
+    from buildplate_sim.web import Request
 
 FAULTS = {
     "request": REQUEST_FAULTS,
@@ -35,6 +37,9 @@ FAULTS = {
     "print": PRINT_FAULTS,
     "upload": UPLOAD_FAULTS,
 }
+
+FULL_S = 60.0
+"""Simulated seconds for which a disk is full whose rule does not say."""
 
 
 class Host:
@@ -72,6 +77,25 @@ class Host:
         self.plays = Plays(self)
         self.door = Door(self)
         self.software: OctoPrint | None = None
+        self._filled: tuple[Rule, float] | None = None
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether a full disk is being played: for a while, or until its rule is removed."""
+        if self._filled is None:
+            return False
+        rule, until = self._filled
+        return self.pulse.now < until and rule in self.rules.rules
+
+    def upload_play(self, request: Request) -> str:
+        """What is played on an upload that begins to arrive; '' nothing."""
+        if not self.disk_full:
+            rule = self.rules.take("upload", request.method, request.path)
+            if rule is None or rule.play != "disk-full":
+                return rule.play if rule is not None else ""
+            self._filled = (rule, self.pulse.now + self.rules.draw(rule, "seconds", FULL_S))
+        answered = self._filled is not None and self._filled[0].params.get("answered")
+        return HALF_STORED if answered else "disk-full"
 
     @property
     def running(self) -> OctoPrint:

@@ -9,6 +9,8 @@ from buildplate_sim.octoprint.flight import Flight
 from buildplate_sim.octoprint.states import State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from buildplate_sim.octoprint.shelf import Stored
     from buildplate_sim.octoprint.software import OctoPrint
 
@@ -16,6 +18,10 @@ STARTING_S = 0.01
 PAUSE_S = (0.3, 0.5)
 RESUME_S = 0.02
 CANCEL_S = 0.13
+CANCEL_TOLD_S = (0.0, 0.03)
+CANCEL_OVER_S = (0.0, 0.045)
+"""From PrintCancelled to PrintFailed, and to Operational: either was seen to come first."""
+
 FINISHING_S = (0.0, 0.045)
 
 
@@ -59,21 +65,22 @@ class Job:
         stored = flight.stored
         self.select(stored, flight.user)
         self.starting, self.owner = True, flight.user
+        announced = [flight.told or stored] * (2 if told_twice else 1)
         self._software.machine.start(
             Order(stored.path, stored.sha256, flight.program, flight.foreign),
-            lambda _run: self._begun(stored, told_twice=told_twice),
+            lambda _run: self._begun(stored, announced),
             self._done,
             self._stopped,
         )
 
-    def _begun(self, stored: Stored, *, told_twice: bool) -> None:
+    def _begun(self, stored: Stored, announced: Sequence[Stored]) -> None:
         software = self._software
         if software.dead:
             return
         self.starting, self.shows_progress, self.finished = False, True, None
         software.change(State.STARTING)
-        for _ in range(2 if told_twice else 1):
-            software.voice.started(stored, self.owner)
+        for told in announced:
+            software.voice.started(told, self.owner)
         software.voice.mark("print", "Start")
         software.after(STARTING_S, lambda: self._move_on(State.STARTING, State.PRINTING))
         software.host.plays.print_begun(stored.path)
@@ -153,9 +160,15 @@ class Job:
         self.shows_progress = False
         self._tell("cancelled", "PrintCancelled", time=spent)
         software.voice.mark("cancel", "Cancel")
-        if self.selected is not None:
-            software.voice.failed(self.selected, self.owner, spent, "cancelled", user=self.owner)
-        software.change(State.OPERATIONAL)
+        stored, owner = self.selected, self.owner
+        random = software.host.random
+        over, told = random.uniform(*CANCEL_OVER_S), random.uniform(*CANCEL_TOLD_S)
+        software.after(over, lambda: self._move_on(State.CANCELLING, State.OPERATIONAL))
+        if stored is not None:
+            software.after(told, lambda: self._tell_failed(stored, owner, spent))
+
+    def _tell_failed(self, stored: Stored, owner: str | None, spent: float) -> None:
+        self._software.voice.failed(stored, owner, spent, "cancelled", user=owner)
 
     def restart(self) -> None:
         """Print the file from its beginning again; only asked for while paused."""

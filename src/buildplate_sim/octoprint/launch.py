@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from buildplate_sim.octoprint.shelf import Stored
     from buildplate_sim.octoprint.software import OctoPrint
 
-ANSWER_S = (0.005, 0.012)
+ANSWER_S = (0.010, 0.029)
 IN_FLIGHT_S = (0.010, 0.027)
-"""Measured between the request and its answer, and PrintStarted, on an idle host."""
+"""Measured from the request to its answer, and to PrintStarted, on an idle host.
+
+Neither waits for the other: either was seen to come first.
+"""
 
 START_FAULTS = frozenset({"late", "lost", "twice", "phantom", "reported", "wedge", "halt", "error"})
 
@@ -41,7 +44,6 @@ class Launcher:
     def __init__(self, software: OctoPrint) -> None:
         self._software = software
         self._host = software.host
-        self._told_of: Stored | None = None
         self.flight: Flight | None = None
 
     def begin(self, stored: Stored, user: str, *, foreign: bool, answer: Answer = nobody) -> None:
@@ -89,10 +91,9 @@ class Launcher:
             return
         first.instead = outcome
         if outcome == "reported":
-            first.stored, second.stored = second.stored, first.stored
+            first.told, first.stored = first.stored, second.stored
             first.program, first.foreign = second.program, second.foreign
             first.rule = None
-            self._told_of = second.stored
 
     def deleting(self, path: str) -> str:
         """What a delete of this path meets: '' nothing, else the outcome for start and delete."""
@@ -119,7 +120,6 @@ class Launcher:
         self.flight = None
 
     def _arrive(self, flight: Flight) -> None:
-        flight.accept()
         self.flight = None
         software = self._software
         gone = flight.stored.path not in software.shelf.files and not flight.unlinked
@@ -161,17 +161,13 @@ class Launcher:
         software.after(0.02, done)
 
     def _reported(self, flight: Flight) -> None:
-        """The start of one file is told while another one runs."""
+        """The start of one file is told, and of no other, while another one runs."""
         software = self._software
-        told, other = flight.stored, self._told_of
-        self._told_of = None
         params: dict[str, Any] = flight.rule.params if flight.rule is not None else {}
-        if other is not None:
-            told = other
-        elif (wanted := software.shelf.files.get(str(params.get("other", "")))) is not None:
+        wanted = software.shelf.files.get(str(params.get("other", "")))
+        if flight.told is None and wanted is not None:
+            flight.told, flight.stored, flight.foreign = flight.stored, wanted, True
             flight.program = self._host.library.program(
                 software.shelf.root / wanted.path, wanted.sha256
             )
-            flight.stored, flight.foreign = wanted, True
-        software.voice.started(told, flight.user)
         software.job.run(flight)

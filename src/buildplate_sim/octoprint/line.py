@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from buildplate_sim.octoprint.software import OctoPrint
 
 OPENING_S, OPENED_S = 0.01, 0.07
+READY_S = (0.0, 0.02)
+"""From Operational by `/api/connection` to Operational by everything else."""
+
 DROP_S = 0.7
 
 HALTED = "Thermal Runaway, system stopped! Heater_ID: bed - Printer halted. kill() called!"
@@ -20,10 +23,11 @@ DROPPED = "SerialTimeoutException: "
 
 
 class Line:
-    """The connection of one boot."""
+    """The connection of one boot. `opened`: it is open, if only `/api/connection` knows yet."""
 
     def __init__(self, software: OctoPrint) -> None:
         self._software = software
+        self.opened = False
         self.error = ""
         self.printer_error: dict[str, Any] = {"error": "", "reason": ""}
 
@@ -32,16 +36,22 @@ class Line:
         software = self._software
         if software.state is not State.OFFLINE:
             return
-        self.error = ""
+        self.error, self.opened = "", False
         software.voice.emit("Connecting", None)
         software.after(OPENING_S, self._opening)
-        software.after(OPENED_S, self._connected)
+        software.after(OPENED_S, self._opened)
 
     def _opening(self) -> None:
         software = self._software
         if software.state is State.OFFLINE:
             software.change(State.OPENING)
             software.after(OPENING_S, lambda: software.change(State.CONNECTING))
+
+    def _opened(self) -> None:
+        software = self._software
+        if software.state is State.CONNECTING:
+            self.opened = True
+            software.after(software.host.random.uniform(*READY_S), self._connected)
 
     def _connected(self) -> None:
         software = self._software

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from buildplate_sim.octoprint.shelf import Incoming, Shelf
 
 
 UPLOAD_FAULTS = frozenset({"disk-full", "mixed"})
+HALF_STORED = "half-stored"
+"""`disk-full` on a host that receives uploads on another disk than the one that is full."""
 
 
 def mixed_up(chunk: bytes) -> bytes:
@@ -21,16 +25,22 @@ def mixed_up(chunk: bytes) -> bytes:
 
 
 class Upload:
-    """The body of one upload. `failed` says why its file could not be stored."""
+    """The body of one upload. `broken_off`: the disk is full, `break_off` has been called.
 
-    def __init__(self, shelf: Shelf, content_type: str, play: str = "") -> None:
+    What a full disk does was observed: it cuts the connection in the middle of the body.
+    """
+
+    def __init__(
+        self, shelf: Shelf, content_type: str, play: str, break_off: Callable[[], None]
+    ) -> None:
         self._shelf = shelf
+        self._break_off = break_off
+        self.play = play
+        self.broken_off = False
         self.fields: dict[str, str] = {}
         self.filename: str | None = None
         self.incoming: Incoming | None = None
-        self.failed: OSError | None = None
         self.malformed = False
-        self._play = play
         self._name = ""
         self._value = bytearray()
         self._is_file = False
@@ -60,9 +70,10 @@ class Upload:
             self._parser.write(chunk)
         except ValueError:
             self.malformed = True
-        except OSError as error:
-            self.failed = error
-            self.malformed = True
+        except OSError:
+            self.malformed = self.broken_off = True
+            self.abort()
+            self._break_off()
 
     def abort(self) -> None:
         """The sender is gone: half a body is no upload."""
@@ -98,11 +109,15 @@ class Upload:
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if not self._is_file:
             self._value += data[start:end]
-        elif self._play == "disk-full":
+        elif self.play == "disk-full":
             raise OSError(errno.ENOSPC, "No space left on device")
         elif self.incoming is not None:
-            chunk = data[start:end]
-            self.incoming.feed(mixed_up(chunk) if self._play == "mixed" else chunk)
+            self.incoming.feed(self._played(data[start:end]))
+
+    def _played(self, chunk: bytes) -> bytes:
+        if self.play == HALF_STORED:
+            return chunk[: len(chunk) // 2]
+        return mixed_up(chunk) if self.play == "mixed" else chunk
 
     def _part_end(self) -> None:
         if not self._is_file:

@@ -61,12 +61,15 @@ class Views:
         """`GET /api/connection`."""
         software = self._software
         closed = software.state in {State.OFFLINE, State.ERROR}
+        opened = software.state is State.CONNECTING and software.line.opened
         return {
             "current": {
                 "baudrate": None if closed else 115200,
                 "port": None if closed else "VIRTUAL",
                 "printerProfile": "_default",
-                "state": "Closed" if closed else TEXT[software.state],
+                "state": "Closed"
+                if closed
+                else TEXT[State.OPERATIONAL if opened else software.state],
             },
             "options": {
                 "baudratePreference": None,

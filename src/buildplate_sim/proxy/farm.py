@@ -7,11 +7,11 @@ from ipaddress import IPv4Address
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from buildplate_sim.errors import UnknownActionError, UnknownPrinterError
-from buildplate_sim.proxy.front import FAULTS, Front
+from buildplate_sim.errors import HostOutOfReachError, UnknownActionError, UnknownPrinterError
+from buildplate_sim.proxy.front import FAULTS, HOST_FAULTS, Front
 from buildplate_sim.proxy.mixing import Mixer
 from buildplate_sim.pulse import Pulse
-from buildplate_sim.rules import RuleBook
+from buildplate_sim.rules import Rule, RuleBook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,11 +54,12 @@ class ProxyFarm:
     ) -> None:
         self._config = config
         mixer = Mixer(Pulse(config.time_factor))
+        refuse = _refuse_host_faults if host_action is None else None
         self.fronts = {
             target.name: Front(
                 target.name,
                 target.address,
-                rules=RuleBook(FAULTS, Random(f"{config.seed}/proxy/{target.name}")),
+                rules=RuleBook(FAULTS, Random(f"{config.seed}/proxy/{target.name}"), refuse),
                 pulse=Pulse(config.time_factor),
                 mixer=mixer,
                 later=later,
@@ -84,6 +85,11 @@ class ProxyFarm:
     def announcement(self) -> list[dict[str, Any]]:
         """Where each host is reached through its proxy."""
         return [{"name": name, "proxy_url": front.base} for name, front in self.fronts.items()]
+
+
+def _refuse_host_faults(rule: Rule) -> None:
+    if rule.play in HOST_FAULTS:
+        raise HostOutOfReachError(f"{rule.at}.{rule.play}")
 
 
 class ProxyControl:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
+from buildplate_sim.commands import command_of
 from buildplate_sim.proxy.upstream import Upstream, head_of
 from buildplate_sim.web import Connection, Request
 from buildplate_sim.websocket import WebSocket
@@ -20,8 +19,11 @@ if TYPE_CHECKING:
 
     Later = Callable[[Coroutine[Any, Any, None]], object]
 
+HOST_FAULTS = frozenset({"restart-host", "kill-host"})
+"""What only a proxy in its hosts' own process can do to them."""
+
 FAULTS = {
-    "request": frozenset({"hold", "lose", "cut", "replay", "mix", "restart-host", "kill-host"}),
+    "request": frozenset({"hold", "lose", "cut", "replay", "mix"}) | HOST_FAULTS,
     "answer": frozenset({"drop", "never", "delay", "truncate"}),
     "socket": frozenset({"cut", "hold"}),
 }
@@ -228,7 +230,7 @@ class Front:
         known = self._connections.get(connection) if connection is not None else None
         if known is not None and not known.lost and known.listener is None:
             return known
-        fresh = Upstream()
+        fresh = Upstream(connection)
         if connection is not None and connection in self._connections:
             self._connections[connection] = fresh
         self._later(fresh.open(self._target()))
@@ -264,7 +266,7 @@ class Front:
         """A request is here completely."""
         if isinstance(request.sink, Exchange):
             return
-        command = _command(request)
+        command = command_of(request)
         if isinstance(request.sink, _Whole):
             rule: Rule | None = request.sink.rule
         else:
@@ -295,7 +297,7 @@ class Front:
             self.pulse.after(seconds, lambda: self._replay(request))
         elif rule.play == "mix":
             self._mix(connection, request, command, seconds)
-        elif self._host_action is not None and rule.play in {"restart-host", "kill-host"}:
+        elif self._host_action is not None and rule.play in HOST_FAULTS:
             self._host_action(self.name, rule.play.removesuffix("-host"))
             connection.reset()
 
@@ -330,7 +332,7 @@ class Front:
 
     def _note(self, request: Request, fate: str) -> None:
         if request.method not in {"GET", "HEAD"} and len(self.seen) < SEEN_LIMIT:
-            command = _command(request)
+            command = command_of(request)
             facts = {"method": request.method, "path": request.path, "command": command}
             self.seen.append({**facts, "fate": fate})
 
@@ -349,15 +351,3 @@ class _Whole:
     def abort(self) -> None:
         """The client is gone too early: nothing is sent on."""
         self._request.body.clear()
-
-
-def _command(request: Request) -> str:
-    """The command in a JSON body; `print` for a select that also prints."""
-    if not request.body.startswith(b"{"):
-        return ""
-    try:
-        body = orjson.loads(request.body)
-    except orjson.JSONDecodeError:
-        return ""
-    command = str(body.get("command", ""))
-    return "print" if command == "select" and body.get("print") else command

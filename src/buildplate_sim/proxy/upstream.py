@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import httptools
 
 if TYPE_CHECKING:
-    from buildplate_sim.web import Request
+    from buildplate_sim.web import Request, Source
 
 _OWN_HEADERS = frozenset({"expect"})
 _SWITCHING = 101
+UNSENT_LIMIT = 256 * 1024
+"""Bytes that wait for a connection to be opened before whoever sends them has to wait as well."""
 
 
 class Listener(Protocol):
@@ -30,10 +32,14 @@ class Listener(Protocol):
 
 
 class Upstream(asyncio.Protocol):
-    """A connection to the host; bytes are kept until it is open."""
+    """A connection to the host; bytes are kept until it is open.
 
-    def __init__(self) -> None:
+    While the host takes none (more), `feeder` is asked to wait, so that little piles up here.
+    """
+
+    def __init__(self, feeder: Source | None = None) -> None:
         self.listener: Listener | None = None
+        self._feeder = feeder
         self.lost = False
         self.tunnelled = False
         self._transport: asyncio.Transport | None = None
@@ -56,12 +62,24 @@ class Upstream(asyncio.Protocol):
         if self.lost:
             self._transport.abort()
             return
+        self.resume_writing()
         while self._unsent:
             self._transport.write(self._unsent.popleft())
+
+    def pause_writing(self) -> None:
+        """The host reads slower than its client sends."""
+        if self._feeder is not None:
+            self._feeder.pause()
+
+    def resume_writing(self) -> None:
+        """The host has caught up, or is gone."""
+        if self._feeder is not None:
+            self._feeder.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         """The host is gone."""
         self.lost, self._transport = True, None
+        self.resume_writing()
         listener, self.listener = self.listener, None
         if listener is not None:
             listener.answer_lost()
@@ -108,6 +126,8 @@ class Upstream(asyncio.Protocol):
             self._transport.write(data)
         elif not self.lost:
             self._unsent.append(data)
+            if sum(map(len, self._unsent)) > UNSENT_LIMIT:
+                self.pause_writing()
 
     def pause(self) -> None:
         """The client is slow: do not read from the host."""

@@ -66,6 +66,7 @@ class Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._arrival: Arrival | None = None
+        self._paused = False
         self.watching = False
         self._questions: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "hello": self._hello,
@@ -96,8 +97,14 @@ class Link(asyncio.Protocol):
             self._arrival.drop()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have arrived."""
+        """Bytes have arrived; a loop that reads on although it was told to pause is told again."""
         self._buffer += data
+        if self._paused:
+            self.pause()
+        else:
+            self._take()
+
+    def _take(self) -> None:
         while self._buffer:
             if self._arrival is not None:
                 taken = bytes(self._buffer[: self._arrival.left])
@@ -124,11 +131,14 @@ class Link(asyncio.Protocol):
 
     def pause(self) -> None:
         """Read nothing: the printer is frozen."""
+        self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read again."""
+        """Read again, beginning with what has arrived meanwhile."""
+        self._paused = False
+        self._take()
         if self._transport is not None:
             self._transport.resume_reading()
 

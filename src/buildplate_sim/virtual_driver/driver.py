@@ -81,8 +81,7 @@ class VirtualDriver:
             return False
         if before[0] != now[0]:
             return True
-        ours = sum(e["run"] > before[1] for e in status["history"]) if watch is not None else 0
-        return now[1] - before[1] > ours
+        return now[1] - before[1] > mapping.own_runs(status, watch, before[1])
 
     async def upload(self, name: str, body: FileBody) -> str:
         """Store the file under `name`."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from buildplate.drivers.sdk import Watch
 
+LONGEST_S = 365 * 86400.0
+"""Seconds: what is said to take longer than a year is no estimate."""
+
 RUNS = {"printing": Run.RUNNING, "paused": Run.PAUSED, "stopping": Run.STOPPING}
 
 
@@ -30,6 +33,13 @@ def temperatures(status: Mapping[str, Any]) -> dict[str, Temperature]:
     return {name: Temperature(pair[0], pair[1]) for name, pair in heaters.items()}
 
 
+def time_left(value: object) -> float | None:
+    """Seconds to go, when they make sense."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 <= value <= LONGEST_S else None
+
+
 def push(message: Mapping[str, Any]) -> Push:
     """A message that the printer sent by itself."""
     kind = PushKind.CHANGED if message["push"] == "changed" else PushKind.TELEMETRY
@@ -37,9 +47,29 @@ def push(message: Mapping[str, Any]) -> Push:
         kind,
         temperatures(message),
         message.get("progress"),
-        message.get("time_left_s"),
+        time_left(message.get("time_left_s")),
         str(message.get("mode", "")),
     )
+
+
+def is_ours(status: Mapping[str, Any], watch: Watch) -> bool:
+    """Whether what runs is the run that the intent meant.
+
+    Our file without an intent, or in a run that is older than the intent, was started by somebody
+    else. In a printer that has lost its memory the numbers say nothing: there the file decides.
+    """
+    base = watch.baseline
+    if base is None or status["path"] != watch.path:
+        return False
+    return base["store"] != status["store"] or int(status["run"]) > int(base["last_run"])
+
+
+def own_runs(status: Mapping[str, Any], watch: Watch | None, since: int) -> int:
+    """How many runs after number `since` are ours: of our file, and after the intent."""
+    if watch is None or watch.baseline is None:
+        return 0
+    since = max(since, int(watch.baseline["last_run"]))
+    return sum(entry["run"] > since for entry in status["history"])
 
 
 def activity(status: Mapping[str, Any], watch: Watch | None) -> Activity:
@@ -47,7 +77,7 @@ def activity(status: Mapping[str, Any], watch: Watch | None) -> Activity:
     mode = status["mode"]
     if mode in {"idle", "halted"}:
         return Activity(mode)
-    ours = watch is not None and status["path"] == watch.path
+    ours = watch is not None and is_ours(status, watch)
     if mode == "paused":
         return Activity.PAUSED if ours else Activity.FOREIGN
     if mode in {"printing", "stopping"}:
@@ -116,6 +146,6 @@ def reading(
         fingerprint=fingerprint(status) if deep else None,
         detail=status["mode"],
         progress=status["progress"],
-        time_left_s=status["time_left_s"],
+        time_left_s=time_left(status["time_left_s"]),
         evidence=evidence(status, watch) if watch is not None else None,
     )

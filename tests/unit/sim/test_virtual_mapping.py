@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from buildplate.drivers.sdk import Ending, Run, Watch
-from buildplate_sim.virtual_driver.mapping import evidence, fingerprint
+import pytest
+
+from buildplate.drivers.sdk import Activity, Ending, Run, Watch
+from buildplate_sim.virtual_driver.mapping import (
+    activity,
+    evidence,
+    fingerprint,
+    own_runs,
+    push,
+    time_left,
+)
 
 PATH = "bp-1-1.gcode"
 
@@ -70,3 +79,50 @@ def test_the_fingerprint_changes_with_every_run() -> None:
         fingerprint(status(store="n")),
     }
     assert len(prints) == 3
+
+
+@pytest.mark.parametrize(
+    ("watch", "number", "seen"),
+    [
+        (WATCH, 6, Activity.OURS),
+        (WATCH, 5, Activity.FOREIGN),
+        (Watch(PATH), 6, Activity.FOREIGN),
+        (Watch("other.gcode", WATCH.baseline), 6, Activity.FOREIGN),
+        (None, 6, Activity.FOREIGN),
+        (Watch(PATH, {"store": "lost", "last_run": 90}), 6, Activity.OURS),
+    ],
+)
+def test_only_a_run_after_an_intent_is_ours(
+    watch: Watch | None, number: int, seen: Activity
+) -> None:
+    printing = status(mode="printing", run=number, path=PATH, history=[run(number)])
+    assert activity(printing, watch) is seen
+
+
+def test_a_run_without_an_intent_or_from_before_it_is_somebody_else_s() -> None:
+    ran = status(last_run=7, history=[run(5, "completed"), run(7, "completed")])
+    assert own_runs(ran, WATCH, 4) == 1
+    assert own_runs(ran, WATCH, 7) == 0
+    assert own_runs(ran, Watch(PATH), 4) == 0
+    assert own_runs(ran, None, 4) == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "taken"),
+    [
+        (0, 0.0),
+        (12.5, 12.5),
+        (365 * 86400, 31536000.0),
+        (365 * 86400 + 1, None),
+        (-0.001, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        (10**400, None),
+        (True, None),
+        ("12", None),
+        (None, None),
+    ],
+)
+def test_a_time_left_that_makes_no_sense_is_none(said: object, taken: float | None) -> None:
+    assert time_left(said) == taken
+    assert push({"push": "status", "time_left_s": said}).time_left_s == taken

@@ -21,6 +21,8 @@ from buildplate.drivers.sdk.manifest import Manifest
 from buildplate.drivers.sdk.timing import DriverTimings
 
 PIECE = 16 << 10
+SLACK_S = 2.0
+"""Real seconds that a call may take beyond its own time-out, on a busy machine."""
 
 
 class PromiseBroken(AssertionError):

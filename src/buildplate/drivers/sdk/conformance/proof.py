@@ -133,16 +133,29 @@ async def a_quick_print_by_hand_is_told_afterwards(bench: Bench) -> None:
 
 
 async def our_file_without_an_intent_is_foreign(bench: Bench) -> None:
-    """A leftover of ours that a person starts is a foreign print."""
+    """A leftover of ours that a person starts is a foreign print, whoever watches the file."""
     async with bench.session() as session:
         path = await session.store(bench.host.sample(bench.host.patience / 6))
         await session.idle()
         await bench.host.start_by_hand(path)
         seen = await session.until(None, lambda r: r.activity is Activity.FOREIGN, "foreign")
         promise(seen.path == path, "the reading names the file")
-        early = evidence(await session.driver.look(Watch(path)))
-        promise(not early.began_since, "a run before any intent is not the intent's")
+        watched = await session.driver.look(Watch(path))
+        promise(watched.activity is Activity.FOREIGN, "it is foreign to who only watches the file")
+        promise(not evidence(watched).began_since, "a run before any intent is not the intent's")
         await session.idle()
+
+
+async def a_quick_print_of_our_file_without_an_intent_is_told_afterwards(bench: Bench) -> None:
+    """A leftover of ours that ran between two reads of who watches it is told as foreign, once."""
+    async with bench.session() as session:
+        path = await session.store(bench.host.sample(bench.host.patience / 100))
+        await session.idle(Watch(path))
+        await bench.host.start_by_hand(path)
+        await _completed(bench, path)
+        await session.until(Watch(path), lambda one: one.foreign_ran, "a print by another")
+        await session.idle(Watch(path))
+        promise(not (await session.driver.look(Watch(path))).foreign_ran, "it is told once")
 
 
 async def the_fingerprint_tells_prints_from_files(bench: Bench) -> None:

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from buildplate.core.printers import Activity
 from buildplate.drivers.sdk.answers import Deleted, Unknown
-from buildplate.drivers.sdk.conformance.bench import Bench, body_of, completed, promise
+from buildplate.drivers.sdk.conformance.bench import (
+    SLACK_S,
+    Bench,
+    PromiseBroken,
+    body_of,
+    completed,
+    promise,
+)
 from buildplate.drivers.sdk.conformance.relay import Fate
+from buildplate.drivers.sdk.contract import Watch
 from buildplate.drivers.sdk.errors import DriverError, PrinterOffline
 from buildplate.drivers.sdk.manifest import Capability
+
+READS = 4
+"""How often a driver may ask for the same in one look."""
+
+ABANDONED_AFTER_S = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.008, 0.013, 0.021, 0.034)
+"""Real seconds after which a call is abandoned: from before its first byte to after its last."""
 
 
 async def an_upload_neither_starts_nor_selects(bench: Bench) -> None:
@@ -70,52 +86,86 @@ async def _fails(call: Callable[[], Awaitable[object]], what: str) -> None:
 async def a_host_that_hangs_costs_each_call_its_time_out(bench: Bench) -> None:
     """Every call ends within its own limit; reads raise, physical commands answer Unknown."""
     host, timings = bench.host, bench.host.timings
-    slack = 0.5
     async with bench.session() as session:
         path = await session.store(host.sample(1))
         await session.idle()
         bench.relay.mute()
         driver = session.driver
-        await _in_time(driver.start(path), timings.command + slack, Unknown)
-        await _in_time(driver.cancel(), timings.command + slack, Unknown)
-        await _in_time(driver.delete(path), max(timings.command, timings.request) + slack, Deleted)
-        await _raises(driver.look(None), timings.request + slack)
-        await _raises(driver.files("bp-"), timings.request + slack)
-        limit = timings.request + timings.transfer_idle + slack
+        await _in_time(driver.start(path), timings.command + SLACK_S, Unknown)
+        await _in_time(driver.cancel(), timings.command + SLACK_S, Unknown)
+        limit = max(timings.command, timings.request) + SLACK_S
+        deleted = await _in_time(driver.delete(path), limit, Deleted)
+        promise(deleted is Deleted.UNKNOWN, f"nobody knows if it is deleted, not {deleted}")
+        await _raises(driver.look(None), timings.request + SLACK_S)
+        await _raises(driver.files("bp-"), timings.request + SLACK_S)
+        limit = timings.request + timings.transfer_idle + SLACK_S
         await _raises(driver.fetch_sha256(path), limit)
         await _raises(driver.upload("bp-hang-1.gcode", body_of(host.sample(1))), limit)
         bench.relay.cut()
         bench.relay.reset()
     bench.relay.mute()
     hanging = bench.driver()
-    await _raises(hanging.connect(), timings.request * 3 + slack)
+    await _raises(hanging.connect(), timings.request * 3 + SLACK_S)
     await hanging.close()
     bench.relay.reset()
     await asyncio.sleep(host.patience / 30)
     promise(await host.starts(path) <= 1, "what was muted may arrive late, but only once")
 
 
-async def _in_time(call: Awaitable[object], limit: float, kind: type) -> None:
-    try:
-        async with asyncio.timeout(limit):
-            answer = await call
-    except TimeoutError:
-        promise(False, f"a physical command ends within {limit} s")  # noqa: FBT003
-        return
+async def _in_time(call: Coroutine[Any, Any, object], limit: float, kind: type) -> object:
+    answer = await _ended(call, limit, "a hanging host")
     promise(isinstance(answer, kind), f"a hanging host is {kind.__name__}, not {answer}")
+    return answer
 
 
-async def _raises(call: Awaitable[object], limit: float) -> None:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+async def _raises(
+    call: Coroutine[Any, Any, object], limit: float, what: str = "a hanging host"
+) -> None:
     try:
-        async with asyncio.timeout(limit):
-            await call
+        answer = await _ended(call, limit, what)
     except DriverError:
         return
-    except TimeoutError:
-        promise(False, f"a call ends within {limit} s by itself")  # noqa: FBT003
-    promise(False, f"a hanging host is an error after {loop.time() - began} s")  # noqa: FBT003
+    raise PromiseBroken(f"{what}: that is an error, not {answer}")
+
+
+async def _ended(call: Coroutine[Any, Any, object], limit: float, what: str) -> object:
+    """What the call answers or raises by itself in time, whatever it leaves behind in its task."""
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(_outcome(call))
+        ended, _ = await asyncio.wait({task}, timeout=limit)
+        task.cancel()
+    promise(ended, f"{what}: a call ends within {limit} s by itself")
+    answer = task.result()
+    if isinstance(answer, DriverError):
+        raise answer
+    return answer
+
+
+async def _outcome(call: Coroutine[Any, Any, object]) -> object:
+    try:
+        return await call
+    except DriverError as error:
+        return error
+
+
+async def a_spoilt_read_is_an_error_in_time(bench: Bench) -> None:
+    """A read whose answer is nonsense, cut short, lost or never comes raises; it invents nothing.
+
+    A driver may read a second time: the answer is spoilt as often as it asks.
+    """
+    host = bench.host
+    for fate in (
+        Fate.GARBLE, Fate.STUB, Fate.TRUNCATE, Fate.LOSE_ANSWER, Fate.NEVER_ANSWER
+    ):  # fmt: skip
+        async with bench.session() as session:
+            await session.idle()
+            for _ in range(READS):
+                bench.relay.next(host.markers.read, fate)
+            await _raises(session.driver.look(None), host.timings.request + SLACK_S, fate.name)
+            bench.relay.reset()
+            bench.relay.cut()
+    async with bench.session() as session:
+        await session.idle()
 
 
 async def a_lost_connection_ends_the_pushes(bench: Bench) -> None:
@@ -136,7 +186,7 @@ async def a_silent_channel_is_a_lost_one(bench: Bench) -> None:
     async with bench.session() as session:
         await session.idle()
         bench.relay.mute()
-        limit = bench.host.timings.request * 2 + 0.5
+        limit = bench.host.timings.request * 2 + SLACK_S
         await bench.within(limit, lambda: session.lost is not None, "silence ends the pushes")
         bench.relay.cut()
 
@@ -180,10 +230,30 @@ def _ours(before: set[asyncio.Task[object]]) -> set[asyncio.Task[object]]:
 async def an_abandoned_call_does_no_harm(bench: Bench) -> None:
     """A call that is cancelled at any moment leaves a driver that still works."""
     async with bench.session() as session:
-        for step in range(12):
-            try:
-                async with asyncio.timeout(0.001 * step):
-                    await session.driver.look(None, deep=True)
-            except TimeoutError:
-                pass
+        driver, body = session.driver, body_of(bench.host.sample(2) * 50)
+        path = await driver.upload("bp-00000000000000000000000000000000-3.gcode", body)
+        calls: list[Callable[[], Coroutine[Any, Any, object]]] = [
+            lambda: driver.look(None, deep=True),
+            lambda: driver.look(Watch(path)),
+            lambda: driver.files("bp-"),
+            lambda: driver.delete("bp-00000000000000000000000000000000-0.gcode"),
+        ]
+        if Capability.FETCH_BACK in bench.host.manifest.capabilities:
+            calls.append(lambda: driver.fetch_sha256(path))
+        for call in calls:
+            for moment in ABANDONED_AFTER_S:
+                with suppress(TimeoutError, DriverError):
+                    async with asyncio.timeout(moment):
+                        await call()
+        limit = bench.host.timings.request + SLACK_S
+        for call in calls:
+            await _works(call, limit)
+        promise(path in await bench.files(session), "a stored file is still there")
         promise((await session.idle()).channel, "reads work, and the channel was held")
+
+
+async def _works(call: Callable[[], Coroutine[Any, Any, object]], limit: float) -> None:
+    try:
+        await _ended(call(), limit, "after others were abandoned")
+    except DriverError as error:
+        raise PromiseBroken(f"a call works after others were abandoned: {error}") from error
