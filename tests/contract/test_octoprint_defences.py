@@ -131,3 +131,18 @@ async def test_a_host_with_very_many_files_holds_up_nobody(host: OddOctoPrint) -
         watching.cancel()
     assert reading.fingerprint
     assert worst < 0.15
+
+
+async def test_a_look_that_fails_leaves_no_cancellation_behind(host: OddOctoPrint) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    async with line(host) as joined:
+        host.handlers["GET", "/api/printer"] = _broken
+        before = task.cancelling()
+        with pytest.raises(HostConfused):
+            await joined.driver.look(None)
+        assert task.cancelling() == before
+
+
+async def _broken(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=500)

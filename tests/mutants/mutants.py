@@ -104,8 +104,8 @@ MUTANTS = (
             ),
             Patch(
                 LEAVING,
-                "    return Wait(alive_at + wants.timings.settle), deeds.leaving(settling, alive_at)\n",
-                "    return Wait(alive_at), deeds.leaving(settling, alive_at)\n",
+                "    return Wait(alive_at + wants.timings.settle), deeds",
+                "    return Wait(alive_at), deeds",
             ),
         ),
         OUTLIVES,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -210,13 +211,11 @@ class OctoPrintDriver:
                 jobs.append(await self._job())
                 if jobs[1].runs(watch.path):
                     return self._heard(watch, base, Sight(jobs)), seq
-        try:
+        with _one_error():
             async with asyncio.TaskGroup() as reads:
                 job = None if jobs else reads.create_task(self._job())
                 ready = reads.create_task(self._ready())
                 prints = reads.create_task(self._prints(watch.path)) if watch else None
-        except* DriverError as group:
-            raise group.exceptions[0] from None
         jobs.append(await self._job() if job is None else job.result())
         known = None if prints is None else prints.result()
         seen = Sight(jobs, ready.result(), stored=known is not None, prints=known)
@@ -380,6 +379,23 @@ class OctoPrintDriver:
         """OctoPrint has no barrier: only the settle times cover what it may still begin."""
         if self._closed:
             raise PrinterOffline("the connection is closed")
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """Raise the first DriverError of a task group by itself, and leave no cancellation behind.
+
+    Python 3.11 lets a group whose child fails cancel the task it runs in without taking that back:
+    a time-out around it would then be taken for a cancellation.
+    """
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    try:
+        yield
+    except* DriverError as group:
+        if task is not None and task.cancelling() > before:
+            task.uncancel()
+        raise group.exceptions[0] from None
 
 
 def _file(path: str) -> str:
