@@ -203,6 +203,13 @@ class OctoPrintHost:
                     return
                 await asyncio.sleep(0.05)
 
+    async def finishes(self, path: str, times: int = 1, limit: float = 20.0) -> None:
+        """Wait until the host has finished so many prints of this path, and is idle again."""
+        async with asyncio.timeout(limit):
+            while self.completions().count(path) < times:
+                await asyncio.sleep(0.05)
+        await self.printer_is("Operational", limit)
+
     async def connect_printer(self) -> None:
         await self.api("POST", "/api/connection", {"command": "connect"})
         await self.printer_is("Operational")
