@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import traceback
 import weakref
 from asyncio.base_subprocess import BaseSubprocessTransport
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-HERE = Path(__file__).parents[1]
 KILLED_WITHIN_S = 20.0
 
 
@@ -28,18 +25,6 @@ async def gone(process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             process.kill()
     await to_the_end(asyncio.wait_for(process.wait(), KILLED_WITHIN_S))
-
-
-async def ended(process: asyncio.subprocess.Process, within_s: float) -> None:
-    """Ask a process to end, kill it when it does not; it is gone in any case."""
-    try:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), within_s)
-    finally:
-        await gone(process)
 
 
 async def to_the_end(work: Coroutine[Any, Any, Result]) -> Result:
