@@ -117,7 +117,7 @@ def _tidy(scene: Scene, world: World, at: Place, index: int) -> Iterator[Step]:
     kept = host.files & {file_of(world, index)} if index != NOBODY else frozenset()
     if host.files != kept and host.run is None and scene.rules.leftovers_deleted:
         tidied = put_host(world, at.printer, host._replace(files=kept))
-        harmful = any(request.stage == "opened" for request in host.requests) and not world.excused
+        harmful = index != NOBODY and any(r.stage == "opened" for r in host.requests)
         broken = "A FILE WAS DELETED UNDER A START BEING EXECUTED" if harmful else None
         yield Step(f"{at}deletes leftover files", tidied, broken=broken)
 
