@@ -1,4 +1,4 @@
-"""What holds for every test: seeds are printed, and in CI a skipped test is a failed one."""
+"""What holds for every test: seeds are printed, in CI a skip is a failure, processes are ended."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.processes import StartedProcesses
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 MAY_BE_SKIPPED_IN_CI = "needs_klipper"
+STARTED = StartedProcesses()
+STARTED.watch()
 
 
 def pytest_report_header() -> str:
@@ -44,6 +48,17 @@ def pytest_make_collect_report(
     report = yield
     _refuse_skip(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None, None, None]:
+    """Fails the test that closes its loop over a process that has not ended."""
+    try:
+        yield
+    finally:
+        found = STARTED.left_behind()
+        if found:
+            pytest.fail("left behind: " + "\n".join(found), pytrace=False)
 
 
 @pytest.fixture

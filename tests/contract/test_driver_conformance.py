@@ -12,7 +12,7 @@ from buildplate_sim.launch import octoprints, virtual_printers
 from tests.contract.driver_hosts import RealOctoPrint, SimulatedOctoPrint, VirtualPrinter
 from tests.integration.octoprint_host import SIMULATED_ERRORS, make_template, octoprint_host
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(180)]
 HOSTS = [
     "virtual",
     "simulated-octoprint",

@@ -35,6 +35,7 @@ def take_rules_out(removals: list[Removal]) -> bool:
     for removal in removals:
         if removal.scene is None:
             print(f"{removal.rule:58} {'':15}  not caught: {removal.why_not}", flush=True)
+            print(f"    held by {removal.held_by}\n", flush=True)
             continue
         caught = try_without(removal)
         states = f"{caught.states:9} {len(caught.trace):5}"

@@ -103,7 +103,8 @@ def _host(
     if last is not None and last.file not in current:
         last = None
     started, timeless = host.started & current, host.timeless & current
-    kept = (files, requests, history, last, started, others, timeless)
+    garbled = host.garbled & current
+    kept = (files, requests, history, last, started, others, timeless, garbled)
     if kept == (
         host.files,
         host.requests,
@@ -112,6 +113,7 @@ def _host(
         host.started,
         host.others,
         host.timeless,
+        host.garbled,
     ):
         return host
     return host._replace(
@@ -122,12 +124,13 @@ def _host(
         started=started,
         others=others,
         timeless=timeless,
+        garbled=garbled,
     )
 
 
 def _needed(scene: Scene, world: World, printer: int, host: Host, file: File) -> bool:
     """Whether a stored or arriving file can still matter: current, to be started, or findable."""
-    if scene.budget.foreign:
+    if scene.budget.foreign or not scene.rules.leftovers_wait:
         return True
     print_ = world.prints[file.print]
     if is_live(print_) and print_.attempt == file.attempt and print_.printer == printer:

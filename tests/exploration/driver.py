@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from buildplate.core.evidence import Ending, Run
 from buildplate.core.printers import Activity
-from tests.exploration.world import File, Host, Local, Look, Scene
+from tests.exploration.world import Ended, File, Host, Local, Look, Scene
 
 
 def read(scene: Scene, host: Host, file: File, local: Local) -> Look:
     """One answered read of a host by a node, with the evidence on one file."""
+    host = _shown(scene, host)
     run = _run(host, file)
     unseen = local.held and file not in host.started
     if scene.kind == "moonraker":
@@ -22,6 +23,13 @@ def read(scene: Scene, host: Host, file: File, local: Local) -> Look:
         silent=unseen or not scene.rules.channel_needed,
         others_ran=not local.held or host.others,
     )
+
+
+def _shown(scene: Scene, host: Host) -> Host:
+    """What is read: Klipper calls a print complete that it has parsed, and the head still moves."""
+    if host.run is None or not host.run.parsed or scene.rules.tool_head_waited:
+        return host
+    return host._replace(run=None, last=Ended(host.run.file, Ending.COMPLETED, host.run.since))
 
 
 def _run(host: Host, file: File) -> Run:

@@ -15,7 +15,7 @@ from tests.exploration.hosts import host_steps
 from tests.exploration.mind import Mind
 from tests.exploration.people import fault_steps, people_steps
 from tests.exploration.sessions import node_steps
-from tests.exploration.world import Scene, Step, World, first_world, is_live
+from tests.exploration.world import Scene, Step, World, file_of, first_world, is_live
 
 Trace = tuple[str, ...]
 
@@ -64,12 +64,27 @@ def is_end(scene: Scene, world: World) -> bool:
         return True
     if not any(is_live(p) for p in world.prints):
         return True
+    if not scene.words and all(_only_people_know(world, i) for i in range(len(world.prints))):
+        return True
     for job, cancelled in enumerate(world.jobs):
         if not cancelled:
             return False
         if any(is_live(p) for p in world.prints if p.job == job):
             return False
     return True
+
+
+def _only_people_know(world: World, index: int) -> bool:
+    """Whether a print has ended, or has come to where no printer shows anything of it any more."""
+    print_, file = world.prints[index], file_of(world, index)
+    if not is_live(print_):
+        return True
+    if print_.state is not PrintState.NEEDS_ATTENTION or print_.exit is not None:
+        return False
+    host = world.hosts[print_.printer]
+    runs = host.run is not None and host.run.file == file
+    ended = any(entry.file == file for entry in (*host.history, host.last) if entry is not None)
+    return not runs and not ended
 
 
 class Explorer:

@@ -21,11 +21,13 @@ class Rules:
     commands_stored: bool = True
     takeover_bumps: bool = True
     lease_waited: bool = True
+    evidence_stored: bool = True
     # beds
     clear_names_version: bool = True
     clear_waits_for_end: bool = True
     occupation_bumps: bool = True
     restart_unknown: bool = True
+    long_gap_unknown: bool = True
     foreign_occupies: bool = True
     foreign_withholds_start: bool = True
     bed_given_back_carefully: bool = True
@@ -39,11 +41,15 @@ class Rules:
     refusal_is_observed: bool = True
     command_waited_for: bool = True
     leftovers_deleted: bool = True
+    leftovers_wait: bool = True
+    upload_hashed: bool = True
+    transfer_only_stores: bool = True
     # what the driver says
     print_time_needed: bool = True
     doubt_outweighs_failure: bool = True
     begun_since_intent: bool = True
     channel_needed: bool = True
+    tool_head_waited: bool = True
     # what core decides
     settles: bool = True
     barriers: bool = True
@@ -57,6 +63,8 @@ class Rules:
     exit_not_started: bool = True
     exit_by_person: bool = True
     cancel_reads: bool = True
+    one_command: bool = True
+    attention_ends_itself: bool = True
     printing_is_observed: bool = True
     offline_is_no_ending: bool = True
 

@@ -50,6 +50,11 @@ def host_steps(scene: Scene, world: World) -> Iterator[Step]:
             if world.budget.failure:
                 failed = end_run(scene, spend(world, "failure"), printer, Ending.FAILED)
                 yield Step(f"printer {printer} fails", failed, fault=True)
+            if world.budget.parsed and not host.run.parsed:
+                parsed = host._replace(run=host.run._replace(parsed=True))
+                parsed_world = put_host(spend(world, "parsed"), printer, parsed)
+                label = f"host {printer} has parsed {_name(host.run.file)} to its end"
+                yield Step(label, parsed_world, fault=True)
 
 
 def _take(scene: Scene, world: World, printer: int, request: Request) -> Iterator[Step]:
@@ -62,7 +67,7 @@ def _take(scene: Scene, world: World, printer: int, request: Request) -> Iterato
     file = request.file
     match request.kind:
         case "upload":
-            yield _take_upload(world, printer, request, label)
+            yield from _take_upload(scene, world, printer, request, label)
         case "delete":
             yield _take_delete(scene, world, printer, request, label)
         case "cancel" | "pause" | "resume":
@@ -89,17 +94,31 @@ def _take(scene: Scene, world: World, printer: int, request: Request) -> Iterato
                     yield Step(label, denied, fault=True)
 
 
-def _take_upload(world: World, printer: int, request: Request, label: str) -> Step:
+def _take_upload(
+    scene: Scene, world: World, printer: int, request: Request, label: str
+) -> Iterator[Step]:
+    """The upload and what is fetched back of it are one step: "yes" is that both are the same."""
     host, file = world.hosts[printer], request.file
     if host.run is not None and host.run.file == file:
-        return Step(f"{label}refuses the upload", _answer(world, printer, request, "no"))
-    world = put_host(world, printer, host._replace(files=host.files | {file}))
-    return Step(f"{label}stores {_name(file)}", _answer(world, printer, request, "yes"))
+        yield Step(f"{label}refuses the upload", _answer(world, printer, request, "no"))
+        return
+    host = host._replace(files=host.files | {file}, garbled=host.garbled - {file})
+    stored_well = _answer(put_host(world, printer, host), printer, request, "yes")
+    if not scene.rules.transfer_only_stores and host.run is None:
+        stored_well = begin_run(scene, stored_well, printer, file, ours=True)
+    yield Step(f"{label}stores {_name(file)}", stored_well)
+    if world.budget.garbled:
+        spoilt = host._replace(garbled=host.garbled | {file})
+        answer: Answer = "no" if scene.rules.upload_hashed else "yes"
+        spoilt_world = put_host(spend(world, "garbled"), printer, spoilt)
+        spoilt_world = _answer(spoilt_world, printer, request, answer)
+        yield Step(f"{label}stores something else as {_name(file)}", spoilt_world, fault=True)
 
 
 def _take_delete(scene: Scene, world: World, printer: int, request: Request, label: str) -> Step:
     host, file = world.hosts[printer], request.file
-    if host.run is not None and host.run.file == file and file in host.files:
+    run = host.run
+    if run is not None and run.file == file and file in host.files and not run.parsed:
         return Step(f"{label}refuses the delete", _answer(world, printer, request, "no"))
     history = host.history
     if scene.kind == "octoprint":
@@ -176,6 +195,8 @@ def _wrong_start(world: World, host: Host, file: File) -> tuple[str | None, str 
     """The promise that a start of ours breaks at this moment, or the harm it does."""
     if world.excused:
         return None, None
+    if file in host.garbled:
+        return "A FILE WAS STARTED THAT IS NOT WHAT WAS SENT", None
     if host.part == "ours":
         return "OUR START FELL ON A BED WITH OUR OWN PART", None
     if world.prints[file.print].state in TERMINAL:

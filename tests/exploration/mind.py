@@ -136,6 +136,12 @@ def _rash(rules: Rules, question: Question) -> Action | None:
 def _misread(rules: Rules, question: Question) -> Question:
     """The question as it looks where a rule on reading is missing."""
     look, deeds = question.look, question.deeds
+    if not rules.one_command:
+        question = question._replace(unsettled=False)
+    if look is not None and _unheeded(rules, question):
+        look = look._replace(
+            activity=Activity.IDLE, run=Run.NONE, ending=None, doubt=False, silent=False
+        )
     if not rules.cancel_reads and deeds.order is Order.STORED:
         deeds = replace(deeds, order_at=BEFORE)
     if not rules.word_needs_watch:
@@ -147,6 +153,12 @@ def _misread(rules: Rules, question: Question) -> Question:
     if look is not None and look.ending is Ending.FAILED and not rules.doubt_outweighs_failure:
         look = look._replace(doubt=False)
     return question._replace(look=look, deeds=deeds)
+
+
+def _unheeded(rules: Rules, question: Question) -> bool:
+    """Whether a print waits for a person, whatever its printer shows."""
+    asked = question.state is PrintState.NEEDS_ATTENTION and question.exit is None
+    return asked and question.word is None and not rules.attention_ends_itself
 
 
 def _reading(look: Look | None) -> Reading | None:

@@ -106,7 +106,7 @@ def _asked(scene: Scene, world: World, printer: int) -> Iterator[Step]:
         if print_.printer != printer or running or print_.word is not None:
             continue
         word = Word(_truth(world, index), _bed(world, printer))
-        if print_.state is PrintState.NEEDS_ATTENTION and print_.exit is None:
+        if scene.words and print_.state is PrintState.NEEDS_ATTENTION and print_.exit is None:
             said = stored.write(world, index, print_._replace(word=word))
             said = _vouched(said, printer)
             yield Step(f"a person says: print {index} {word.outcome}, bed {word.bed}", said)
@@ -154,6 +154,9 @@ def _crash(scene: Scene, world: World, node: int) -> World:
     for printer in range(scene.printers):
         at = Place(node, printer)
         world = stored.unanswered(put_local(world, at, Local()), at)
+        index = active_print(scene, world, printer)
+        if index != NOBODY and not scene.rules.evidence_stored:
+            world = stored.write(world, index, world.prints[index]._replace(exit=None))
     return world
 
 
@@ -195,9 +198,16 @@ def _host_faults(scene: Scene, world: World, printer: int) -> Iterator[Step]:
     if world.budget.moonraker:
         blind = hosts.stop_moonraker(scene, spend(world, "moonraker"), printer)
         yield Step(f"Moonraker {printer} DIES, Klippy lives", blind, fault=True)
-    if world.budget.flap and any(row[printer].channel for row in world.nodes):
+    watched = any(row[printer].channel for row in world.nodes)
+    if world.budget.flap and watched:
         cut = hosts.break_channels(scene, spend(world, "flap"), printer)
         yield Step(f"the link to host {printer} breaks", cut, fault=True)
+    free = active_print(scene, world, printer) == NOBODY and host.run is None
+    if world.budget.gap and not watched and free and host.part == "none":
+        unseen = put_host(spend(world, "gap"), printer, host._replace(part="foreign"))
+        unseen = put_printer(unseen, printer, unseen.printers[printer]._replace(gap=True))
+        label = f"nobody watches printer {printer} for long: a person prints there, without a trace"
+        yield Step(label, unseen, fault=True)
 
 
 def _changes_of_owner(scene: Scene, world: World, printer: int) -> Iterator[Step]:

@@ -1,7 +1,7 @@
 """Every rule that keeps the promises, taken out one at a time, and the world that misses it.
 
-`flags.Rules` says where each is applied. A rule without a world has the reason why no world can
-miss it. The numbers are those of TRUTH.md's rules in the project's design notes.
+`flags.Rules` names them all. A rule without a world has the reason why no world can miss it, and
+the test that holds it. The numbers are those of TRUTH.md's rules in the project's design notes.
 """
 
 from __future__ import annotations
@@ -39,19 +39,26 @@ TAKEOVER_CANCEL = Scene("take-over, cancel", OCTO, nodes=2, budget=Budget(takeov
 TIMELESS = Scene("done without a print time", OCTO, budget=Budget(timeless=1))
 CRASH_TIMELESS = Scene("crash, no print time", OCTO, budget=Budget(crash=1, timeless=1))
 DENIED = Scene("denied and executed", OCTO, budget=Budget(denied=1))
+GARBLED = Scene("an upload arrives wrong", OCTO, budget=Budget(garbled=1))
+LOST = Scene("lost answer", OCTO, budget=Budget(lost=1))
+PARSED = Scene("complete before the last move", KLIPPER, budget=Budget(parsed=1))
+LONG_GAP = Scene("link breaks for long", OCTO, budget=Budget(flap=1, gap=1))
+NOBODY_ANSWERS = Scene("link breaks, nobody answers", OCTO, words=False, budget=Budget(flap=1))
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A rule to take out, and the scene that misses it (or why none does).
+    """A rule to take out, and the scene that misses it (or why none does, and what test holds it).
 
-    `long`: it takes more than 10,000 states, which is left to `make explore`.
+    `flag` is empty for a rule that these worlds have no words for. `long`: it takes more than
+    10,000 states, which is left to `make explore`.
     """
 
     flag: str
     rule: str
     scene: Scene | None = None
     why_not: str = ""
+    held_by: str = ""
     long: bool = False
 
 
@@ -83,6 +90,14 @@ REMOVALS: tuple[Removal, ...] = (
     Removal("attention_is_active", "1 needs_attention is active", CRASH_TWO_COPIES),
     Removal("job_locked", "1 the claim locks the job", CANCEL),
     Removal("unique_names", "2 every upload has its own name", CRASH_TWO_COPIES),
+    Removal("upload_hashed", "2 the stored file is fetched back and hashed", GARBLED),
+    Removal("transfer_only_stores", "2 a transfer neither selects nor prints", QUIET),
+    Removal(
+        "",
+        "2 one upload at a time where a host mixes them",
+        why_not="no host here has two printers; a mixed upload is a wrong file, as its hash tells",
+        held_by="tests/faults/test_bad_days.py::test_a_bad_day_ends_as_it_is_written",
+    ),
     Removal("intent_first", "3 intent before the start is sent", TWO_COPIES),
     Removal("intent_rechecks", "3 the intent compares and sets", FOREIGN_HOST_DIES),
     Removal("occupied_at_intent", "3 the bed is occupied from the intent on", CRASH_TWO_COPIES),
@@ -91,17 +106,22 @@ REMOVALS: tuple[Removal, ...] = (
     Removal("timeout_is_unknown", "4 a time-out is unknown", QUIET),
     Removal("refusal_is_observed", "4 a refusal needs a read afterwards", DENIED),
     Removal("commands_stored", "5 commands are stored before they are sent", CANCEL_TWO_JOBS),
+    Removal("one_command", "5 one command in flight", CANCEL_TWO_JOBS),
     Removal("command_waited_for", "5 an unanswered command is waited for", CANCEL_TWO_JOBS),
     Removal(
         "printing_is_observed",
         "6 printing is entered on an observation",
         why_not="a false `printing` is shown, but only evidence ends it, so nothing is doubled",
+        held_by="tests/unit/core/test_prints_start.py"
+        "::test_a_start_that_may_be_executing_gets_the_settle_time_to_show",
     ),
     Removal("begun_since_intent", "6 a run from before the intent is foreign", FOREIGN),
     Removal(
         "completed_is_final",
         "7 a proven completion is kept",
         why_not="what ended after it is doubted then, so a person is asked, for nothing",
+        held_by="tests/unit/core/test_prints_leaving.py"
+        "::test_a_proven_completion_is_kept_while_somebody_prints_the_file_again",
     ),
     Removal("exit_completed", "7 completed takes the exit", FOREIGN),
     Removal("exit_failed", "7 failed takes the exit", FOREIGN_FAILS),
@@ -117,6 +137,16 @@ REMOVALS: tuple[Removal, ...] = (
         "leftovers_deleted",
         "7 leftovers are deleted",
         why_not="nobody sends a start for them; a person who starts one makes a foreign print",
+        held_by="tests/integration/test_farm_on_octoprint_faults.py"
+        "::test_a_fault_ends_as_the_table_says",
+    ),
+    Removal("leftovers_wait", "7 no other file is deleted under an unsettled start", LOST),
+    Removal(
+        "evidence_stored",
+        "7 the evidence is stored before the delete",
+        why_not="it dies with its file in a crash, so a person is asked, for nothing",
+        held_by="tests/faults/test_kill_sweep.py"
+        "::test_a_kill_there_neither_loses_nor_doubles_a_print",
     ),
     Removal("channel_needed", "8 not_started needs the unbroken channel", CRASH),
     Removal("exit_by_person", "9 a person's word takes the exit", CRASH),
@@ -127,8 +157,10 @@ REMOVALS: tuple[Removal, ...] = (
     Removal(
         "clear_word_needs_watch", "9 'bed clear' counts while watched", FOREIGN_CRASH, long=True
     ),
+    Removal("attention_ends_itself", "10 needs_attention ends by itself", NOBODY_ANSWERS),
     Removal("offline_is_no_ending", "11 offline while printing stays printing", HOST_DIES),
     Removal("cancel_reads", "12 a cancel is sent after a fresh read", CANCEL),
+    Removal("tool_head_waited", "13 the tool head is waited for", PARSED),
     Removal("print_time_needed", "13 a completion without a print time is none", TIMELESS),
     Removal(
         "doubt_outweighs_failure",
@@ -141,6 +173,7 @@ REMOVALS: tuple[Removal, ...] = (
     Removal("occupation_bumps", "bed: every change bumps the version", FOREIGN_CLICK),
     Removal("foreign_occupies", "bed: a foreign print occupies it", FOREIGN),
     Removal("restart_unknown", "bed: unknown after lost history", FOREIGN_HOST_DIES),
+    Removal("long_gap_unknown", "bed: unknown after a gap longer than bed_gap", LONG_GAP),
     Removal("bed_given_back_carefully", "bed: given back only if nothing ran", FOREIGN),
     Removal("takeover_bumps", "owners: a take-over bumps the print's version", TAKEOVER),
     Removal("lease_waited", "owners: the old lease is waited for", TAKEOVER_CANCEL, long=True),

@@ -77,8 +77,8 @@ def _session(scene: Scene, mind: Mind, world: World, at: Place) -> Iterator[Step
     if _may_settle(scene, world, at.printer, local):
         settled = stored.set_unsettled(world, at.printer, unsettled=False)
         yield Step(f"{at}settles the command", settled)
-    if index == NOBODY:
-        yield from _tidy(scene, world, at)
+    if index == NOBODY or not scene.rules.leftovers_wait:
+        yield from _tidy(scene, world, at, index)
     if not is_reserved(scene, world, at.printer) or not scene.rules.one_active:
         yield from _claims(scene, world, at)
 
@@ -88,8 +88,9 @@ def connect(scene: Scene, world: World, at: Place) -> World:
     host = world.hosts[at.printer]
     if host.foreign:
         world = stored.notice_foreign(scene, world, at)
-    if world.printers[at.printer].seen != host.process:
-        world = stored.restart_noticed(scene, world, at.printer)
+    row = world.printers[at.printer]
+    if row.seen != host.process or row.gap:
+        world = stored.gap_noticed(scene, world, at.printer)
     local = local_at(world, at)
     local = local._replace(
         deeds=local.deeds.unwatched(),
@@ -110,12 +111,15 @@ def _may_settle(scene: Scene, world: World, printer: int, local: Local) -> bool:
     return not waiting or not scene.rules.command_waited_for
 
 
-def _tidy(scene: Scene, world: World, at: Place) -> Iterator[Step]:
+def _tidy(scene: Scene, world: World, at: Place, index: int) -> Iterator[Step]:
     """Delete files that no active print needs, while the printer is idle and free."""
     host = world.hosts[at.printer]
-    if host.files and host.run is None and scene.rules.leftovers_deleted:
-        tidied = host._replace(files=frozenset())
-        yield Step(f"{at}deletes leftover files", put_host(world, at.printer, tidied))
+    kept = host.files & {file_of(world, index)} if index != NOBODY else frozenset()
+    if host.files != kept and host.run is None and scene.rules.leftovers_deleted:
+        tidied = put_host(world, at.printer, host._replace(files=kept))
+        harmful = index != NOBODY and any(r.stage == "opened" for r in host.requests)
+        broken = "A FILE WAS DELETED UNDER A START BEING EXECUTED" if harmful else None
+        yield Step(f"{at}deletes leftover files", tidied, broken=broken)
 
 
 def _claims(scene: Scene, world: World, at: Place) -> Iterator[Step]:

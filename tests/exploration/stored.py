@@ -267,11 +267,13 @@ def take_over(scene: Scene, world: World, at: Place) -> World:
     return unanswered(world, at)
 
 
-def restart_noticed(scene: Scene, world: World, printer: int) -> World:
-    """The host has forgotten what it did: nobody knows what lies on the bed."""
+def gap_noticed(scene: Scene, world: World, printer: int) -> World:
+    """The host has forgotten what it did, or we looked away for long: the bed may hold anything."""
     row = world.printers[printer]
-    row = row._replace(seen=world.hosts[printer].process)
-    if scene.rules.restart_unknown:
+    restarted, long = row.seen != world.hosts[printer].process, row.gap
+    row = row._replace(seen=world.hosts[printer].process, gap=False)
+    rules = scene.rules
+    if (restarted and rules.restart_unknown) or (long and rules.long_gap_unknown):
         bed = Bed.UNKNOWN if row.bed is Bed.CLEAR else row.bed
         row = row._replace(bed=bed, touched=True, click=_bumped(scene, row))
     return put_printer(world, printer, row)

@@ -64,6 +64,7 @@ class Running(NamedTuple):
     """What a printer prints: begun by our request or by a person, before or since the intent.
 
     `recorded`: Moonraker has watched the run from its beginning, so that it will write a row.
+    `parsed`: Klipper has read the file to its end, calls it complete, and the printer moves on.
     """
 
     file: File
@@ -71,6 +72,7 @@ class Running(NamedTuple):
     since: bool
     recorded: bool = True
     paused: bool = False
+    parsed: bool = False
 
 
 class Ended(NamedTuple):
@@ -88,7 +90,8 @@ class Host(NamedTuple):
     with the file, Moonraker in its rows), `last` what Klipper's print_stats say. `started` and
     `others` are what an unbroken watch since the intent has seen: our files that began, and whether
     any other did. `foreign`: a foreign run that no session has noticed. `timeless`: files with a
-    success that never printed. `part` is what lies on the bed.
+    success that never printed. `garbled`: files that hold something else than was sent. `part` is
+    what lies on the bed.
     """
 
     process: int = 0
@@ -103,6 +106,7 @@ class Host(NamedTuple):
     others: bool = False
     foreign: bool = False
     timeless: frozenset[File] = frozenset()
+    garbled: frozenset[File] = frozenset()
     part: Part = "none"
 
 
@@ -112,6 +116,7 @@ class Printer(NamedTuple):
     `former`: a node that lost the printer, whose lease is not over. `seen`: the host's process when
     last in step with it. `click`: a second click on "bed cleared" that is still under way, with the
     bed's present version or an older one. `touched`: the bed's version has grown since the intent.
+    `gap`: nobody has watched for longer than what the host's memory can cover.
     """
 
     bed: Bed = Bed.CLEAR
@@ -121,6 +126,7 @@ class Printer(NamedTuple):
     seen: int = 0
     click: Click = "none"
     touched: bool = False
+    gap: bool = False
 
 
 class Word(NamedTuple):
@@ -216,6 +222,9 @@ class Budget(NamedTuple):
     timeless: int = 0
     denied: int = 0
     override: int = 0
+    garbled: int = 0
+    parsed: int = 0
+    gap: int = 0
 
 
 class World(NamedTuple):
@@ -243,7 +252,8 @@ class Scene:
 
     `copies` holds one number per job. `prints`, `uploads`: no more prints, or upload names of one
     print, than this are made; a world that reaches the bound counts as ended. `odd`: an OctoPrint
-    whose start loses its file may also halt, instead of printing on.
+    whose start loses its file may also halt, instead of printing on. `words`: people answer for
+    prints that need them.
     """
 
     name: str
@@ -254,6 +264,7 @@ class Scene:
     prints: int = 2
     uploads: int = 3
     odd: bool = False
+    words: bool = True
     budget: Budget = field(default_factory=Budget)
     rules: Rules = ALL_RULES
 

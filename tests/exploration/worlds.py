@@ -35,6 +35,10 @@ SMALL: tuple[Scene, ...] = (
     Scene("pause, print fails", OCTO, budget=Budget(pause=1, failure=1)),
     Scene("pause, cancel, lost answer", OCTO, budget=Budget(pause=1, cancel=1, lost=1)),
     Scene("host dies, override", OCTO, budget=Budget(restart=1, override=1)),
+    Scene("crash, an upload arrives wrong", OCTO, budget=Budget(crash=1, garbled=1)),
+    Scene("crash, complete before the last move", KLIPPER, budget=Budget(crash=1, parsed=1)),
+    Scene("link breaks for long", OCTO, budget=Budget(flap=1, gap=1)),
+    Scene("link breaks, nobody answers", OCTO, words=False, budget=Budget(flap=1)),
     Scene("take-over", OCTO, nodes=2, budget=Budget(takeover=1)),
     Scene("take-over, cancel", OCTO, nodes=2, budget=Budget(takeover=1, cancel=1)),
 )

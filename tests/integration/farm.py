@@ -28,7 +28,10 @@ from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.service import NewPrinter
 from buildplate.fleet.session import PrinterSession
 from tests.integration.octoprint_host import OctoPrintHost
+from tests.processes import gone
 
+GREETING_LIMIT_S = 90.0
+END_LIMIT_S = 30.0
 MODEL = PrinterModel("virtual", Volume(200, 200, 200), (0.4,), 300, 110)
 
 
@@ -137,10 +140,16 @@ async def running_farm(folder: Path) -> AsyncIterator[RunningFarm]:
 
 @dataclass
 class Server:
-    """A farm in a process of its own, reached over HTTP as everybody else does."""
+    """A farm in a process of its own, reached over HTTP as everybody else does.
+
+    `said` grows by each line that it prints.
+    """
 
     url: str
+    key: str
     http: aiohttp.ClientSession
+    pid: int
+    said: list[str]
 
     async def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         """One request that must succeed; the JSON of its answer, None where it has none."""
@@ -186,48 +195,45 @@ class Server:
 
 
 @asynccontextmanager
-async def server(folder: Path) -> AsyncIterator[Server]:
-    """`buildplate serve` on the data in this folder; ended in good order after the block."""
+async def server(folder: Path, *more: str, key: str | None = None) -> AsyncIterator[Server]:
+    """`buildplate serve` on the data in this folder; ended in good order after the block.
+
+    `key` is the one of an earlier start; the first start prints its own.
+    """
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("buildplate")), "serve", "--port", "0",
-        "--data-dir", str(folder),
+        "--data-dir", str(folder), *more,
         cwd=folder.parent, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL, env={**os.environ, "HOST": "127.0.0.1"},
     )  # fmt: skip
     assert process.stdout is not None
+    said: list[str] = []
     try:
         async with asyncio.TaskGroup() as tasks:
-            said = await _greeting(process.stdout)
-            tasks.create_task(_read_away(process.stdout))
-            key = re.search(r"BUILDPLATE_API_KEY=(\S+)", said)
-            url = re.search(r"runs at (\S+)", said)
-            assert key is not None
-            assert url is not None
-            headers = {"Authorization": f"Bearer {key[1]}"}
+            url = await _told(process.stdout, r"runs at (\S+)", said)
+            key = key or await _told(process.stdout, r"BUILDPLATE_API_KEY=(\S+)", said)
+            tasks.create_task(_read_on(process.stdout, said))
+            headers = {"Authorization": f"Bearer {key}"}
             limit = aiohttp.ClientTimeout(total=60)
             async with aiohttp.ClientSession(headers=headers, timeout=limit) as http:
-                yield Server(url[1], http)
+                yield Server(url, key, http, process.pid, said)
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(30):
-                await process.wait()
+            assert await asyncio.wait_for(process.wait(), END_LIMIT_S) == 0
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await gone(process)
 
 
-async def _greeting(output: asyncio.StreamReader) -> str:
-    """What the first start says, up to the key."""
-    said = ""
-    async with asyncio.timeout(90):
-        while "BUILDPLATE_API_KEY=" not in said:
-            line = (await output.readline()).decode()
-            assert line, f"the server ended: {said}"
-            said += line
-    return said
+async def _told(output: asyncio.StreamReader, pattern: str, said: list[str]) -> str:
+    """Read on to what the server says about itself."""
+    async with asyncio.timeout(GREETING_LIMIT_S):
+        while line := (await output.readline()).decode():
+            said.append(line)
+            if found := re.search(pattern, line):
+                return found[1]
+    raise AssertionError("the server ended: " + "".join(said))
 
 
-async def _read_away(output: asyncio.StreamReader) -> None:
+async def _read_on(output: asyncio.StreamReader, said: list[str]) -> None:
     """Keep the server's log from filling its pipe."""
-    while await output.read(1 << 16):
-        pass
+    while line := (await output.readline()).decode():
+        said.append(line)

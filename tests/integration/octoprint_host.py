@@ -14,13 +14,15 @@ import secrets
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from tests.processes import gone
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / ".venv-octoprint" / "bin" / "octoprint"
@@ -34,6 +36,9 @@ SIMULATED_ERRORS = [
 STARTED = "Print job started - origin: local, path: "
 DONE = "Print job done - origin: local, path: "
 START_LIMIT_S = 60.0
+STOP_LIMIT_S = 20.0
+PORTS = range(20_000, 30_000)
+"""Below those that a system hands out by itself, so that nobody gets one before it is bound."""
 
 
 @dataclass
@@ -136,17 +141,14 @@ class OctoPrintHost:
         process, self.process = self.process, None
         if process is None or process.returncode is not None:
             return
-        if number is not signal.SIGKILL:
-            process.send_signal(signal.SIGCONT)
-        process.send_signal(number)
         try:
+            if number is not signal.SIGKILL:
+                process.send_signal(signal.SIGCONT)
+            process.send_signal(number)
             with suppress(TimeoutError):
-                async with asyncio.timeout(20):
-                    await process.wait()
+                await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await gone(process)
 
     async def kill(self) -> None:
         """kill -9."""
@@ -200,6 +202,13 @@ class OctoPrintHost:
                 if state == text and (await self.api("GET", "/api/printer"))[0] == wanted:
                     return
                 await asyncio.sleep(0.05)
+
+    async def finishes(self, path: str, times: int = 1, limit: float = 20.0) -> None:
+        """Wait until the host has finished so many prints of this path, and is idle again."""
+        async with asyncio.timeout(limit):
+            while self.completions().count(path) < times:
+                await asyncio.sleep(0.05)
+        await self.printer_is("Operational", limit)
 
     async def connect_printer(self) -> None:
         await self.api("POST", "/api/connection", {"command": "connect"})
@@ -259,10 +268,25 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def free_port() -> int:
+def _free_ports() -> Iterator[int]:
+    """Ports that nobody listens on, each once, from a place that other test runs don't begin at."""
+    first = secrets.randbelow(len(PORTS))
+    for step in range(len(PORTS)):
+        port = PORTS[(first + step) % len(PORTS)]
+        if _is_free(port):
+            yield port
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+FREE_PORTS = _free_ports()
 
 
 async def make_template(folder: Path) -> Path:
@@ -273,12 +297,9 @@ async def make_template(folder: Path) -> Path:
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            async with asyncio.timeout(60):
-                await process.wait()
+            await asyncio.wait_for(process.wait(), START_LIMIT_S)
         finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
+            await gone(process)
         (folder / "config.yaml").unlink(missing_ok=True)
     return folder
 
@@ -294,7 +315,8 @@ async def octoprint_host(
 ) -> AsyncIterator[OctoPrintHost]:
     """A running host for the block; its processes are gone afterwards."""
     shutil.copytree(template, folder, dirs_exist_ok=True)
-    host = OctoPrintHost(folder, free_port(), errors, connect_at_start=connect, wrapper=wrapper)
+    port = next(FREE_PORTS)
+    host = OctoPrintHost(folder, port, errors, connect_at_start=connect, wrapper=wrapper)
     try:
         await host.start()
         yield host

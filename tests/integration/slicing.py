@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes import gone
+
 SLICER = "prusa-slicer"
 LIMIT_S = 120.0
 
@@ -64,9 +66,7 @@ async def slice_cuboid(folder: Path, x: float, y: float, z: float) -> Path:
         async with asyncio.timeout(LIMIT_S):
             said, _ = await process.communicate()
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        await gone(process)
     if process.returncode != 0 or not result.exists():
         raise RuntimeError(said.decode(errors="replace")[-2000:])
     return result

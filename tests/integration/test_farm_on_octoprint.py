@@ -73,11 +73,12 @@ async def floor(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Floor
     folder = tmp_path_factory.mktemp("floor")
     template = await make_template(folder / "template")
     async with AsyncExitStack() as stack:
-        starting = [
-            octoprint_host(template, folder / f"host{n}", errors=SIMULATED_ERRORS, connect=True)
+        hosts = [
+            await stack.enter_async_context(
+                octoprint_host(template, folder / f"host{n}", errors=SIMULATED_ERRORS, connect=True)
+            )
             for n in range(2)
         ]
-        hosts = await asyncio.gather(*(stack.enter_async_context(host) for host in starting))
         running = await stack.enter_async_context(server(folder / "data"))
         for host in hosts:
             await host.printer_is("Operational")
@@ -131,7 +132,7 @@ async def test_three_copies_and_a_quick_print_are_each_made_once_and_exactly(
     codes = {(reason["printer_id"], reason["code"]) for reason in reasons["items"]}
     assert codes == {(printer_id, "bed_not_clear") for printer_id in floor.hosts}
 
-    quick_id = await floor.order(await floor.server.upload(part(1), "quick.gcode"), 1)
+    quick_id = await floor.order(await floor.server.upload(part(2), "quick.gcode"), 1)
     await floor.clear_beds()
     digests |= await watch(floor, job_id, 3, limit=120)
     await watch(floor, quick_id, 1, limit=60)

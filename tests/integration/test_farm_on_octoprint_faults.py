@@ -7,7 +7,7 @@ import itertools
 import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ TABLE = fault_table()
 SMALL_DISK = "disk full"
 LANES = 4
 CASE_LIMIT_S = 150.0
+ENDING_S = 30.0
 IN_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(420)]
 
@@ -56,18 +57,44 @@ class Stage:
             fault: loop.create_future() for fault in faults
         }
 
+    async def play(self, template: Path, lanes: int) -> None:
+        """Play until no fault is left; whoever still waits when this ends is told."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self.lane(template, small_disk=True))
+                for _ in range(lanes):
+                    tasks.create_task(self.lane(template, small_disk=False))
+        finally:
+            for outcome in self.outcomes.values():
+                if not outcome.done():
+                    outcome.set_exception(RuntimeError("nobody is left to play it"))
+
+    def play_no_more(self) -> None:
+        """Let every lane end after what it plays now."""
+        self._waiting.clear()
+
     async def lane(self, template: Path, *, small_disk: bool) -> None:
         """Play on one host after the other (a new one after a failure) until none is left."""
         while fault := self._next(small_disk=small_disk):
-            folder = self._folder / f"host{next(self._numbers)}"
-            uploads = folder / "uploads"
-            uploads.mkdir(parents=True)
-            wrapper = on_small_disk(uploads) if small_disk else ()
-            async with octoprint_host(
-                template, folder, errors=SIMULATED_ERRORS, connect=True, wrapper=wrapper
-            ) as host:
-                while fault and await self._play(fault, host):
-                    fault = self._next(small_disk=small_disk)
+            try:
+                async with self._host(template, small_disk=small_disk) as host:
+                    while fault and await self._play(fault, host):
+                        fault = self._next(small_disk=small_disk)
+            except Exception as error:  # the host did not start
+                if fault is None or self.outcomes[fault].done():
+                    raise
+                self.outcomes[fault].set_exception(error)
+
+    def _host(
+        self, template: Path, *, small_disk: bool
+    ) -> AbstractAsyncContextManager[OctoPrintHost]:
+        folder = self._folder / f"host{next(self._numbers)}"
+        uploads = folder / "uploads"
+        uploads.mkdir(parents=True)
+        wrapper = on_small_disk(uploads) if small_disk else ()
+        return octoprint_host(
+            template, folder, errors=SIMULATED_ERRORS, connect=True, wrapper=wrapper
+        )
 
     def _next(self, *, small_disk: bool) -> str | None:
         if small_disk:
@@ -115,14 +142,12 @@ async def outcomes(
     template = await make_template(folder / "template")
     stage = Stage(sorted(chosen, key=lambda fault: "frozen" not in fault), folder)
     lanes = min(LANES, len([fault for fault in chosen if fault != SMALL_DISK]))
-    async with AsyncExitStack() as stack:
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        running = [tasks.create_task(stage.lane(template, small_disk=False)) for _ in range(lanes)]
-        if SMALL_DISK in chosen:
-            running.append(tasks.create_task(stage.lane(template, small_disk=True)))
+    async with asyncio.TaskGroup() as tasks:
+        playing = tasks.create_task(stage.play(template, lanes))
         yield stage.outcomes
-        for lane in running:
-            lane.cancel()
+        stage.play_no_more()
+        await asyncio.wait([playing], timeout=ENDING_S)
+        playing.cancel()
 
 
 @pytest.mark.needs_octoprint

@@ -64,6 +64,13 @@ class Line:
         except DriverError as error:
             self.lost = error
 
+    async def ends_itself(self, limit: float = 10.0) -> DriverError:
+        """The error that ends the pushes."""
+        async with asyncio.timeout(limit):
+            while self.lost is None:
+                await asyncio.sleep(0.01)
+        return self.lost
+
     async def store(self, content: bytes) -> str:
         async def pieces() -> AsyncIterator[bytes]:
             yield content
@@ -163,8 +170,7 @@ async def test_the_history_proves_the_end_when_nobody_was_listening(host: OctoPr
         path = await first.store(gcode(1))
         watch = await first.intent(path)
         assert await first.driver.start(path) == Accepted()
-    await host.printer_is("Operational")
-    await asyncio.sleep(1.5)
+    await host.finishes(path)
 
     async with line(host.connection) as second:
         ended = await second.ends(watch)
@@ -277,10 +283,9 @@ async def test_a_quick_print_by_hand_between_two_reads_is_told(
 ) -> None:
     await joined.until(None, lambda one: one.activity is Activity.IDLE)
     await host.put("quick.gcode", b"M117 quick\n" * 5, start=True)
-    await asyncio.sleep(1.5)
-    seen = await joined.driver.look(None)
+    await host.finishes("quick.gcode")
+    seen = await joined.until(None, lambda one: one.foreign_ran)
     assert seen.activity is Activity.IDLE
-    assert seen.foreign_ran
 
 
 async def test_the_fingerprint_moves_with_prints_and_not_with_our_files(
@@ -299,9 +304,10 @@ async def test_the_fingerprint_moves_with_prints_and_not_with_our_files(
     assert await joined.driver.delete(path) is Deleted.GONE
     assert await fingerprint() == before
     await host.api("POST", "/api/job", {"command": "start"})
-    await asyncio.sleep(1.5)
-    await host.printer_is("Operational")
-    assert await fingerprint() != before
+    await host.finishes("print-me.gcode")
+    async with asyncio.timeout(20):
+        while await fingerprint() == before:
+            await asyncio.sleep(0.05)
 
 
 async def test_strange_names_are_reached_by_the_answered_path(joined: Line) -> None:
@@ -365,8 +371,7 @@ async def test_a_host_stopped_mid_print_leaves_nothing_to_conclude_from(
         assert await first.driver.start(path) == Accepted()
         await first.until(watch, lambda seen: run(seen) is Run.RUNNING)
         await host.stop(number)
-        await asyncio.sleep(0.2)
-        assert isinstance(first.lost, PrinterOffline)
+        assert isinstance(await first.ends_itself(), PrinterOffline)
         with pytest.raises(PrinterOffline):
             await first.driver.look(watch)
         assert isinstance(await first.driver.cancel(), Unknown)
