@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 PREFIX = "bp-"
+TIMED = 7
+"""The version of UUIDs that tell when they were made."""
 _NAME = re.compile(r"bp-([0-9a-f]{32})-([1-9][0-9]{0,8})\.gcode")
 
 
@@ -38,7 +40,7 @@ def sort_uploads(paths: tuple[str, ...], attempts: Mapping[str, int], since: dat
 
     `attempts` holds how often each known print was sent. A print that is not known, but was made
     after `since`, when this farm took the printer in, was made by a later state of its database (or
-    by another farm that uses the printer, too); one made earlier is left over from another farm.
+    by another farm that uses the printer, too); one made earlier is left over from a former farm.
     """
     spent, lost = [], []
     for path in paths:
@@ -46,13 +48,22 @@ def sort_uploads(paths: tuple[str, ...], attempts: Mapping[str, int], since: dat
         if named is None:
             continue
         print_id, attempt = named
-        if attempt <= attempts.get(print_id, 0):
-            spent.append(path)
-        elif print_id in attempts or made_at(print_id) >= since:
-            lost.append(path)
+        known = attempts.get(print_id)
+        if known is None:
+            forgotten = made_at(print_id) >= since
+        else:
+            forgotten = attempt > known
+        (lost if forgotten else spent).append(path)
     return Sorted(tuple(spent), tuple(lost))
 
 
 def made_at(print_id: str) -> datetime:
-    """When a print was made, by its UUIDv7 (RFC 9562: milliseconds in the first 48 bits)."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=UUID(print_id).int >> 80)
+    """When a print was made, by its UUIDv7 (RFC 9562: milliseconds in the first 48 bits).
+
+    Other ids were never made by Buildplate: the beginning of time.
+    """
+    made = UUID(print_id)
+    begin = datetime(1970, 1, 1, tzinfo=UTC)
+    if made.int >> 76 & 0xF != TIMED:
+        return begin
+    return begin + timedelta(milliseconds=made.int >> 80)

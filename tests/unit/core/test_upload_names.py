@@ -57,5 +57,10 @@ def test_what_was_sent_may_go_and_what_the_database_forgot_is_lost() -> None:
         for one, attempt in ((known, 1), (known, 2), (known, 3), (forgotten, 1), (stranger, 1))
     )
     found = sort_uploads(paths, {known: 2}, NOW - timedelta(days=1))
-    assert found.spent == paths[:2]
+    assert found.spent == (*paths[:2], paths[4])
     assert found.lost == paths[2:4]
+
+
+def test_an_id_that_tells_no_time_is_of_no_future() -> None:
+    path = upload_name("538a325e-b658-c455-0a1a-8532cb6f04b8", 1)
+    assert sort_uploads((path,), {}, NOW - timedelta(days=1)).lost == ()
