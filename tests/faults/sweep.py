@@ -29,7 +29,7 @@ from tests.faults.worlds import Setting, World, empty_database, part, world
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.faults.truth import Asked
+    from tests.faults.truth import Asked, Facts
 
 FACTOR = 25.0
 PRINTERS = 20
@@ -213,7 +213,7 @@ class RandomSweep:
         state, tally = await here.state(), await here.count()
         report.broken = judge(here.orders, tally, state["prints"])
         asked = await here.asked_about()
-        report.broken += await self._wrongly_asked(asked)
+        report.broken += await self._wrongly_asked(asked, state["prints"])
         report.killed_in = here.killed_in
         report.attention = Counter(one.reason for one in asked)
         ends = Counter(print_["state"] for print_ in state["prints"])
@@ -237,19 +237,20 @@ class RandomSweep:
             "seconds in all": round(whole, 1),
         }
 
-    async def _wrongly_asked(self, asked: Sequence[Asked]) -> list[str]:
+    async def _wrongly_asked(self, asked: Sequence[Asked], prints: Sequence[Facts]) -> list[str]:
         """Questions to people although the evidence was there; if calm, missing ones, too."""
         here = self._here
         logs = {printer["name"]: await here.log(printer["name"]) for printer in here.printers}
         wrong = [
             f"a person was asked without need: {one}"
             for one in asked
-            if not was_blinded(one, logs[one.printer], here.died_at)
+            if not was_blinded(one, logs[one.printer], here.blinded_at)
         ]
         if self._wish.calm:
             expected, found = await here.needing_people(), {one.print_id for one in asked}
+            unwanted = {print_["id"] for print_ in prints if print_["wants_cancel"]}
             wrong += [f"a person was asked about {one}" for one in found - expected]
-            wrong += [f"nobody was asked about {one}" for one in expected - found]
+            wrong += [f"nobody was asked about {one}" for one in expected - found - unwanted]
         return wrong
 
 
