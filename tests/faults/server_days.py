@@ -129,7 +129,7 @@ def trials() -> list[Trial]:
     """All of them.
 
     What was stopped before it was sent is not sent on what was read before, and nobody is asked.
-    Stopped later, a request may have gone out or not; a person is asked while nobody can tell, since
+    Stopped later, a request may have gone out or not; a person is asked while nobody can tell, as
     the channel broke before its start was seen, and what is then seen ends the question.
     """
     return [
