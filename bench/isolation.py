@@ -36,10 +36,10 @@ PAIRS = 5
 GOAL = 1.2
 ALL = 1_000_000
 FOR_EVER = -1
-OWN_JOBS = 5
+OWN_JOBS = 3
 MOST_RETRIES = 100
 UP_S, DOWN_S = 3.0, 1.0
-FLOOD_PER_S, BURST = 5000.0, 250
+FLOOD_PER_S, BURST = 2000.0, 100
 
 
 @dataclass(frozen=True, slots=True)

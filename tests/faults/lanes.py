@@ -156,6 +156,7 @@ async def tidy(admin: AdminClient, printers: Sequence[Facts]) -> None:
             async with asyncio.timeout(AGAIN_S):
                 while (await admin.printer(name))["state"] != "Operational":
                     await asyncio.sleep(0.02)
+        await admin.do(name, "deselect")
         for path in (await admin.printer(name))["files"]:
             await admin.do(name, "delete", path=path)
         await admin.do(name, "skew-clock", seconds=0)

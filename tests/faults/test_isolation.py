@@ -6,7 +6,7 @@ import pytest
 
 from bench.isolation import BAD, Load, Run, one_run, p99
 
-SHORT = Load(printers=20, jobs=60, large=3, per_second=8.0, seconds=10.0, within_s=60.0)
+SHORT = Load(printers=20, jobs=60, large=3, per_second=6.0, seconds=10.0, within_s=60.0)
 PAIRS = 3
 LEAST_S = 0.25
 """Below this, two runs differ by what else the machine is doing."""

@@ -21,7 +21,7 @@ from buildplate_sim.launch import AdminClient
 
 PRINTERS, JOBS = 100, 300
 WARM_UP_JOBS = 60
-WARM_UP_EVERY_S, EVERY_S = 0.2, 0.5
+WARM_UP_EVERY_S, EVERY_S = 0.2, 0.4
 TIME_FACTOR = 20.0
 RUN_S, QUIET_S = 240, 60
 MOST_GROWTH_MB = 40.0
@@ -103,9 +103,11 @@ async def _flap(farm: SimulatedFarm, admin: AdminClient, *, on: bool) -> None:
 
 async def _order(farm: SimulatedFarm, jobs: int, every_s: float) -> None:
     small = await farm.farm.files.receive(once(gcode(40)), "small.gcode")
-    for _ in range(jobs):
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    for number in range(jobs):
+        await asyncio.sleep(max(0.0, begun + number * every_s - loop.time()))
         await farm.farm.jobs.receive(NewJob(small.file.id, retries=20))
-        await asyncio.sleep(every_s)
 
 
 async def _all_ended(farm: SimulatedFarm, admin: AdminClient) -> None:
