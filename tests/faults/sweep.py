@@ -46,7 +46,7 @@ ACTIVE = MEDDLE_WITH | {"cancelling", "needs_attention"}
 KILLS_OF_A_ROUND = 60
 UNBORN = 0.15
 LOOK_S = 0.15
-STORM_WITHIN_S = 480.0
+STORM_WITHIN_S = 900.0
 CALM_WITHIN_S = 240.0
 
 
