@@ -53,10 +53,8 @@ async def once(content: bytes) -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def simulated_farm(
-    count: int, *, time_factor: float, bad: Sequence[str] = ()
-) -> AsyncIterator[SimulatedFarm]:
-    """A farm with `count` printers that clear their own beds; the first ones play `bad` faults."""
+async def simulated_farm(count: int, *, time_factor: float) -> AsyncIterator[SimulatedFarm]:
+    """A farm with `count` printers that clear their own beds, all online and ready."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         async with AsyncExitStack() as stack:
@@ -66,12 +64,10 @@ async def simulated_farm(
             names = [printer["name"] for printer in simulator.printers]
             for name in names:
                 await simulator.admin.do(name, "auto-clear", seconds=0.1)
-            for name, fault in zip(names, bad, strict=False):
-                await simulator.admin.do(name, fault)
             settings = Settings(data_dir=home / "data", time_factor=time_factor)
             farm = await stack.enter_async_context(open_farm(settings, installed_drivers()))
             ids = await _add_all(farm, simulator)
-            await _all_online(farm, [ids[name] for name in names[len(bad) :]])
+            await _all_online(farm, list(ids.values()))
             yield SimulatedFarm(farm, simulator, ids)
 
 

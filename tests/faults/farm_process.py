@@ -172,8 +172,11 @@ def farm_main(order: dict[str, Any], drivers: Mapping[str, Manifest]) -> NoRetur
     os._exit(0)
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent: int) -> None:
+    """End with the parent, also when it has ended before this was called."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def say(**facts: Any) -> None:
@@ -181,11 +184,12 @@ def say(**facts: Any) -> None:
 
 
 def fork_farm(order: dict[str, Any], drivers: Mapping[str, Manifest]) -> None:
+    parent = os.getpid()
     pid = os.fork()
     if pid == 0:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        die_with_parent()
+        die_with_parent(parent)
         farm_main(order, drivers)
     say(started=pid, socket=order["socket"])
 
@@ -203,7 +207,7 @@ def reap() -> None:
 
 def main() -> None:
     """Fork farms until the standard input ends."""
-    die_with_parent()
+    die_with_parent(os.getppid())
     drivers = installed_drivers()
     gc.freeze()
     bell, ring = os.pipe()

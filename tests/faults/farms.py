@@ -11,14 +11,15 @@ import uuid
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Coroutine, Sequence
 
 READY_S = 30.0
 ANSWER_S = 60.0
 DEAD_S = 20.0
+T = TypeVar("T")
 
 
 class Refused(Exception):
@@ -31,6 +32,28 @@ class Refused(Exception):
 
 class Died(Exception):
     """The farm's process is gone, and with it the answer."""
+
+
+async def to_its_end(ending: Coroutine[Any, Any, T], within_s: float = DEAD_S) -> T:
+    """Wait for an end that is certain, also when cancelled meanwhile: that is passed on after it.
+
+    So no process is left behind that nobody has seen end.
+    """
+    loop = asyncio.get_running_loop()
+    task, limit = loop.create_task(ending), loop.time() + within_s
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done() and loop.time() < limit:
+        try:
+            await asyncio.wait([task], timeout=limit - loop.time())
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not task.done():
+        task.cancel()
+    if cancelled is not None:
+        raise cancelled
+    if not task.done():
+        raise TimeoutError
+    return task.result()
 
 
 class FarmProcess:
@@ -100,6 +123,11 @@ class FarmProcess:
         """Its exit status, once it is gone."""
         return await asyncio.wait_for(asyncio.shield(self.ended), DEAD_S)
 
+    async def kill(self) -> int:
+        """SIGKILL, and see it gone; its exit status."""
+        self.signal(signal.SIGKILL)
+        return await to_its_end(self.wait())
+
 
 @dataclass(frozen=True, slots=True)
 class KillAt:
@@ -133,10 +161,18 @@ class Nursery:
         while line := await self._process.stdout.readline():
             told = json.loads(line)
             if "started" in told:
-                life = self._lives[told["started"]] = FarmProcess(told["started"], told["socket"])
-                self._starting.pop(told["socket"]).set_result(life)
+                self._born(told["started"], told["socket"])
             elif "ended" in told:
                 self._lives.pop(told["ended"]).ended.set_result(told["status"])
+
+    def _born(self, pid: int, socket: str) -> None:
+        """Hand a farm to whoever asked for it; one that nobody waits for any more is killed."""
+        life = self._lives[pid] = FarmProcess(pid, socket)
+        waiting = self._starting.pop(socket)
+        if waiting.done():
+            life.signal(signal.SIGKILL)
+        else:
+            waiting.set_result(life)
 
     async def start(
         self, data_dir: Path, settings: dict[str, Any], kill: KillAt | None = None
@@ -154,7 +190,16 @@ class Nursery:
         self._starting[socket] = started
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        return await asyncio.wait_for(started, READY_S)
+        taken = False
+        try:
+            async with asyncio.timeout(READY_S):
+                life = await started
+            taken = True
+        finally:
+            if not taken and not started.cancelled() and started.done():
+                started.result().signal(signal.SIGKILL)  # cancelled in the moment of its birth
+            started.cancel()
+        return life
 
 
 @asynccontextmanager
@@ -181,7 +226,7 @@ async def nursery(
     )
     try:
         assert process.stdout is not None
-        await asyncio.wait_for(process.stdout.readline(), READY_S)
+        assert await asyncio.wait_for(process.stdout.readline(), READY_S), "it never began"
         async with asyncio.TaskGroup() as tasks:
             found = Nursery(process)
             listener = tasks.create_task(found.listen())
@@ -190,4 +235,4 @@ async def nursery(
     finally:
         with suppress(ProcessLookupError):
             process.kill()
-        await process.wait()
+        await to_its_end(process.wait())

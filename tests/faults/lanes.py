@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import traceback
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from buildplate_sim.errors import RefusedControlError
 from buildplate_sim.launch import octoprints
-from tests.faults.farms import nursery
+from tests.faults.farms import Refused, nursery
 from tests.faults.truth import judge
 from tests.faults.worlds import Setting, World, empty_database, world
 
@@ -29,6 +31,10 @@ PRINTERS_OF_A_LANE = 2
 PUSH_S = 0.1
 TRIES = 3
 """A loaded machine may let a day miss a step that needs the printer to be in time."""
+AGAIN_S = 20.0
+"""How long a printer may take until it is as it was."""
+ITS_OWN = (AssertionError, TimeoutError, Refused, RefusedControlError)
+"""What a trial may end with without ending the others: each of them is a problem of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +109,9 @@ class Lanes:
                 outcome.tries += 1
                 await tidy(self._simulator.admin, printers)
                 outcome.reached = await self._once(trial, outcome.tries, printers)
-        except* AssertionError as failed:
+        except* ITS_OWN as failed:
             outcome.reached = True
-            outcome.problems += [str(error) for error in _leaves(failed)]
+            outcome.problems += [_words(error) for error in _leaves(failed)]
 
     async def _once(self, trial: Trial, nth: int, printers: Sequence[Facts]) -> bool:
         """Live through it once; whether it came by its kill points."""
@@ -137,19 +143,22 @@ class Lanes:
 
 
 async def tidy(admin: AdminClient, printers: Sequence[Facts]) -> None:
-    """Give printers back as they were: no faults, nothing running, nothing on the bed."""
+    """Give printers back as they were: no faults, no files, nothing running, nothing on the bed."""
     for printer in printers:
         name = printer["name"]
         await admin.clear_rules(name)
         await admin.clear_proxy_rules(name)
-        for action in ("thaw", "restore-key", "stop-drip", "unhush"):
+        for action in ("thaw", "boot", "listen", "restore-key", "stop-drip", "unhush"):
             await admin.do(name, action)
         truth = await admin.printer(name)
         if truth["run"] is not None or truth["state"] != "Operational":
             await admin.do(name, "kill", down_s=0.1)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(AGAIN_S):
                 while (await admin.printer(name))["state"] != "Operational":
                     await asyncio.sleep(0.02)
+        await admin.do(name, "deselect")
+        for path in (await admin.printer(name))["files"]:
+            await admin.do(name, "delete", path=path)
         await admin.do(name, "skew-clock", seconds=0)
         await admin.do(name, "clear-bed", by="janitor")
 
@@ -164,7 +173,14 @@ async def nursery_of(trial: Trial, usual: Nursery) -> AsyncIterator[Nursery]:
         yield farms
 
 
-def _leaves(group: BaseExceptionGroup[AssertionError]) -> list[BaseException]:
+def _words(error: BaseException) -> str:
+    """What failed; for everything but a broken promise also where."""
+    if isinstance(error, AssertionError):
+        return str(error)
+    return "".join(traceback.format_exception(error))
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     found: list[BaseException] = []
     for error in group.exceptions:
         found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]

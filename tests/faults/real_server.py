@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from tests.faults.farms import to_its_end
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
@@ -91,14 +93,22 @@ async def serving(
         async with aiohttp.ClientSession(headers={"X-Api-Key": key}) as http:
             yield RealServer(process, url, http)
     finally:
-        # The whole group of its own: a tracer keeps its server alive otherwise.
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Stop it in good order, TimeoutError when it does not; either way nothing of it is left.
+
+    The whole group of its own: a tracer keeps its server alive otherwise.
+    """
+    try:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), END_S)
+        await asyncio.wait_for(process.wait(), END_S)
+    finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await to_its_end(process.wait())
 
 
 async def _greeting(process: asyncio.subprocess.Process) -> tuple[str, str]:

@@ -7,19 +7,28 @@ import signal
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING
 
+from buildplate.app.composition import durations
+from buildplate.app.settings import Settings
 from tests.faults.farms import KillAt
 from tests.faults.lanes import FACTOR, Trial
 from tests.faults.worlds import part
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.faults.truth import Facts
     from tests.faults.worlds import World
 
-STOPPED_S = 40.0 / FACTOR
-"""Longer than the lease (5 s), the channel's silence (15 s) and a command's time-out (30 s)."""
+TIMES = durations(Settings(time_factor=FACTOR))
+STOPPED_S = 1.2 * max(TIMES.fleet.lease, TIMES.fleet.command, TIMES.fleet.look, TIMES.prints.fresh)
+"""Longer than the lease, a command's time-out, the channel's silence, and than a reading is fresh.
+
+These are the farm's own times at this factor: what a request may take has a floor.
+"""
 LOCKED_S = 30.0 / FACTOR
 HOURS_S = 5 * 3600.0
 
@@ -27,18 +36,23 @@ HOURS_S = 5 * 3600.0
 async def stopped_in_the_middle_of_prints(world: World) -> None:
     """SIGSTOP while two prints run, SIGCONT when both have ended."""
     await world.furnish()
-    job = await world.order(part("stopped", 30), 2)
-    await world.until_print(job, "printing")
+    job = await world.order(part("stopped", 75), 2)
+
+    def both_run(state: Facts) -> bool:
+        return [one["state"] for one in state["prints"] if one["job"] == job] == ["printing"] * 2
+
+    await world.until(both_run, "two prints that run")
     assert world.life is not None
     world.life.signal(signal.SIGSTOP)
     await asyncio.sleep(STOPPED_S)
     world.life.signal(signal.SIGCONT)
     await world.until_finished()
     assert await ends(world) == Counter(completed=2)
+    assert len((await world.count()).paths) == 2
 
 
-async def stopped_before_the_start_is_sent(world: World) -> None:
-    """Stopped between the stored intent and its start, for longer than the lease."""
+async def stopped_around_the_start(world: World, allowed: Sequence[Counter[str]]) -> None:
+    """Stopped between the stored intent and its start's answer, for longer than the lease."""
     await world.furnish()
     await world.order(part("stopped at the start"), 1)
     life = await world.marked()
@@ -46,6 +60,10 @@ async def stopped_before_the_start_is_sent(world: World) -> None:
     life.signal(signal.SIGCONT)
     await world.until_finished()
     assert world.deaths == 0
+    found = await ends(world)
+    assert found in allowed, f"the prints ended as {found}, not as {allowed}"
+    started = len((await world.count()).paths)
+    assert started == found["completed"], f"{started} starts, and the prints ended as {found}"
 
 
 async def boot_time_jumps_while_a_print_runs(world: World) -> None:
@@ -74,6 +92,9 @@ async def boot_time_jumps_again_and_again(world: World) -> None:
         jumping = tasks.create_task(jump())
         await world.until_finished(job)
         jumping.cancel()
+    found = await ends(world)
+    assert found["completed"] == 4
+    assert set(found) <= {"completed", "not_started"}, f"the prints ended as {found}"
 
 
 async def database_locked_while_prints_run(world: World) -> None:
@@ -100,22 +121,30 @@ async def ends(world: World) -> Counter[str]:
     return Counter(print_["state"] for print_ in (await world.state())["prints"])
 
 
+WITHHELD = Counter(completed=1, not_started=1)
+SENT = Counter(completed=1)
+
+
 def trials() -> list[Trial]:
-    """All of them."""
-    stop = signal.SIGSTOP
+    """All of them.
+
+    What was stopped before it was sent is not sent on what was read before, and nobody is asked.
+    Stopped later, a request may have gone out or not; a person is asked while nobody can tell, as
+    the channel broke before its start was seen, and what is then seen ends the question.
+    """
     return [
         Trial("stopped in the middle of prints", stopped_in_the_middle_of_prints),
         *(
             Trial(
                 f"stopped before the start is sent ({moment})",
-                stopped_before_the_start_is_sent,
-                kills=[KillAt(step, signal=stop)],
-                asks=False,
+                partial(stopped_around_the_start, allowed=allowed),
+                kills=[KillAt(step, signal=signal.SIGSTOP)],
+                asks=allowed == (WITHHELD,),
             )
-            for moment, step in (
-                ("intent stored", "committed:dispatch.transitions.intend"),
-                ("about to be sent", "before:start"),
-                ("answered", "answered:start"),
+            for moment, step, allowed in (
+                ("intent stored", "committed:dispatch.transitions.intend", (WITHHELD,)),
+                ("about to be sent", "before:start", (WITHHELD, SENT)),
+                ("answered", "answered:start", (SENT,)),
             )
         ),
         Trial("boot-time jumps while a print runs", boot_time_jumps_while_a_print_runs),

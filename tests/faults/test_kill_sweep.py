@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 POINTS = kill_points()
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "proofs.md"
 
 
 def test_every_durable_and_every_physical_step_of_the_program_has_a_kill_point() -> None:
@@ -43,6 +46,13 @@ def test_every_event_of_the_table_of_states_is_killed_right_after_it() -> None:
         before, _, after = move.partition(">")
         rows = {(row.state.value, row.next.value) for row in TABLE if row.event is event}
         assert (before, after) in rows, f"{event} does not move a print from {before} to {after}"
+
+
+def test_the_page_of_proofs_counts_the_kill_points_and_days_as_they_are() -> None:
+    page = PAGE.read_text()
+    for what, number in (("kill points", len(POINTS)), ("days", len(DAYS))):
+        said = re.findall(rf"^\| {what} \| (\d+) \|$", page, re.MULTILINE)
+        assert said == [str(number)], f"{PAGE.name} says {said} {what}, there are {number}"
 
 
 def trial_of(point: KillPoint) -> Trial:

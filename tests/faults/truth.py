@@ -54,14 +54,15 @@ HARMLESS = frozenset({"clear-bed", "thaw"})
 AFTERWARDS_S = 3.0
 
 
-def was_blinded(asked: Asked, log: Sequence[Facts], deaths: Sequence[float]) -> bool:
+def was_blinded(asked: Asked, log: Sequence[Facts], deaths: Mapping[str, Sequence[float]]) -> bool:
     """Whether anything since the intent took evidence away: in its absence nobody may be asked.
 
-    The farm's own death does, a new login does (the channel broke; it is seen only when the farm
+    A death of the farm does for those prints whose start it alone could have told from none; when
+    they died so is in `deaths`. A new login does (the channel broke; it is seen only when the farm
     logs in again), and so does what happened to the host and to its printer. A start that the host
     forgot, with the channel held all along, does not.
     """
-    if any(asked.intent <= death <= asked.at for death in deaths):
+    if any(asked.intent <= death <= asked.at for death in deaths.get(asked.print_id, ())):
         return True
     for entry in log:
         if not asked.intent <= entry["t"] <= asked.at + AFTERWARDS_S:

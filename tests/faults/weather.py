@@ -1,9 +1,12 @@
 """Bad weather for simulated printers: what hosts and networks do by chance while the farm works.
 
-Durations in simulated seconds. Two kinds of weather are left out on purpose, because no program on
-this side of the network can be safe from them: an upload that is replayed after its file was
-revoked (replays here are immediate, as those of real networks are), and a start held for longer
-than that. See docs/reference/proofs.md.
+Durations in simulated seconds. Holds are drawn up to beyond their client's time-out, some of which
+have a floor in real time: at the sweep's factor of 25 a command's is 30 s, an upload's 60 s, a
+read's 75 s. So a client that lives gives up, and what it gave up arrives later.
+
+Two kinds of weather are left out on purpose, because no program on this side of the network can be
+safe from them: an upload that is replayed after its file was revoked (replays here are immediate,
+as those of real networks are), and a start held for longer than that. See docs/reference/proofs.md.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 FOREVER = -1
 ALL = "*"
 SOME = [0.0, 30.0]
+LONG, LONGEST = [0.0, 60.0], [0.0, 100.0]
 Rule = tuple[str, str, float, dict[str, Any]]
 
 START = {"method": "POST", "command": "print"}
@@ -25,27 +29,27 @@ ORDER = {"method": "POST", "path": "/api/job"}
 READ = {"method": "GET", "path": "/api/*"}
 
 NETWORK: list[Rule] = [
-    ("request", "hold", 0.08, START | {"params": {"seconds": SOME}}),
+    ("request", "hold", 0.08, START | {"params": {"seconds": LONG}}),
     ("request", "replay", 0.06, START),
     ("request", "cut", 0.03, START),
     ("answer", "drop", 0.06, START),
     ("answer", "truncate", 0.03, START),
-    ("request", "hold", 0.03, UPLOAD | {"params": {"seconds": SOME}}),
+    ("request", "hold", 0.03, UPLOAD | {"params": {"seconds": LONGEST}}),
     ("request", "replay", 0.03, UPLOAD),
     ("request", "cut", 0.03, UPLOAD),
     ("answer", "drop", 0.03, UPLOAD),
     ("answer", "truncate", 0.02, UPLOAD),
-    ("request", "hold", 0.05, DELETE | {"params": {"seconds": SOME}}),
+    ("request", "hold", 0.05, DELETE | {"params": {"seconds": LONG}}),
     ("request", "replay", 0.05, DELETE),
     ("answer", "drop", 0.05, DELETE),
-    ("request", "hold", 0.05, ORDER | {"params": {"seconds": SOME}}),
+    ("request", "hold", 0.05, ORDER | {"params": {"seconds": LONG}}),
     ("request", "replay", 0.05, ORDER),
     ("request", "cut", 0.03, ORDER),
     ("answer", "drop", 0.05, ORDER),
-    ("request", "hold", 0.001, READ | {"params": {"seconds": SOME}}),
+    ("request", "hold", 0.001, READ | {"params": {"seconds": LONGEST}}),
     ("answer", "drop", 0.001, READ),
     ("answer", "truncate", 0.001, READ),
-    ("answer", "delay", 0.003, READ | {"params": {"seconds": [0.0, 10.0]}}),
+    ("answer", "delay", 0.003, READ | {"params": {"seconds": LONGEST}}),
     ("socket", "cut", 0.0005, {}),
     ("socket", "hold", 0.0005, {"params": {"seconds": SOME}}),
     ("request", "restart-host", 0.0003, {}),

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.05
 AT_REST = frozenset({"queued", "completed", "failed", "cancelled", "not_started"})
+RAN = "SELECT print_id FROM events WHERE kind IN ('print.printing', 'print.paused')"
 DATABASE = "buildplate.db"
 MARKER = "killed"
 
@@ -80,12 +81,12 @@ class World:
         self.printers = setting.printers
         self.printer_factor = setting.factor
         self.deaths = 0
-        self.died_at: list[float] = []
         self.marked_deaths = 0
         self.helpful = setting.helpful
         self.kill_points: list[KillAt | None] = []
         self.killed_in: Counter[str] = Counter()
         self.blinded: dict[str, str] = {}
+        self.blinded_at: defaultdict[str, list[float]] = defaultdict(list)
         self.forgotten: set[str] = set()
         self.life: FarmProcess | None = None
         self.errands: asyncio.TaskGroup | None = None
@@ -120,16 +121,22 @@ class World:
             status = await life.wait()
             if status != -signal.SIGKILL:
                 raise FarmBroke(status, self.log_tail())
-            self._note_blinded()
+            self._note_blinded(time.time())
             self.deaths += 1
-            self.died_at.append(time.time())
             self.marked_deaths += marker.exists()
 
-    def _note_blinded(self) -> None:
-        """Keep the prints whose start the killed farm alone could have told from none."""
+    def _note_blinded(self, died_at: float) -> None:
+        """Keep the prints whose start the killed farm alone could have told from none.
+
+        Those that were starting, and those whose cancel came before their start was seen.
+        """
         prints = self.stored("SELECT id, path, state FROM prints")
+        ran = {one for (one,) in self.stored(RAN)}
         self.killed_in.update({state for _, _, state in prints if state not in AT_REST})
         self.blinded.update({one: path for one, path, state in prints if state == "starting"})
+        for one, _, state in prints:
+            if state == "starting" or (state == "cancelling" and one not in ran):
+                self.blinded_at[one].append(died_at)
 
     async def marked(self) -> FarmProcess:
         """Wait until the farm has come to its kill point; for one where it only stops."""
@@ -162,8 +169,7 @@ class World:
         """SIGKILL, now."""
         life = self.life
         if life is not None and not life.ended.done():
-            life.signal(signal.SIGKILL)
-            await life.wait()
+            await life.kill()
 
     async def ask(self, do: str, **order: Any) -> Any:
         """One order, repeated over the farm's deaths until it is answered."""
@@ -386,12 +392,12 @@ async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[
         try:
             yield found
         finally:
-            for task in kept:
-                task.cancel()
-            await asyncio.gather(*kept, return_exceptions=True)
-            if found.life is not None and not found.life.ended.done():
-                found.life.signal(signal.SIGKILL)
-                await found.life.wait()
+            try:
+                for task in kept:
+                    task.cancel()
+                await asyncio.gather(*kept, return_exceptions=True)
+            finally:
+                await found.kill()
 
 
 async def empty_database(nursery: Nursery, folder: Path) -> Path:
