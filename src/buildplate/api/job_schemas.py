@@ -24,6 +24,7 @@ from buildplate.api.schemas import (
     Word,
     Words,
     checked,
+    rfc3339,
 )
 from buildplate.core.job_state import JobState
 from buildplate.core.jobs import Priority, Requirements
@@ -259,6 +260,7 @@ def changes_from(current: Mapping[str, Any], patch: JobPatch, rooms: Rooms) -> d
     """The changed fields in dispatch's words, with null as each field's default."""
     sent = patch.model_dump(exclude_unset=True, mode="json")
     known = {name: current[name] for name in Changeable.model_fields}
+    known["due"] = rfc3339(current["due"])
     whole = checked(Changeable, merged(known, sent))
     changes: dict[str, Any] = {name: getattr(whole, name) for name in sent}
     if "requirements" in changes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from buildplate.core.explaining import Summaries, reasons
 from buildplate.core.forecast import QueueItem, forecast
@@ -40,8 +40,18 @@ class QueueService:
         for queued in survey.queue.prints:
             if queued.id == print_.id:
                 found = reasons(survey, queued)
-                return [reason for of_printer in found.values() for reason in of_printer]
+                every = (reason for of_printer in found.values() for reason in of_printer)
+                return [self._without_retired(reason) for reason in every]
         return []
+
+    def _without_retired(self, reason: WaitReason) -> WaitReason:
+        """The reason, with no printer in its remedy that is out of service by now."""
+        asked = reason.unblock.params.get("requirements")
+        if not isinstance(asked, Mapping) or "printers" not in asked:
+            return reason
+        here = [one for one in asked["printers"] if one in self._parts.fleet.sessions]
+        params = {**reason.unblock.params, "requirements": {**asked, "printers": here}}
+        return replace(reason, unblock=replace(reason.unblock, params=params))
 
     async def stop(self, *, stopped: bool, reason: str) -> None:
         """Stop or release the whole farm: nothing new is claimed or started while stopped."""

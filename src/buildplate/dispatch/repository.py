@@ -82,7 +82,8 @@ async def job_with_prints(tx: Tx, reference: str) -> tuple[JobRecord, list[Print
     return job, await prints_of(tx, job.id)
 
 
-async def _known_key(tx: Tx, key: Key | None) -> str | None:
+async def job_of_key(tx: Tx, key: Key | None) -> str | None:
+    """The id of the job that was made with this key; None where there is none yet. KeyReused."""
     if key is None:
         return None
     row = await tx.row(_KEY, {"of_key": key.key})
@@ -102,7 +103,7 @@ async def create_job(
 
     `stamp.ids` holds one id for the event and two for each copy. UnknownFile, KeyReused.
     """
-    known = await _known_key(tx, key)
+    known = await job_of_key(tx, key)
     if known is not None:
         return await get_job(tx, known), False
     file = await tx.row(_FILE, {"file_id": order.file_id})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,7 +29,13 @@ class JobService:
 
         Raises UnknownFile, InvalidJob, KeyReused.
         """
-        self._check(order)
+        known = await self._parts.storage.read(repository.job_of_key, key)
+        if known is not None:  # whatever has become of its printers and its file since
+            return await self.job(known), False
+        self._check(order, order.requirements.printers)
+        return await self._take(order, key)
+
+    async def _take(self, order: NewJob, key: Key | None) -> tuple[JobView, bool]:
         stamp = self._parts.stamp(1 + 2 * order.copies)
         job, created = await self._parts.storage.write(
             repository.create_job, self._parts.new_id(), order, key, stamp
@@ -54,13 +60,17 @@ class JobService:
     async def edit(
         self, reference: str, version: int | None, changes: Mapping[str, Any]
     ) -> JobView:
-        """Change what a job asks for; queued prints are planned anew. TooFewCopies, JobChanged."""
+        """Change what a job asks for; queued prints are planned anew. TooFewCopies, JobChanged.
+
+        Printers that were named before and are retired by now are left out, but for the last one.
+        """
         job = (await self.job(reference)).job
         if version is not None and version != job.version:
             message = f"job {job.number} is at version {job.version}, not {version}"
             raise JobChanged(message)
         order = replace(_as_order(job), **changes)
-        self._check(order)
+        self._check(order, order.requirements.printers - job.requirements.printers)
+        order = self._without_retired(order)
         stamp = self._parts.stamp(1 + 2 * max(order.copies - job.copies, 0))
         found = await self._parts.storage.write(repository.edit_job, job, order, stamp)
         self._parts.planner.wake()
@@ -95,16 +105,22 @@ class JobService:
     async def duplicate(self, reference: str, key: Key | None = None) -> tuple[JobView, bool]:
         """Order the same again; the same key answers the job made first (False)."""
         job = (await self.job(reference)).job
-        return await self.receive(replace(_as_order(job), hold=False), key)
+        return await self._take(self._without_retired(replace(_as_order(job), hold=False)), key)
 
-    def _check(self, order: NewJob) -> None:
+    def _without_retired(self, order: NewJob) -> NewJob:
+        """The order without printers that are gone; naming none at all would mean any of them."""
+        asked = order.requirements
+        here = frozenset(one for one in asked.printers if one in self._parts.fleet.sessions)
+        return replace(order, requirements=replace(asked, printers=here)) if here else order
+
+    def _check(self, order: NewJob, named: Collection[str]) -> None:
         if not 1 <= order.copies <= MOST_COPIES:
             message = f"copies must be between 1 and {MOST_COPIES}, not {order.copies}"
             raise InvalidJob(message)
         if not 0 <= order.retries <= MOST_RETRIES:
             message = f"retries must be between 0 and {MOST_RETRIES}, not {order.retries}"
             raise InvalidJob(message)
-        for printer_id in order.requirements.printers:
+        for printer_id in named:
             if printer_id not in self._parts.fleet.sessions:
                 message = f"there is no printer {printer_id} in service"
                 raise InvalidJob(message, "Name printers by the ids that GET /printers shows.")

@@ -76,7 +76,7 @@ async def removed(surface: Surface, print_id: str, reason: Reason) -> None:
 
 
 async def order(surface: Surface, **job: Any) -> str:
-    found = await surface.job(**job)
+    found = await surface.job(**{"due": "2030-01-01T00:00:00Z"} | job)
     (print_,) = await surface.prints(found["id"])
     return str(print_["id"])
 
@@ -236,6 +236,22 @@ async def test_a_printer_that_is_not_listed_is_added_to_the_list(surface: Surfac
     await surface.until_print(print_id, printer_id=right["id"])
 
 
+async def test_a_retired_printer_stands_in_no_remedy_s_way(surface: Surface) -> None:
+    left, right = await surface.printer("Left"), await surface.printer("Right")
+    await surface.client.post("/api/v1/printers/2/maintenance", json={"on": True})
+    await surface.client.post("/api/v1/queue/stop")
+    print_id = await order(surface, requirements={"printers": [left["id"], right["id"]]})
+    assert (await surface.client.delete("/api/v1/printers/1")).status_code == 204
+    third = await surface.printer("Third")
+    await surface.client.post("/api/v1/queue/release")
+    reasons = await waiting(surface, print_id)
+    (reason,) = [r for r in reasons if r["code"] == "printer_not_listed"]
+    asked = reason["unblock"]["params"]["requirements"]["printers"]
+    assert sorted(asked) == sorted([right["id"], third["id"]])
+    await execute(surface, reason["unblock"])
+    await surface.until_print(print_id, printer_id=third["id"])
+
+
 async def test_a_print_behind_another_is_put_ahead(surface: Surface) -> None:
     """Both wait for the one printer; putting the second ahead starts it first."""
     await surface.client.post("/api/v1/queue/stop")
@@ -304,7 +320,8 @@ async def follow(
         await surface.until(added["id"], link="online")
     if stop:
         await surface.client.post("/api/v1/queue/stop")
-    job = await surface.job(requirements=asked, hold=hold)
+    due = "2030-01-01T00:00:00Z" if hold else None
+    job = await surface.job(requirements=asked, hold=hold, due=due)
     (print_,) = await surface.prints(job["id"])
     try:
         async with asyncio.timeout(20):
