@@ -23,6 +23,8 @@ class InMemoryBlobStore:
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}
+        self._owner: str | None = None
+        self.aside: dict[str, bytes] = {}
 
     @asynccontextmanager
     async def writing(self, *, limit: int) -> AsyncIterator[InMemoryBlobWriter]:
@@ -51,6 +53,18 @@ class InMemoryBlobStore:
     async def digests(self) -> list[str]:
         """The hashes of everything kept."""
         return sorted(self._contents)
+
+    async def owner(self) -> str | None:
+        """The id of the database whose files these are."""
+        return self._owner
+
+    async def own(self, database: str) -> None:
+        """Notes whose files these are."""
+        self._owner = database
+
+    async def set_aside(self, sha256: str) -> None:
+        """Takes the content out of the store, and keeps it in `aside`."""
+        self.aside[sha256] = self._contents.pop(sha256)
 
 
 class InMemoryBlobWriter:
@@ -81,7 +95,8 @@ class InMemoryBlobWriter:
 class InMemoryFileRepository:
     """A `FileRepository` in a dictionary; `needed` holds the ids that deleting must refuse."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: str | None = "memory") -> None:
+        self._database = database
         self._rows: dict[str, PrintFile] = {}
         self.needed: set[str] = set()
 
@@ -110,6 +125,10 @@ class InMemoryFileRepository:
         """Up to `limit` rows in state `analysing`, oldest first."""
         rows = sorted(self._rows.values(), key=lambda row: row.id)
         return [row for row in rows if row.state is FileState.ANALYSING][:limit]
+
+    async def database(self) -> str | None:
+        """The id that these rows were given when they were made."""
+        return self._database
 
     async def known(self, digests: Collection[str]) -> set[str]:
         """Those of the hashes that a row has."""

@@ -65,6 +65,18 @@ class BlobStore(Protocol):
         """The hashes of everything kept."""
         ...
 
+    async def owner(self) -> str | None:
+        """The id of the database whose files these are, as `own` noted it; None before."""
+        ...
+
+    async def own(self, database: str) -> None:
+        """Notes whose files these are, durably."""
+        ...
+
+    async def set_aside(self, sha256: str) -> None:
+        """Takes the content out of the store, and keeps it where a person can find it."""
+        ...
+
 
 class FileRepository(Protocol):
     """The rows of the files. Every call is one transaction, durable when it returns."""
@@ -90,6 +102,10 @@ class FileRepository(Protocol):
 
     async def list_analysing(self, *, limit: int) -> list[PrintFile]:
         """Up to `limit` rows in state `analysing`, oldest first."""
+        ...
+
+    async def database(self) -> str | None:
+        """The id that the database was given when it was made."""
         ...
 
     async def known(self, digests: Collection[str]) -> set[str]:

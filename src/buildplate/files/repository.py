@@ -19,7 +19,7 @@ from buildplate.storage import (
     to_json,
     to_micros,
 )
-from buildplate.storage.tables import VOID_STATES, jobs, print_files, prints
+from buildplate.storage.tables import VOID_STATES, identity, jobs, print_files, prints
 
 _ADD = insert(print_files)
 _DELETED = "deleted"
@@ -35,6 +35,7 @@ _WANTED = (
     .distinct()
     .order_by(jobs.c.number)
 )
+_DATABASE = select(identity.c.id)
 _BURY = (
     update(print_files)
     .where(print_files.c.id == bindparam("file_id"))
@@ -169,6 +170,11 @@ async def _known(tx: Tx, digests: Collection[str]) -> set[str]:
     return {row["sha256"] for row in await tx.rows(statement)}
 
 
+async def _database(tx: Tx) -> str | None:
+    row = await tx.row(_DATABASE)
+    return None if row is None else str(row["id"])
+
+
 async def files_by_id(tx: Tx, file_ids: Collection[str]) -> dict[str, PrintFile]:
     """The files with these ids; those that are not there are left out."""
     if not file_ids:
@@ -204,6 +210,10 @@ class SqlFiles:
     async def list_analysing(self, *, limit: int) -> list[PrintFile]:
         """Up to `limit` rows in state `analysing`, oldest first."""
         return await self._storage.read(_analysing, limit)
+
+    async def database(self) -> str | None:
+        """The id that the database was given when it was made."""
+        return await self._storage.read(_database)
 
     async def known(self, digests: Collection[str]) -> set[str]:
         """Those of the hashes that a row has."""

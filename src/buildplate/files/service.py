@@ -8,6 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from buildplate.files.digests import announced_sha256
 from buildplate.files.errors import (
     AnalysisFailed,
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from buildplate.files.model import Blob
     from buildplate.files.ports import Analyser, BlobStore, FileRepository, FileUses
 
-
-MOST_ORPHANS = 10
+_LOG = structlog.get_logger("files")
 GROUP = 500
 """Hashes asked for at once."""
 
@@ -190,22 +191,40 @@ class FileService:
         return decode_thumbnail(place, b"".join([piece async for piece in pieces]))
 
     async def sweep(self) -> int:
-        """Removes contents that no file has, as a crash leaves them; returns how many.
+        """Sets contents aside that no file has, as a crash leaves them; returns how many.
 
-        To be called at start, before uploads are taken. A crash leaves one for each upload that
-        was being ended. More of them mean that this is not the database these contents belong
-        to, perhaps a restored or a new one: then all are kept.
+        To be called at start, before uploads are taken. Nothing is ever deleted here. Contents
+        that belong to another database, perhaps because this one is new or restored, stay where
+        they are: that database may come back for them.
         """
+        orphans = await self._orphans()
+        ours = await self._is_ours()
+        if not orphans:
+            return 0
+        if not ours:
+            _LOG.warning("files.foreign", action="sweep", kept=len(orphans))
+            return 0
+        for orphan in sorted(orphans):
+            await self._room.store.set_aside(orphan)
+            _LOG.warning("files.orphan", action="set_aside", sha256=orphan)
+        return len(orphans)
+
+    async def _orphans(self) -> set[str]:
         kept = await self._room.store.digests()
         orphans: set[str] = set()
         for first in range(0, len(kept), GROUP):
             group = kept[first : first + GROUP]
             orphans |= set(group) - await self._room.files.known(group)
-        if len(orphans) > MOST_ORPHANS:
-            return 0
-        for orphan in orphans:
-            await self._room.store.delete(orphan)
-        return len(orphans)
+        return orphans
+
+    async def _is_ours(self) -> bool:
+        """Whether the contents belong to this database; contents of nobody become its own."""
+        database = await self._room.files.database()
+        owner = await self._room.store.owner()
+        if owner is None and database is not None and not await self._room.store.digests():
+            await self._room.store.own(database)
+            owner = database
+        return database is not None and owner == database
 
     async def _add(self, blob: Blob, name: str) -> PrintFile:
         state, analysis = await self._analyse_if_small(blob)

@@ -292,6 +292,9 @@ outbox = _table(
 
 nodes = _table("nodes", _id(), _text("name"), _micros("started_at"), _micros("lease_until"))
 
+identity = _table("identity", _id())
+"""One row, made with the database: what lies beside it, such as print files, tells it by this."""
+
 farm = _table("farm", Column("key", Text, primary_key=True, nullable=False), _json("value", None))
 
 api_keys = _table(
