@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -31,6 +32,7 @@ from buildplate.core.printers import (
     StartPolicy,
     Volume,
 )
+from buildplate.fleet.errors import InvalidPrinter
 
 Nozzles = Annotated[list[Length], Field(max_length=64)]
 Connection = Annotated[
@@ -160,6 +162,16 @@ class AssignBody(OwedBody):
 
     print_id: Reference | None = None
     job_id: Reference | None = None
+
+
+_LIKE_A_REFERENCE = re.compile(r"\d+|[0-9a-f-]{36}")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that would be taken for a number or an id; InvalidPrinter."""
+    if _LIKE_A_REFERENCE.fullmatch(name.strip().lower()):
+        message = f"the name {name.strip()} would be taken for a printer's number or id"
+        raise InvalidPrinter(message, "Choose a name with a letter in it, as in Left or MK4-3.")
 
 
 def spec_from(body: PrinterBody, *, maintenance: bool = False) -> PrinterSpec:

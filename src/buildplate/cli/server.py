@@ -19,7 +19,8 @@ API = "/api/v1"
 CONNECT_S = 5.0
 ANSWER_S = 60.0
 PAGE = 1000
-_REFERENCE = re.compile(r"\d{1,15}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NUMBER_OR_ID = re.compile(rf"\d{{1,15}}|{_ID.pattern}")
 
 
 class Server:
@@ -74,16 +75,24 @@ class Server:
 
     def printer(self, reference: str) -> str:
         """The printer's id or number, where its name was given."""
-        if _REFERENCE.fullmatch(reference):
+        named = [str(found["id"]) for found in self.every("/printers", name=reference)]
+        if _NUMBER_OR_ID.fullmatch(reference):
+            self._only_one_is_meant(reference, named)
             return reference
-        for found in self.every("/printers", name=reference):
-            return str(found["id"])
+        if named:
+            return named[0]
         hint = "See them with: buildplate printer list"
         return fail(f"there is no printer named {reference}", hint)
 
+    def _only_one_is_meant(self, reference: str, named: list[str]) -> None:
+        """End where a number is another printer's name: clearing a wrong bed breaks machines."""
+        if named and self.get(f"/printers/{reference}")["id"] not in named:
+            detail = f"{reference} is one printer's number and another one's name"
+            fail(detail, f"Name it by its id, or rename the other one, whose id is {named[0]}.")
+
     def file(self, reference: str) -> str:
         """The file's id, where its name was given: the newest of that name."""
-        if _REFERENCE.fullmatch(reference):
+        if _ID.fullmatch(reference):
             return reference
         for found in self.every("/files"):
             if found["name"] == reference:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,21 @@ async def test_many_beds_are_cleared_at_once(tmp_path: Path) -> None:
         assert again.stdout == "Every bed is clear, or has a print.\n"
         await me.type("printer clear-bed", code=2)
         await me.type("printer clear-bed A --all", code=2)
+
+
+async def test_a_number_that_is_another_printer_s_name_means_neither(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready("Left")
+        await me.ready("Right")
+        session = me.surface.farm.fleet.sessions[(await me.json("printer show Right"))["id"]]
+        record = session.record  # as a farm may have it whose printers were named long ago
+        await me.surface.farm.fleet.edit(
+            record.id, replace(record.spec, name="1"), record.connection, record.version
+        )
+        refused = await me.type("printer clear-bed 1", code=1)
+        assert "one printer's number and another one's name" in refused.stderr
+        await me.type("printer edit 2 --name Right")
+        assert (await me.json("printer show 1"))["name"] == "Left"
 
 
 async def test_jobs_and_the_queue_by_command(tmp_path: Path) -> None:
