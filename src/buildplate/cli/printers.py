@@ -12,6 +12,7 @@ from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.farm import doing
 from buildplate.cli.output import as_json, fields, say, table
+from buildplate.cli.patience import until, waiting
 from buildplate.cli.server import Server, server_of
 
 app = typer.Typer(help="Printers.", no_args_is_help=True)
@@ -21,6 +22,10 @@ SHOWN = (
     "bed", "bed_reason", "print_id", "needs_attention", "enabled", "maintenance", "model", "plate",
     "materials", "tags", "location", "group", "bed_policy", "start_policy",
 )  # fmt: skip
+
+
+UNREAD = ("connecting", "syncing", "offline")
+READ_S = 15.0
 
 
 class OnOff(StrEnum):
@@ -158,9 +163,12 @@ def add(
     group: Group = None,
     bed: Annotated[Clearing | None, typer.Option(help="Who clears the bed.")] = None,
     start: Annotated[Start | None, typer.Option(help="Whether prints wait for a word.")] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Don't wait until it has been read once.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Add a printer. Its bed counts as unknown until you clear it."""
+    """Add a printer and wait, up to 15 s, for its first word. Its bed is yours to clear."""
     with server_of(context) as server:
         body = _given(
             name=name,
@@ -176,13 +184,29 @@ def add(
             start_policy=start and start.value,
         )
         printer = server.post("/printers", body)
+        if not json:
+            say(f"Added printer {printer['number']}, {printer['name']}.")
+        if not no_wait:
+            printer = _read_once(server, printer)
     if json:
         as_json(printer)
     else:
-        say(f"Added printer {printer['number']}, {printer['name']}.")
+        if not no_wait and printer["link"] != "online":
+            say(f"It is {printer['link']} so far: {printer['problem'] or 'nothing came yet'}.")
         if printer["model"]["build_volume"] is None:
             say("Its size is unknown, so nothing is printed on it yet. Say it, as in:")
             say(f"  buildplate printer edit {printer['number']} --build-volume 250x210x220")
+
+
+def _read_once(server: Server, printer: dict[str, Any]) -> dict[str, Any]:
+    """The printer once it has been read, or as it is when waiting is of no use."""
+    path = f"/printers/{printer['id']}"
+    with waiting(f"Reading {printer['name']}"):
+        return until(
+            lambda: server.get(path),
+            lambda seen: seen["link"] not in UNREAD or bool(seen["problem"]),
+            READ_S,
+        )
 
 
 @app.command("list")

@@ -46,7 +46,6 @@ class Terminal:
             f"printer add {name} --driver paper --connection host={name} "
             f"--connection api_key={KEY} --build-volume 200x200x200 --nozzle 0.4"
         )
-        await self.surface.until((await self.json(f"printer show {name}"))["id"], link="online")
         await self.type(f"printer clear-bed {name}")
 
 
@@ -81,8 +80,8 @@ async def test_the_first_steps_of_the_readme(
             f"printer add Left --driver paper --connection host=Left --connection api_key={KEY} "
             "--build-volume 250x210x220"
         )
-        assert "Added printer 1, Left." in added.stdout
-        await me.surface.until(1, link="online")
+        assert added.stdout == "Added printer 1, Left.\n"
+        assert me.surface.farm.fleet.printers()[0].status.link == "online"
         assert (await me.type("printer clear-bed Left")).stdout == "Left: clear\n"
         assert "bracket.gcode" in (await me.type("file add bracket.gcode")).stdout
         ordered = await me.type("job add bracket.gcode --copies 3")
@@ -108,6 +107,17 @@ async def test_a_printer_without_a_size_says_what_is_missing(tmp_path: Path) -> 
         await me.type("printer edit L --build-volume 250x210x220.5")
         volume = (await me.json("printer show L"))["model"]["build_volume"]
         assert volume == {"x": 250, "y": 210, "z": 220.5}
+
+
+async def test_a_printer_that_does_not_answer_is_added_and_the_reason_is_told(
+    tmp_path: Path,
+) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        line = "printer add L --driver paper --connection host=L --connection api_key=other"
+        added = await me.type(line)
+        assert "It is auth_required so far: the key was refused." in added.stdout
+        quick = await me.type(line.replace(" L ", " M ") + " --no-wait")
+        assert "so far" not in quick.stdout
 
 
 async def test_a_connection_s_values_have_the_types_of_the_driver_s_form(tmp_path: Path) -> None:
