@@ -192,6 +192,9 @@ class Control:
     async def do_confirm(self, print_id: str) -> None:
         await self._farm.prints.confirm(print_id)
 
+    async def do_assign(self, print_id: str, printer: str) -> None:
+        await self._farm.prints.assign(printer, job=None, print_=print_id)
+
     async def do_resolve(
         self, print_id: str, outcome: str, bed: str, *, override: bool = False
     ) -> None:

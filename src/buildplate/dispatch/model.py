@@ -65,6 +65,7 @@ class PrintRecord:
     reason: str | None
     not_before: datetime | None
     avoid_printer_id: str | None
+    assigned_printer_id: str | None
     created_at: datetime
     claimed_at: datetime | None
     started_at: datetime | None

@@ -43,6 +43,12 @@ _JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
 _JOB_BY_NUMBER = select(jobs).where(jobs.c.number == bindparam("number"))
 _JOB_LOCKED = _JOB.with_for_update()
 _PRINTS_OF = select(prints).where(prints.c.job_id == bindparam("job_id")).order_by(prints.c.number)
+_NEXT_PRINT = (
+    select(prints.c.id)
+    .where(prints.c.job_id == bindparam("job_id"), prints.c.state == PrintState.QUEUED.value)
+    .order_by(prints.c.assigned_printer_id.is_not(None), prints.c.number)
+    .limit(1)
+)
 _KEY = select(idempotency).where(idempotency.c.key == bindparam("of_key"))
 _FILE = (
     select(print_files.c.id, print_files.c.name)
@@ -170,6 +176,13 @@ async def _change_job(tx: Tx, job: JobRecord, values: Mapping[str, Any]) -> None
     if await tx.change(statement) != 1:
         message = f"job {job.number} was changed meanwhile"
         raise JobChanged(message)
+
+
+async def next_print(tx: Tx, reference: str) -> tuple[JobRecord, str | None]:
+    """A job and its first queued print that nobody has assigned, or else its first one."""
+    job = await get_job(tx, reference)
+    row = await tx.row(_NEXT_PRINT, {"job_id": job.id})
+    return job, None if row is None else str(row["id"])
 
 
 async def _locked(tx: Tx, reference: str) -> JobRecord:
@@ -382,6 +395,31 @@ async def confirm_print(tx: Tx, reference: str, stamp: Stamp) -> PrintRecord:
 
 
 @script
+async def assign_print(tx: Tx, reference: str, printer_id: str, stamp: Stamp) -> PrintRecord:
+    """Give a queued print to one printer only; PrintRefused, Stale."""
+    print_ = await get_print(tx, reference)
+    if print_.state is not PrintState.QUEUED:
+        message = f"print {print_.number} is {print_.state}, only a queued one is assigned"
+        raise PrintRefused(message)
+    changed = await tx.change(
+        update(prints)
+        .where(and_(prints.c.id == print_.id, prints.c.version == print_.version))
+        .values(assigned_printer_id=printer_id, version=prints.c.version + 1)
+    )
+    _must_change(changed, print_)
+    event = EventRecord(
+        stamp.ids[0],
+        stamp.at,
+        "print.assigned",
+        printer_id=printer_id,
+        job_id=print_.job_id,
+        print_id=print_.id,
+    )
+    await tx.record(event)
+    return await get_print(tx, print_.id)
+
+
+@script
 async def place_before(tx: Tx, reference: str, before: str, stamp: Stamp) -> None:
     """Give a job a rank ahead of another one's, within their priority class."""
     job, other = await get_job(tx, reference), await get_job(tx, before)
@@ -501,6 +539,7 @@ def as_queue(waiting: Waiting, files: Mapping[str, FileFacts]) -> Queue:
                 copy=print_.copy_no,
                 queued_at=min(since, print_.created_at),
                 rank=waiting.jobs[print_.job_id].rank,
+                assigned_to=print_.assigned_printer_id,
                 confirmed=print_.confirmed,
                 not_before=print_.not_before,
                 failed_on=frozenset(avoided),

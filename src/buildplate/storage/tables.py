@@ -209,6 +209,7 @@ prints = _table(
     _text("reason", null=True),
     _micros("not_before", null=True),
     _text("avoid_printer_id", null=True),
+    _text("assigned_printer_id", null=True),
     _micros("created_at"),
     _micros("claimed_at", null=True),
     _micros("started_at", null=True),

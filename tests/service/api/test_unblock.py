@@ -155,6 +155,18 @@ async def behind(surface: Surface) -> str:
     return print_id
 
 
+async def assigned(surface: Surface) -> str:
+    """A print that a person gave to a printer which is out of service by now."""
+    await surface.printer("Left")
+    await surface.client.post("/api/v1/queue/stop")
+    print_id = await order(surface)
+    await surface.client.post("/api/v1/printers/1/assign", json={"print_id": print_id})
+    await surface.client.delete("/api/v1/printers/1")
+    await surface.printer("Right")
+    await surface.client.post("/api/v1/queue/release")
+    return print_id
+
+
 async def lost_file(surface: Surface) -> str:
     await surface.printer()
     job = await surface.job(hold=True)
@@ -194,6 +206,7 @@ SITUATIONS: dict[str, tuple[str, Callable[[Surface], Awaitable[str]]]] = {
     "halted": ("connect", halted),
     "needs_attention": ("resolve_print", lost_track),
     "file_not_ready": ("upload_file", lost_file),
+    "printer_not_listed": ("assign_print", assigned),
     "fit_unknown": ("update_job", unsized),
     "fit_unknown ": ("update_printer", misfit({}, model={"name": "unmeasured"})),
     "nozzle_mismatch": ("update_printer", misfit({"nozzle_mm": 0.8})),

@@ -246,6 +246,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("not_before", _INTEGER, nullable=True),
         sa.Column("avoid_printer_id", sa.Text(), nullable=True),
+        sa.Column("assigned_printer_id", sa.Text(), nullable=True),
         sa.Column("created_at", _INTEGER, nullable=False),
         sa.Column("claimed_at", _INTEGER, nullable=True),
         sa.Column("started_at", _INTEGER, nullable=True),
