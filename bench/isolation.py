@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import uvloop
@@ -98,8 +98,7 @@ async def _starts(farm: SimulatedFarm, load: Load, good: set[str]) -> list[float
         while await _unfinished(farm, load, good):
             await asyncio.sleep(0.5)
     found = []
-    jobs, _ = await farm.farm.jobs.jobs(load.jobs, None, {})
-    for view in jobs:
+    for view in await _views(farm, load):
         if _was_on_a_bad_one(view, good):
             continue
         for print_ in view.prints:
@@ -107,6 +106,16 @@ async def _starts(farm: SimulatedFarm, load: Load, good: set[str]) -> list[float
                 found.append((print_.intent_at - view.job.created_at).total_seconds())
                 break
     return found
+
+
+async def _views(farm: SimulatedFarm, load: Load) -> list[JobView]:
+    """The orders, newest first, each with its prints, oldest first."""
+    jobs, _ = await farm.farm.jobs.jobs(load.jobs, None, {})
+    prints, _ = await farm.farm.prints.prints(10 * load.jobs, None, {})
+    return [
+        replace(view, prints=tuple(p for p in reversed(prints) if p.job_id == view.job.id))
+        for view in jobs
+    ]
 
 
 def _was_on_a_bad_one(view: JobView, good: set[str]) -> bool:
@@ -117,7 +126,7 @@ def _was_on_a_bad_one(view: JobView, good: set[str]) -> bool:
 
 async def _unfinished(farm: SimulatedFarm, load: Load, good: set[str]) -> bool:
     """Whether an order has neither ended nor its print on a bad printer."""
-    jobs, _ = await farm.farm.jobs.jobs(load.jobs, None, {})
+    jobs = await _views(farm, load)
     return any(
         view.state not in ENDED
         and not any(p.printer_id is not None and p.printer_id not in good for p in view.prints)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, Strict
+from pydantic import AfterValidator, Field, Strict
 
 from buildplate.api.schemas import (
     Body,
@@ -21,6 +21,7 @@ from buildplate.api.schemas import (
     Word,
     Words,
     checked,
+    visible,
 )
 from buildplate.core.materials import LoadedMaterial
 from buildplate.core.printers import (
@@ -38,13 +39,14 @@ Nozzles = Annotated[list[Length], Field(max_length=64)]
 Connection = Annotated[
     dict[str, Any], Field(max_length=50, description="as the driver's form says")
 ]
+ModelName = Annotated[str, Field(max_length=200), AfterValidator(visible)]
 _Lax = Strict(strict=False)
 
 
 class ModelBody(Body):
     """What the machine is able to do; None is unknown."""
 
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: ModelName = ""
     build_volume: VolumeBody | None = None
     nozzles_mm: Nozzles = Field(default_factory=list)
     max_nozzle_c: Celsius | None = None
@@ -90,7 +92,7 @@ class PrinterBody(Body):
 class ModelPatch(Body):
     """A change of what the machine is able to do."""
 
-    name: Annotated[str, Field(max_length=200)] | None = None
+    name: ModelName | None = None
     build_volume: VolumeBody | None = None
     nozzles_mm: Nozzles | None = None
     max_nozzle_c: Celsius | None = None

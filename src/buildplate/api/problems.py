@@ -49,6 +49,7 @@ STATUSES: Mapping[type[Exception], int] = {
     files.UnknownFile: 404,
     files.TooLarge: 413,
     files.FileInUse: 409,
+    files.FileChanged: 409,
     files.ContentMissing: 409,
     files.UploadsFull: 507,
     files.DiskFailed: 503,
@@ -237,5 +238,6 @@ def handle_problems(app: FastAPI) -> None:
         app.add_exception_handler(family, _rooms_error)
     app.add_exception_handler(fleet.VersionMismatch, _stale)
     app.add_exception_handler(dispatch.JobChanged, _stale)
+    app.add_exception_handler(files.FileChanged, _stale)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)

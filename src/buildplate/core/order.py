@@ -1,11 +1,12 @@
 """Put the queue in order: priority, a person's order, slack to the due time; and nobody starves.
 
-**The order.** Higher priority first. Within a priority class the prints come first that a person has
-given to one printer, then those they have ranked, by rank; the others by when they have to be done: the due time, or, once that cannot be met
-any more, the earliest they can be done (which lets short prints go first among those already too
-late and keeps one hopeless job from making the others late). Of several copies the first ones must
-be done early enough for the rest to follow on the printers there are. A job without a due time is
-taken to be due a while after it was queued, so that it does not wait behind every due time ahead.
+**The order.** Higher priority first. Within a priority class come first the prints that a person
+has given to one printer, then those they have ranked, by rank; the others by when they have to be
+done: the due time, or, once that cannot be met any more, the earliest they can be done (which lets
+short prints go first among those already too late and keeps one hopeless job from making the others
+late). Of several copies the first ones must be done early enough for the rest to follow on the
+printers there are. A job without a due time is taken to be due a while after it was queued, so that
+it does not wait behind every due time ahead.
 
 **Ageing.** Every `turn`-th start of each printer belongs to who has waited longest: of the prints
 it can take, the one whose job has waited at least `ageing` since it was queued or last got a start.

@@ -77,7 +77,7 @@ DOCUMENTATION: Mapping[Reason, str] = {
     R.MODEL_MISMATCH: "The job asks for another printer model.",
     R.TAG_MISMATCH: "The printer lacks a tag the job asks for, or has one it excludes.",
     R.GROUP_MISMATCH: "The job asks for a printer of another group.",
-    R.PRINTER_NOT_LISTED: "The job, or a person who assigned the print, names its printers; this is none of them.",
+    R.PRINTER_NOT_LISTED: "The job, or whoever assigned the print, names another printer.",
     R.TEMPERATURE_LIMIT: "The file heats hotter than the printer may.",
     R.NOT_CAPABLE: "The printer has not the tools, or its driver not the means, for this print.",
     R.START_NEEDS_CONFIRM: "This printer starts a print only when a person has confirmed it.",

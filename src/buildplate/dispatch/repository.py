@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    distinct,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from buildplate.core.job_state import Attempt, change_copies
 from buildplate.core.jobs import FileFacts, FileState, JobFacts, Queue, QueuedPrint
@@ -23,7 +35,7 @@ from buildplate.dispatch.errors import (
     UnknownJob,
 )
 from buildplate.dispatch.job_filters import in_state
-from buildplate.dispatch.model import JobRecord, NewJob, PrintRecord
+from buildplate.dispatch.model import JobRecord, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.rows import job_from, print_from, requirements_to_json
 from buildplate.dispatch.transitions import Stamp, attempts_of, farm_stopped, get_print, queue_print
 from buildplate.storage import EventRecord, Tx, from_micros, script, to_json, to_micros
@@ -43,6 +55,29 @@ _JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
 _JOB_BY_NUMBER = select(jobs).where(jobs.c.number == bindparam("number"))
 _JOB_LOCKED = _JOB.with_for_update()
 _PRINTS_OF = select(prints).where(prints.c.job_id == bindparam("job_id")).order_by(prints.c.number)
+_IS_ACTIVE = prints.c.state.in_([state.value for state in PrintState if state in ACTIVE])
+_SHOWN_OF = (
+    select(prints)
+    .where(prints.c.job_id == bindparam("job_id"))
+    .order_by(_IS_ACTIVE.desc(), prints.c.number)
+    .limit(bindparam("how_many"))
+)
+_ACTIVE_OF = select(prints).where(prints.c.job_id == bindparam("job_id"), _IS_ACTIVE)
+
+
+def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, prints.c.id)))
+
+
+_COUNTS = select(
+    prints.c.job_id,
+    func.count(
+        distinct(case((prints.c.state == PrintState.COMPLETED.value, prints.c.copy_no)))
+    ).label("finished"),
+    _how_many(prints.c.state == PrintState.FAILED.value).label("failed"),
+    _how_many(_IS_ACTIVE).label("active"),
+    _how_many(prints.c.state == PrintState.QUEUED.value).label("queued"),
+).group_by(prints.c.job_id)
 _NEXT_PRINT = (
     select(prints.c.id)
     .where(prints.c.job_id == bindparam("job_id"), prints.c.state == PrintState.QUEUED.value)
@@ -82,10 +117,28 @@ async def prints_of(tx: Tx, job_id: str) -> list[PrintRecord]:
     return [print_from(row) for row in await tx.rows(_PRINTS_OF, {"job_id": job_id})]
 
 
-async def job_with_prints(tx: Tx, reference: str) -> tuple[JobRecord, list[PrintRecord]]:
-    """A job and its prints; UnknownJob."""
+async def job_with_counts(tx: Tx, reference: str) -> tuple[JobRecord, PrintCounts]:
+    """A job, and how many of its prints stand where; UnknownJob."""
     job = await get_job(tx, reference)
-    return job, await prints_of(tx, job.id)
+    return job, (await _counts(tx, [job.id]))[job.id]
+
+
+async def job_with_prints(
+    tx: Tx, reference: str, limit: int
+) -> tuple[JobRecord, PrintCounts, list[PrintRecord]]:
+    """A job with so many of its prints, by number: those that hold a printer before others."""
+    job, counts = await job_with_counts(tx, reference)
+    rows = await tx.rows(_SHOWN_OF, {"job_id": job.id, "how_many": limit})
+    return job, counts, sorted(map(print_from, rows), key=lambda print_: print_.number)
+
+
+async def _counts(tx: Tx, job_ids: Sequence[str]) -> dict[str, PrintCounts]:
+    """How many prints of these jobs stand where."""
+    found = dict.fromkeys(job_ids, PrintCounts())
+    for row in await tx.rows(_COUNTS.where(prints.c.job_id.in_(job_ids))):
+        names = ("finished", "failed", "active", "queued")
+        found[row["job_id"]] = PrintCounts(**{name: int(row[name]) for name in names})
+    return found
 
 
 async def job_of_key(tx: Tx, key: Key | None) -> str | None:
@@ -194,7 +247,7 @@ async def _locked(tx: Tx, reference: str) -> JobRecord:
 @script
 async def edit_job(
     tx: Tx, job: JobRecord, order: NewJob, stamp: Stamp
-) -> tuple[JobRecord, list[PrintRecord]]:
+) -> tuple[JobRecord, PrintCounts]:
     """Replace what a job asks for; copies are added to or taken from the queue; TooFewCopies."""
     await _locked(tx, job.id)
     change = change_copies(job.copies, order.copies, await attempts_of(tx, job.id))
@@ -207,7 +260,7 @@ async def edit_job(
     for print_id in change.remove:
         await _drop_queued(tx, job.id, print_id, "fewer copies are wanted", stamp)
     await tx.record(_event(stamp, "job.edited", job.id, copies=order.copies))
-    return await job_with_prints(tx, job.id)
+    return await job_with_counts(tx, job.id)
 
 
 _DROP_QUEUED = (
@@ -255,15 +308,18 @@ async def _cancel_one(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) ->
 
 
 @script
-async def cancel_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, list[PrintRecord]]:
-    """Cancel a job: its queued prints end, its active ones are wished to end."""
+async def cancel_job(
+    tx: Tx, reference: str, stamp: Stamp
+) -> tuple[JobRecord, PrintCounts, list[PrintRecord]]:
+    """Cancel a job: its queued prints end, its active ones, which it answers, are wished to end."""
     job = await _locked(tx, reference)
     if not job.cancelled:
         await _change_job(tx, job, {"cancelled": True})
         await tx.record(_event(stamp, "job.cancelled", job.id, number=job.number))
     for print_ in await prints_of(tx, job.id):
         await _cancel_one(tx, print_, "the job was cancelled", stamp)
-    return await job_with_prints(tx, job.id)
+    active = [print_from(row) for row in await tx.rows(_ACTIVE_OF, {"job_id": job.id})]
+    return *await job_with_counts(tx, job.id), active
 
 
 @script
@@ -298,7 +354,7 @@ async def hold_job(tx: Tx, reference: str, hold: bool, stamp: Stamp) -> JobRecor
 
 
 @script
-async def retry_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, list[PrintRecord]]:
+async def retry_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, PrintCounts]:
     """Queue a new print for every copy that is neither made nor being made; JobEnded if none is."""
     job = await _locked(tx, reference)
     if job.cancelled:
@@ -320,7 +376,7 @@ async def retry_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, li
             stamp=Stamp(stamp.at, ids),
         )
     await tx.record(_event(stamp, "job.retried", job.id, number=job.number, copies=len(missing)))
-    return await job_with_prints(tx, job.id)
+    return await job_with_counts(tx, job.id)
 
 
 def _missing_copies(job: JobRecord, attempts: Sequence[Attempt]) -> list[int]:
@@ -561,8 +617,8 @@ def _paged(statement: Select[Any], column: Any, cursor: str | None, limit: int) 
 
 async def list_jobs(
     tx: Tx, *, limit: int, cursor: str | None, filters: Mapping[str, Any]
-) -> list[tuple[JobRecord, list[PrintRecord]]]:
-    """Jobs with their prints, newest number first, below the number `cursor`.
+) -> list[tuple[JobRecord, PrintCounts]]:
+    """Jobs with the counts of their prints, newest number first, below the number `cursor`.
 
     Filters are columns, and `state`.
     """
@@ -571,12 +627,8 @@ async def list_jobs(
         statement = statement.where(in_state(value) if name == "state" else jobs.c[name] == value)
     rows = await tx.rows(_paged(statement, jobs.c.number, cursor, limit))
     found = [job_from(row) for row in rows]
-    by_job: dict[str, list[PrintRecord]] = defaultdict(list)
-    if found:
-        wanted = prints.c.job_id.in_([job.id for job in found])
-        for row in await tx.rows(select(prints).where(wanted).order_by(prints.c.number)):
-            by_job[row["job_id"]].append(print_from(row))
-    return [(job, by_job[job.id]) for job in found]
+    counts = await _counts(tx, [job.id for job in found]) if found else {}
+    return [(job, counts[job.id]) for job in found]
 
 
 async def list_prints(
@@ -588,16 +640,3 @@ async def list_prints(
         statement = statement.where(prints.c[name] == value)
     rows = await tx.rows(_paged(statement, prints.c.number, cursor, limit))
     return [print_from(row) for row in rows]
-
-
-async def jobs_using(tx: Tx, file_id: str) -> tuple[int, ...]:
-    """The numbers of the jobs that are not finished and print this file."""
-    ended = [PrintState.COMPLETED, PrintState.FAILED, PrintState.CANCELLED, PrintState.NOT_STARTED]
-    open_print = prints.c.state.not_in([state.value for state in ended])
-    statement = (
-        select(jobs.c.number)
-        .where(jobs.c.file_id == file_id)
-        .where(jobs.c.id.in_(select(prints.c.job_id).where(open_print)))
-        .order_by(jobs.c.number)
-    )
-    return tuple(row["number"] for row in await tx.rows(statement))

@@ -6,16 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from buildplate.core.job_state import finished_copies, is_overdue, job_state
-from buildplate.core.print_table import ACTIVE, PrintState
+from buildplate.core.job_state import Attempt, JobState, is_overdue, job_state
+from buildplate.core.print_table import PrintState
 from buildplate.dispatch import repository
 from buildplate.dispatch.errors import InvalidJob, JobChanged
-from buildplate.dispatch.model import JobRecord, JobView, NewJob, PrintRecord
+from buildplate.dispatch.model import JobRecord, JobView, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.parts import DispatchParts
 from buildplate.dispatch.repository import Key
 
 MOST_COPIES = 10_000
 MOST_RETRIES = 100
+MOST_SHOWN = 1000
 
 
 class JobService:
@@ -45,7 +46,14 @@ class JobService:
 
     async def job(self, reference: str) -> JobView:
         """The job with this id or number; UnknownJob."""
-        return self._view(*await self._parts.storage.read(repository.job_with_prints, reference))
+        return self._view(*await self._parts.storage.read(repository.job_with_counts, reference))
+
+    async def status(self, reference: str) -> JobView:
+        """The job with its prints: those under way, and the first others, `MOST_SHOWN` in all."""
+        job, counts, prints = await self._parts.storage.read(
+            repository.job_with_prints, reference, MOST_SHOWN
+        )
+        return self._view(job, counts, prints)
 
     async def jobs(
         self, limit: int, cursor: str | None, filters: Mapping[str, Any]
@@ -54,7 +62,7 @@ class JobService:
         found = await self._parts.storage.read(
             repository.list_jobs, limit=limit + 1, cursor=cursor, filters=filters
         )
-        views = [self._view(job, prints) for job, prints in found[:limit]]
+        views = [self._view(job, counts) for job, counts in found[:limit]]
         return views, str(views[-1].job.number) if len(found) > limit else None
 
     async def edit(
@@ -89,10 +97,11 @@ class JobService:
         found = await self._parts.storage.write(
             repository.cancel_job, reference, self._parts.stamp()
         )
-        view = self._view(*found)
-        for print_ in view.prints:
+        job, counts, active = found
+        for print_ in active:
             self._parts.tell(print_)
-        return view
+        self._parts.planner.wake()
+        return self._view(job, counts)
 
     async def retry(self, reference: str) -> JobView:
         """Queue again the copies that are missing; JobEnded where none is."""
@@ -125,20 +134,24 @@ class JobService:
                 message = f"there is no printer {printer_id} in service"
                 raise InvalidJob(message, "Name printers by the ids that GET /printers shows.")
 
-    def _view(self, job: JobRecord, prints: Sequence[PrintRecord]) -> JobView:
-        attempts = [print_.attempt_of for print_ in prints]
-        state = job_state(
-            hold=job.hold, cancelled=job.cancelled, copies=job.copies, prints=attempts
-        )
-        return JobView(
-            job=job,
-            prints=tuple(prints),
-            state=state,
-            finished=finished_copies(attempts),
-            failed=sum(print_.state is PrintState.FAILED for print_ in prints),
-            active=sum(print_.state in ACTIVE for print_ in prints),
-            overdue=is_overdue(job.due, state, self._parts.clock.now()),
-        )
+    def _view(
+        self, job: JobRecord, counts: PrintCounts, prints: Sequence[PrintRecord] = ()
+    ) -> JobView:
+        state = _state(job, counts)
+        overdue = is_overdue(job.due, state, self._parts.clock.now())
+        return JobView(job, state, counts, overdue, tuple(prints))
+
+
+def _state(job: JobRecord, counts: PrintCounts) -> JobState:
+    """The job's state: that of a job of one copy, for which the same is so."""
+    attempts = []
+    if counts.active:
+        attempts.append(Attempt("", 1, PrintState.PRINTING))
+    if counts.finished >= job.copies:
+        attempts.append(Attempt("", 1, PrintState.COMPLETED))
+    if counts.queued:
+        attempts.append(Attempt("", 1, PrintState.QUEUED))
+    return job_state(hold=job.hold, cancelled=job.cancelled, copies=1, prints=attempts)
 
 
 def _as_order(job: JobRecord) -> NewJob:

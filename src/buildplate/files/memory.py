@@ -134,8 +134,11 @@ class InMemoryFileRepository:
         """Those of the hashes that a row has."""
         return {row.sha256 for row in self._rows.values()} & set(digests)
 
-    async def rename(self, file_id: str, name: str) -> PrintFile | None:
-        """Changes the display name."""
+    async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile | None:
+        """Changes the display name, if it still is `was`."""
+        row = self._rows.get(file_id)
+        if row is not None and was not in (None, row.name):
+            return row
         return self._change(file_id, name=name)
 
     async def mark_analysis(

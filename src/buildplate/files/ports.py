@@ -112,8 +112,8 @@ class FileRepository(Protocol):
         """Those of the hashes that a row has."""
         ...
 
-    async def rename(self, file_id: str, name: str) -> PrintFile | None:
-        """Changes the display name; None where there is no such row."""
+    async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile | None:
+        """Changes the display name, if it still is `was`; the row then, None if there is none."""
         ...
 
     async def mark_analysis(

@@ -111,9 +111,10 @@ async def add_file(tx: Tx, file: PrintFile) -> PrintFile:
 
 
 @script
-async def rename_file(tx: Tx, file_id: str, name: str) -> PrintFile | None:
-    """Change a file's display name."""
-    await tx.change(_RENAME, {"file_id": file_id, "new_name": name})
+async def rename_file(tx: Tx, file_id: str, name: str, was: str | None = None) -> PrintFile | None:
+    """Change a file's display name, if it still is `was` where that is given; the row then."""
+    statement = _RENAME if was is None else _RENAME.where(print_files.c.name == was)
+    await tx.change(statement, {"file_id": file_id, "new_name": name})
     return await _get(tx, file_id)
 
 
@@ -131,11 +132,16 @@ async def store_analysis(
     return await _get(tx, file_id)
 
 
+async def jobs_using(tx: Tx, file_id: str) -> tuple[int, ...]:
+    """The numbers of the jobs that are not finished and print this file."""
+    return tuple(row["number"] for row in await tx.rows(_WANTED, {"file_id": file_id}))
+
+
 @script
 async def delete_file(tx: Tx, file_id: str) -> None:
     """Remove a file; its row stays, out of sight, where ended jobs still name it. FileInUse."""
     key = {"file_id": file_id}
-    wanted = tuple(row["number"] for row in await tx.rows(_WANTED, key))
+    wanted = await jobs_using(tx, file_id)
     if wanted:
         raise FileInUse(wanted)
     if await tx.row(_REFERRED, key) is None:
@@ -219,9 +225,9 @@ class SqlFiles:
         """Those of the hashes that a row has."""
         return await self._storage.read(_known, digests)
 
-    async def rename(self, file_id: str, name: str) -> PrintFile | None:
-        """Changes the display name; None where there is no such row."""
-        return await self._storage.write(rename_file, file_id, name)
+    async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile | None:
+        """Changes the display name, if it still is `was`; None where there is no such row."""
+        return await self._storage.write(rename_file, file_id, name, was)
 
     async def mark_analysis(
         self, file_id: str, state: FileState, analysis: Analysis | None

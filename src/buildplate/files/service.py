@@ -15,6 +15,7 @@ from buildplate.files.errors import (
     AnalysisFailed,
     BadName,
     DigestMismatch,
+    FileChanged,
     FileInUse,
     LengthMismatch,
     TooLarge,
@@ -126,19 +127,22 @@ class FileService:
         """Returns up to `limit` files, newest first, from where `cursor` left off."""
         return await self._room.files.list_page(limit=limit, cursor=cursor)
 
-    async def rename(self, file_id: str, name: str) -> PrintFile:
-        """Changes the name that is shown.
+    async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile:
+        """Changes the name that is shown, if it still is `was` where that is given.
 
         Raises:
             BadName: nothing visible is left of the name.
             UnknownFile: there is no such file.
+            FileChanged: it is named otherwise by now.
         """
         shown = display_name(name)
         if not shown:
             raise BadName
-        renamed = await self._room.files.rename(file_id, shown)
+        renamed = await self._room.files.rename(file_id, shown, was)
         if renamed is None:
             raise UnknownFile(file_id)
+        if renamed.name != shown:
+            raise FileChanged(renamed.name)
         return renamed
 
     async def delete(self, file_id: str) -> None:

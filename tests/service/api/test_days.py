@@ -135,9 +135,7 @@ async def test_a_start_on_another_database_loses_no_file(tmp_path: Path) -> None
     (tmp_path / "buildplate.db").rename(tmp_path / "kept.db")
     async with open_surface(tmp_path):
         pass
-    for left in tmp_path.glob("buildplate.db*"):
-        left.unlink()
-    (tmp_path / "kept.db").rename(tmp_path / "buildplate.db")
+    (tmp_path / "kept.db").replace(tmp_path / "buildplate.db")
     async with open_surface(tmp_path) as surface:
         content = await surface.client.get(f"/api/v1/files/{file['id']}/content")
         assert content.content == GCODE

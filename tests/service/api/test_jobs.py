@@ -272,7 +272,11 @@ async def test_the_owed_path_takes_jobs_with_more_than_is_known(
         "file_id": (await surface.file())["id"],
         "copies": 2,
         "broker": {"partition": 3},
-        "requirements": {"materials": [{"tool": 0, "type": "PLA", "vendor": "X"}], "speed": 1},
+        "requirements": {
+            "materials": [{"tool": 0, "type": "PLA", "vendor": "X"}],
+            "build_volume": {"x": 9, "y": 9, "z": 9, "unit": "mm"},
+            "speed": 1,
+        },
     }
     answer = await surface.client.post(f"/api/v1/jobs/receive{slash}", json=body)
     assert answer.status_code == 201
@@ -283,6 +287,48 @@ async def test_the_owed_path_takes_jobs_with_more_than_is_known(
             "expected_end", "due", "overdue", "hold", "prints"} == status.json().keys()  # fmt: skip
     wrong = await surface.client.post(f"/api/v1/jobs/receive{slash}", json=body | {"copies": True})
     assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/jobs/receive"])
+async def test_a_file_to_be_fetched_is_refused_with_what_to_do(surface: Surface, path: str) -> None:
+    answer = await surface.client.post(path, json={"file_url": "http://x/y.gcode"})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "invalid_request")
+    assert "not fetched from elsewhere" in problem["detail"]
+    assert "upload it" in problem["hint"]
+
+
+async def test_a_large_job_costs_its_lists_little_and_shows_what_is_under_way(
+    surface: Surface,
+) -> None:
+    """Ten thousand copies: counted in the database, and of the prints a bounded part."""
+    await surface.printer()
+    job = await surface.job(copies=10_000, hold=True)
+    last = (await surface.client.get(f"/api/v1/prints?job={job['id']}&limit=1")).json()["items"][0]
+    await surface.client.post("/api/v1/printers/1/assign", json={"print_id": last["id"]})
+    await surface.client.post(f"/api/v1/jobs/{job['id']}/release")
+    await surface.until_print(last["id"], state="printing")
+    (listed,) = (await surface.client.get("/api/v1/jobs")).json()["items"]
+    assert (listed["queued"], listed["active"], listed["state"]) == (9_999, 1, "active")
+    status = (await surface.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
+    numbers = [print_["copy_no"] for print_ in status["prints"]]
+    assert numbers == [*range(1, 1000), 10_000]
+
+
+async def test_health_answers_while_a_long_queue_is_read(surface: Surface) -> None:
+    await surface.printer(enabled=True)
+    await surface.client.post("/api/v1/printers/1/maintenance", json={"on": True})
+    for _ in range(2):
+        await surface.job(copies=10_000)
+    loop = asyncio.get_running_loop()
+    reading = loop.create_task(surface.client.get("/api/v1/queue?limit=1"))
+    slowest = 0.0
+    while not reading.done():
+        began = loop.time()
+        await surface.client.get("/health")
+        slowest = max(slowest, loop.time() - began)
+    assert reading.result().status_code == 200
+    assert slowest < 1.0
 
 
 async def test_the_status_says_how_far_and_until_when(surface: Surface) -> None:

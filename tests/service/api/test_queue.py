@@ -34,6 +34,31 @@ async def test_the_queue_comes_page_by_page(surface: Surface) -> None:
     assert rest.json()["next_cursor"] is None
 
 
+async def test_no_print_is_passed_over_when_others_leave_between_two_pages(
+    surface: Surface,
+) -> None:
+    job = await surface.job(copies=8)
+    prints = await surface.prints(job["id"])
+    first = (await surface.client.get("/api/v1/queue?limit=4")).json()
+    for print_ in (prints[0], prints[1], prints[3]):  # the last of the page among them
+        await surface.client.post(f"/api/v1/prints/{print_['id']}/cancel")
+    cursor = first["next_cursor"]
+    rest = (await surface.client.get(f"/api/v1/queue?limit=4&cursor={cursor}")).json()
+    assert [item["copy_no"] for item in rest["items"]] == [5, 6, 7, 8]
+    for print_ in prints[2:4]:
+        await surface.client.post(f"/api/v1/prints/{print_['id']}/cancel")
+    again = (await surface.client.get(f"/api/v1/queue?cursor={cursor}")).json()
+    assert [item["copy_no"] for item in again["items"]] == [5, 6, 7, 8]
+    odd = await surface.client.get("/api/v1/queue?cursor=4")
+    assert (odd.status_code, odd.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("reason", ["x" * 501, "two\nlines", "\x1b[31m"])
+async def test_the_reason_of_a_stop_is_bounded_and_visible(surface: Surface, reason: str) -> None:
+    answer = await surface.client.post("/api/v1/queue/stop", json={"reason": reason})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
 async def test_a_job_is_put_ahead_and_back(surface: Surface) -> None:
     jobs = [await surface.job() for _ in range(3)]
     assert await order(surface) == [1, 2, 3]
