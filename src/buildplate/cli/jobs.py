@@ -10,6 +10,7 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.files import file_for
+from buildplate.cli.materials import FORM, materials
 from buildplate.cli.output import as_json, fields, moment, percent, say, table, when
 from buildplate.cli.server import Server, server_of
 
@@ -30,23 +31,14 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
-def needs(materials: list[str] | None) -> list[dict[str, Any]]:
-    """TYPE[/COLOR] per tool as the API takes it."""
-    found = []
-    for tool, material in enumerate(materials or ()):
-        kind, _, color = material.partition("/")
-        found.append({"tool": tool, "type": kind, "color": color or None})
-    return found
-
-
-def time_of(text: str | None) -> str | None:
-    """A due time as the API takes it; ends the command where it is none."""
+def time_of(text: str | None, option: str) -> str | None:
+    """The time an option names, as the API takes it; ends the command where it is none."""
     if text is None:
         return None
     try:
         return when(text)
     except ValueError:
-        return fail(f"--due {text}: write a time, as in 2027-01-31T12:00", code=USAGE)
+        return fail(f"{option} {text}: write a time, as in 2027-01-31T12:00", code=USAGE)
 
 
 def order(server: Server, file: str, printers: list[str] | None, **body: Any) -> dict[str, Any]:
@@ -74,7 +66,7 @@ def add(
     ] = None,
     material: Annotated[
         list[str] | None,
-        typer.Option("--material", metavar="TYPE[/COLOR]", help="What each tool must hold."),
+        typer.Option("--material", metavar=FORM, help="What each tool must hold."),
     ] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag to ask for.")] = None,
     retries: Annotated[int | None, typer.Option(min=0, help="For each copy.")] = None,
@@ -89,7 +81,7 @@ def add(
     """Order copies of a file; a file that lies here is uploaded first."""
     asked: dict[str, Any] = {}
     if material:
-        asked["materials"] = needs(material)
+        asked["materials"] = materials(material, "grams")
     if tag:
         asked["tags_all"] = tag
     with server_of(context) as server:
@@ -100,7 +92,7 @@ def add(
             requirements=asked,
             copies=copies,
             priority=priority.value,
-            due=time_of(due),
+            due=time_of(due, "--due"),
             name=name,
             retries=retries,
             hold=hold or None,

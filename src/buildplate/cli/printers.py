@@ -11,6 +11,7 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.farm import doing
+from buildplate.cli.materials import FORM, materials
 from buildplate.cli.output import as_json, fields, say, table
 from buildplate.cli.patience import until, waiting
 from buildplate.cli.server import Server, server_of
@@ -63,7 +64,7 @@ Nozzle = Annotated[
 Material = Annotated[
     list[str] | None,
     typer.Option(
-        "--material", metavar="TYPE[/COLOR]", help="What is loaded, tool by tool, as in PLA/black."
+        "--material", metavar=FORM, help="What is loaded, tool by tool, as in PLA/black:250."
     ),
 ]
 Tag = Annotated[list[str] | None, typer.Option("--tag", help="A tag.")]
@@ -124,16 +125,6 @@ def _model(
     return {key: value for key, value in model.items() if value is not None}
 
 
-def _materials(given: list[str] | None) -> list[dict[str, Any]] | None:
-    if not given:
-        return None
-    loaded = []
-    for tool, material in enumerate(given):
-        kind, _, color = material.partition("/")
-        loaded.append({"tool": tool, "type": kind, "color": color or None})
-    return loaded
-
-
 def _given(**fields_: Any) -> dict[str, Any]:
     return {name: value for name, value in fields_.items() if value not in (None, [], {}, ())}
 
@@ -175,7 +166,7 @@ def add(
             driver=driver,
             connection=_pairs(server, driver, connection),
             model=_model(model, build_volume, nozzle, max_nozzle, max_bed),
-            materials=_materials(material),
+            materials=materials(material, "remaining_g"),
             plate=plate,
             tags=tag,
             location=location,
@@ -275,7 +266,7 @@ def edit(
             name=name,
             connection=pairs,
             model=_model(model, build_volume, nozzle, max_nozzle, max_bed),
-            materials=_materials(material),
+            materials=materials(material, "remaining_g"),
             plate=plate,
             tags=tag,
             location=location,

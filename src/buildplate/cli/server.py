@@ -119,6 +119,13 @@ def _refused(answer: httpx.Response, url: str) -> Any:
     return fail(detail, hint, code=REFUSED)
 
 
+def _sendable(key: str) -> str:
+    """The key; ends the command where it is none, such as the text that stood for one."""
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        fail("the API key has signs that no key has", NO_KEY, code=USAGE)
+    return key
+
+
 @contextmanager
 def server_of(context: typer.Context) -> Iterator[Server]:
     """The server that a command talks to."""
@@ -130,7 +137,10 @@ def server_of(context: typer.Context) -> Iterator[Server]:
         fail(detail, "Leave --data-dir out, or use it with: serve, key.", code=USAGE)
     headers = {"user-agent": "buildplate"}
     if target.api_key:
-        headers["x-api-key"] = target.api_key
+        headers["x-api-key"] = _sendable(target.api_key)
     timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
-    with httpx.Client(base_url=target.url, headers=headers, timeout=timeout) as client:
+    # No proxy of the environment: the key would go through it.
+    with httpx.Client(
+        base_url=target.url, headers=headers, timeout=timeout, trust_env=False
+    ) as client:
         yield Server(client, target.url)

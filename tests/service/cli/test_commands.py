@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import stat
 import subprocess
@@ -19,6 +20,7 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from buildplate.cli.main import app
+from buildplate.storage.lock import ProcessLock
 from tests.service.api.paper import KEY
 from tests.service.api.surface import GCODE, Surface, listening, open_surface
 
@@ -276,6 +278,21 @@ async def test_exit_codes_tell_refused_wrong_and_unreachable_apart(tmp_path: Pat
         assert "cannot be reached" in gone.stderr
         await me.type("--url http://127.0.0.1:1 status", code=3)
         await me.type("status", code=3, env={"BUILDPLATE_URL": "nonsense"})
+        late = await me.type("key add x --role viewer --expires foo", code=2)
+        assert "--expires foo" in late.stderr
+        odd = await me.type("status", code=2, env={"BUILDPLATE_API_KEY": "…"})
+        assert "signs that no key has" in odd.stderr
+
+
+async def test_the_key_goes_through_no_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with at_a_terminal(tmp_path) as me:
+        await me.type("status")
 
 
 async def test_a_server_that_is_another_one_is_no_server(tmp_path: Path) -> None:
@@ -335,6 +352,52 @@ async def test_keys_are_made_on_the_data_while_no_server_runs(tmp_path: Path) ->
         assert (await me_again.get("/api/v1/keys")).status_code == 200
     revoked = await asyncio.to_thread(runner.invoke, app, [*offline, "revoke", key["id"]])
     assert revoked.exit_code == 0
+
+
+async def test_a_mistyped_folder_makes_no_farm(tmp_path: Path) -> None:
+    runner = CliRunner(env={"BUILDPLATE_CONFIG": str(tmp_path / "none")})
+
+    def run(*words: str) -> Result:
+        return runner.invoke(app, ["--data-dir", str(tmp_path / "fram"), "key", *words])
+
+    for words in (["list"], ["revoke", "x"]):
+        refused = await asyncio.to_thread(run, *words)
+        assert refused.exit_code == 1
+        assert "there is no farm in" in refused.stderr
+    assert not os.listdir(tmp_path)  # noqa: PTH208 (nothing waits here)
+    made = await asyncio.to_thread(run, "add", "me", "--role", "admin", "--json")
+    assert "a new one is made" in made.stderr
+    assert json.loads(made.stdout)["key"].startswith("bp_")
+    again = await asyncio.to_thread(run, "add", "other", "--role", "admin", "--json")
+    assert again.stderr == ""
+
+
+@pytest.mark.parametrize("below", ["file/farm", "file"])
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for command in (["serve", "--port", "0", "--data-dir"], ["--data-dir"]):
+        words = [*command, str(tmp_path / below)]
+        more = [] if "serve" in words else ["key", "add", "me", "--role", "admin"]
+        done = _run(*words, *more)
+        assert done.returncode == 1, done.stderr
+        assert len(done.stderr.splitlines()) <= 3, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_second_demo_on_the_same_data_is_one_sentence(tmp_path: Path) -> None:
+    lock = ProcessLock(tmp_path / "farm")
+    lock.take()
+    done = _run("serve", "--demo", "2", "--port", "0", "--data-dir", str(tmp_path))
+    lock.release()
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert f"{tmp_path} is in use by process {os.getpid()}" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["farm.lock"]
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    code = "from buildplate.cli.main import app; app()"
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_way_in_is_quick() -> None:
