@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from hashlib import sha256
 from typing import Annotated, Any
 from urllib.parse import quote, unquote
 
@@ -191,9 +191,18 @@ async def _checked(pieces: AsyncIterator[bytes], digest: str | None) -> AsyncIte
 
 
 @router.get("/files", responses={200: {"model": FilePage}})
-async def list_files(rooms: AllRooms, limit: Limit = 100, cursor: IdCursor = None) -> Response:
+async def list_files(
+    rooms: AllRooms,
+    limit: Limit = 100,
+    cursor: IdCursor = None,
+    name: str | None = None,
+    state: FileState | None = None,
+    sha256: str | None = None,
+) -> Response:
     """List the files, newest first."""
-    found = await rooms.files.list_page(limit=limit, cursor=cursor)
+    asked = {"name": name, "state": state and state.value, "sha256": sha256}
+    filters = {field: value for field, value in asked.items() if value is not None}
+    found = await rooms.files.list_page(limit=limit, cursor=cursor, filters=filters)
     return page([file_view(file) for file in found.items], found.next_cursor)
 
 
@@ -221,7 +230,7 @@ async def rename_file(
 
 def _tag(file: PrintFile) -> str:
     """Of all that is answered of a file, only its name and its state change."""
-    return sha256(f"{file.id} {file.state} {file.name}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{file.id} {file.state} {file.name}".encode()).hexdigest()[:16]
 
 
 def _tagged(file: PrintFile) -> Json:

@@ -11,7 +11,7 @@ from buildplate.files.hashing import BlobHasher
 from buildplate.files.model import FilePage, FileState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 
     from buildplate.files.model import Analysis, Blob, PrintFile
 
@@ -115,9 +115,16 @@ class InMemoryFileRepository:
         """The row of this content."""
         return next((row for row in self._rows.values() if row.sha256 == sha256), None)
 
-    async def list_page(self, *, limit: int, cursor: str | None) -> FilePage:
-        """Up to `limit` rows, newest id first, after the id `cursor`."""
-        ids = sorted((i for i in self._rows if cursor is None or i < cursor), reverse=True)
+    async def list_page(
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str]
+    ) -> FilePage:
+        """Up to `limit` rows, newest id first, after the id `cursor`, that are as `filters` say."""
+        fit = [
+            i
+            for i, row in self._rows.items()
+            if all(getattr(row, name) == value for name, value in filters.items())
+        ]
+        ids = sorted((i for i in fit if cursor is None or i < cursor), reverse=True)
         shown = tuple(self._rows[i] for i in ids[:limit])
         return FilePage(shown, shown[-1].id if len(ids) > limit else None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from buildplate.files.model import Analysis, Blob, FilePage, FileState, PrintFile
@@ -96,8 +96,13 @@ class FileRepository(Protocol):
         """The row of this content."""
         ...
 
-    async def list_page(self, *, limit: int, cursor: str | None) -> FilePage:
-        """Up to `limit` rows, newest id first, after the id `cursor`."""
+    async def list_page(
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str]
+    ) -> FilePage:
+        """Up to `limit` rows, newest id first, after the id `cursor`.
+
+        `filters` are what name, state or sha256 must be.
+        """
         ...
 
     async def list_analysing(self, *, limit: int) -> list[PrintFile]:

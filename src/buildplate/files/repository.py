@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -160,8 +160,12 @@ async def _get_by_sha256(tx: Tx, sha256: str) -> PrintFile | None:
     return None if row is None else file_from(row)
 
 
-async def _page(tx: Tx, limit: int, cursor: str | None) -> list[PrintFile]:
+async def _page(
+    tx: Tx, limit: int, cursor: str | None, filters: Mapping[str, str]
+) -> list[PrintFile]:
     statement = _HERE.order_by(print_files.c.id.desc()).limit(limit)
+    for name, value in filters.items():
+        statement = statement.where(print_files.c[name] == value)
     if cursor is not None:
         statement = statement.where(print_files.c.id < cursor)
     return [file_from(row) for row in await tx.rows(statement)]
@@ -207,9 +211,11 @@ class SqlFiles:
         """The row of this content."""
         return await self._storage.read(_get_by_sha256, sha256)
 
-    async def list_page(self, *, limit: int, cursor: str | None) -> FilePage:
-        """Up to `limit` rows, newest id first, after the id `cursor`."""
-        found = await self._storage.read(_page, limit + 1, cursor)
+    async def list_page(
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str]
+    ) -> FilePage:
+        """Up to `limit` rows, newest id first, after the id `cursor`, that are as `filters` say."""
+        found = await self._storage.read(_page, limit + 1, cursor, filters)
         more = found[limit - 1].id if len(found) > limit else None
         return FilePage(tuple(found[:limit]), more)
 

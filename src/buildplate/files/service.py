@@ -28,7 +28,7 @@ from buildplate.files.naming import NAMELESS, display_name
 from buildplate.files.scan.thumbnails import decode_thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
     from datetime import datetime
 
     from buildplate.files.model import Blob
@@ -123,9 +123,18 @@ class FileService:
             raise UnknownFile(file_id)
         return file
 
-    async def list_page(self, *, limit: int = 50, cursor: str | None = None) -> FilePage:
-        """Returns up to `limit` files, newest first, from where `cursor` left off."""
-        return await self._room.files.list_page(limit=limit, cursor=cursor)
+    async def list_page(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        filters: Mapping[str, str] | None = None,
+    ) -> FilePage:
+        """Returns up to `limit` files, newest first, from where `cursor` left off.
+
+        `filters` are what name, state or sha256 must be.
+        """
+        return await self._room.files.list_page(limit=limit, cursor=cursor, filters=filters or {})
 
     async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile:
         """Changes the name that is shown, if it still is `was` where that is given.

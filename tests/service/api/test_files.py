@@ -168,3 +168,17 @@ async def test_files_come_page_by_page_newest_first(surface: Surface) -> None:
             break
         query["cursor"] = page["next_cursor"]
     assert seen == made[::-1]
+
+
+async def test_files_are_listed_by_field(surface: Surface) -> None:
+    first = await surface.file(name="a.gcode")
+    second = await surface.file(GCODE + b"; other\n", name="b.gcode")
+    for query, wanted in (
+        ("name=a.gcode", [first["id"]]),
+        ("state=ready", [second["id"], first["id"]]),
+        ("state=analysing", []),
+        (f"sha256={second['sha256']}", [second["id"]]),
+        (f"sha256={second['sha256']}&name=a.gcode", []),
+    ):
+        found = (await surface.client.get(f"/api/v1/files?{query}")).json()["items"]
+        assert [file["id"] for file in found] == wanted, query

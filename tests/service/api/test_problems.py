@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from buildplate.access import errors as access
-from buildplate.api.problems import FAMILIES, status_of
+from buildplate.api import problems
+from buildplate.api.problems import BY_STATUS, FAMILIES, OWN, status_of
 from buildplate.dispatch import errors as dispatch
 from buildplate.drivers.sdk import errors as drivers
 from buildplate.files import errors as files
@@ -203,3 +206,18 @@ async def test_a_machine_s_name_is_visible_text(surface: Surface) -> None:
     answer = await surface.client.post("/api/v1/printers", json=body | {"model": {"name": "a\nb"}})
     problem = answer.json()
     assert [error["field"] for error in problem["errors"]] == ["body.model.name"]
+
+
+def test_every_refusal_of_the_surface_is_documented() -> None:
+    """Every code written in `buildplate.api`, with its status."""
+    found: set[tuple[Any, Any]] = {(status, code) for status, (code, _) in BY_STATUS.items()}
+    for path in Path(problems.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
+                "Refusal",
+                "problem",
+            }:
+                first = [arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant)]
+                if len(first) == 2 and first[0] != 500:
+                    found.add((first[0], first[1]))
+    assert found == set(OWN)
