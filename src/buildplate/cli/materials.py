@@ -1,7 +1,8 @@
-"""Materials as people write them: TYPE[/COLOR[/VARIANT]][:GRAMS], tool by tool."""
+"""What people write in one word: a material, TYPE[/COLOR[/VARIANT]][:GRAMS], and a size, XxYxZ."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from buildplate.cli.failures import USAGE, fail
@@ -28,3 +29,11 @@ def _material(tool: int, text: str, grams: str) -> dict[str, Any]:
         except ValueError:
             fail(f"--material {text}: {weight or 'nothing'} is no weight in grams", code=USAGE)
     return found
+
+
+def volume(text: str) -> dict[str, float]:
+    """A size in mm as the API takes it."""
+    sizes = re.fullmatch(r"(\d+(?:\.\d+)?)[x×*](\d+(?:\.\d+)?)[x×*](\d+(?:\.\d+)?)", text)
+    if sizes is None:
+        fail(f"--build-volume {text}: write XxYxZ in mm, as in 250x210x220", code=USAGE)
+    return dict(zip("xyz", map(float, sizes.groups()), strict=True))

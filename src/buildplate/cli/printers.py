@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.farm import doing
-from buildplate.cli.materials import FORM, materials
+from buildplate.cli.materials import FORM, materials, volume
 from buildplate.cli.output import as_json, fields, say, table
 from buildplate.cli.patience import until, waiting
 from buildplate.cli.server import Server, server_of
@@ -106,7 +105,7 @@ def _typed(name: str, value: str, kind: Any) -> Any:
 
 def _model(
     name: str | None,
-    volume: str | None,
+    size: str | None,
     nozzles: list[float] | None,
     max_nozzle: float | None,
     max_bed: float | None,
@@ -116,12 +115,8 @@ def _model(
         "nozzles_mm": nozzles or None,
         "max_nozzle_c": max_nozzle,
         "max_bed_c": max_bed,
+        "build_volume": None if size is None else volume(size),
     }
-    if volume is not None:
-        sizes = re.fullmatch(r"(\d+(?:\.\d+)?)[x×*](\d+(?:\.\d+)?)[x×*](\d+(?:\.\d+)?)", volume)
-        if sizes is None:
-            fail(f"--build-volume {volume}: write XxYxZ in mm, as in 250x210x220", code=USAGE)
-        model["build_volume"] = dict(zip("xyz", map(float, sizes.groups()), strict=True))
     return {key: value for key, value in model.items() if value is not None}
 
 
@@ -368,3 +363,46 @@ def probe(
         fail(found["detail"], found["hint"])
     if not json:
         fields(found, ("software", "version", "name", "warnings"))
+
+
+@app.command()
+def assign(
+    context: typer.Context,
+    printer: options.Printer,
+    print_: Annotated[
+        str | None, typer.Option("--print", help="This print, by its number or id.")
+    ] = None,
+    job: Annotated[str | None, typer.Option(help="The next print of this job.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Give a queued print to this printer only, ahead of others of its priority."""
+    if (print_ is None) == (job is None):
+        fail("name either a --print or a --job", code=USAGE)
+    with server_of(context) as server:
+        body = {"print_id": print_} if print_ else {"job_id": job}
+        found = server.post(f"/printers/{server.printer(printer)}/assign", body)
+    as_json(found) if json else say(f"Print {found['number']} goes to {printer}.")
+
+
+def _ask(context: typer.Context, printer: str, verb: str, json: bool) -> None:
+    with server_of(context) as server:
+        found = server.post(f"/printers/{server.printer(printer)}/{verb}")
+    as_json(found) if json else say(f"Asked {printer} to {verb}.")
+
+
+@app.command()
+def pause(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Pause the print that this printer runs."""
+    _ask(context, printer, "pause", json)
+
+
+@app.command()
+def resume(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Resume the print that this printer has paused."""
+    _ask(context, printer, "resume", json)
+
+
+@app.command()
+def cancel(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Wish for the end of the print that this printer holds."""
+    _ask(context, printer, "cancel", json)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
@@ -63,6 +63,19 @@ class Server:
             return answer.json() if answer.content else None
         return _refused(answer, self._url)
 
+    def fetch(self, path: str, target: BinaryIO) -> int:
+        """Write what a path holds to a file; its size in bytes."""
+        import httpx
+
+        try:
+            with self._client.stream("GET", API + path) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    return int(_refused(answer, self._url))
+                return sum(target.write(piece) for piece in answer.iter_bytes())
+        except httpx.TransportError as error:
+            return fail(f"{self._url} cannot be reached: {error}", WHERE, code=UNREACHABLE)
+
     def every(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, page after page."""
         cursor: str | None = None
@@ -83,6 +96,17 @@ class Server:
             return named[0]
         hint = "See them with: buildplate printer list"
         return fail(f"there is no printer named {reference}", hint)
+
+    def printer_names(self) -> dict[str, str]:
+        """The names of the printers in service, by id."""
+        return {p["id"]: p["name"] for p in self.every("/printers")}
+
+    def names_for(self, things: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """The names of the printers of prints, of retired ones too, by id."""
+        names = self.printer_names()
+        for printer in {thing["printer_id"] for thing in things} - names.keys() - {None}:
+            names[printer] = f"{self.get(f'/printers/{printer}')['name']} (retired)"
+        return names
 
     def _only_one_is_meant(self, reference: str, named: list[str]) -> None:
         """End where a number is another printer's name: clearing a wrong bed breaks machines."""

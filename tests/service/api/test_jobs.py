@@ -315,22 +315,6 @@ async def test_a_large_job_costs_its_lists_little_and_shows_what_is_under_way(
     assert numbers == [*range(1, 1000), 10_000]
 
 
-async def test_health_answers_while_a_long_queue_is_read(surface: Surface) -> None:
-    await surface.printer(enabled=True)
-    await surface.client.post("/api/v1/printers/1/maintenance", json={"on": True})
-    for _ in range(2):
-        await surface.job(copies=10_000)
-    loop = asyncio.get_running_loop()
-    reading = loop.create_task(surface.client.get("/api/v1/queue?limit=1"))
-    slowest = 0.0
-    while not reading.done():
-        began = loop.time()
-        await surface.client.get("/health")
-        slowest = max(slowest, loop.time() - began)
-    assert reading.result().status_code == 200
-    assert slowest < 1.0
-
-
 async def test_the_status_says_how_far_and_until_when(surface: Surface) -> None:
     _, print_ = await surface.running()
     status = await surface.poll(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 
+from buildplate.core.survey import Survey
+from buildplate.dispatch import queue_service
 from tests.service.api.surface import Surface
 
 
@@ -51,6 +55,27 @@ async def test_no_print_is_passed_over_when_others_leave_between_two_pages(
     assert [item["copy_no"] for item in again["items"]] == [5, 6, 7, 8]
     odd = await surface.client.get("/api/v1/queue?cursor=4")
     assert (odd.status_code, odd.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/queue", "/api/v1/prints/1/waiting"])
+async def test_who_asks_about_a_long_queue_holds_up_nobody_else(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    await surface.job(hold=True)
+    seen = threading.Event()
+
+    class LongSurvey(Survey):
+        def __init__(self, *moment: Any) -> None:
+            assert seen.wait(10), "the farm stood still meanwhile"
+            super().__init__(*moment)
+
+    monkeypatch.setattr(queue_service, "Survey", LongSurvey)
+    asking = asyncio.get_running_loop().create_task(surface.client.get(path))
+    await asyncio.sleep(0.1)
+    assert (await surface.client.get("/health")).status_code == 200
+    assert not asking.done()
+    seen.set()
+    assert (await asking).status_code == 200
 
 
 @pytest.mark.parametrize("reason", ["x" * 501, "two\nlines", "\x1b[31m"])

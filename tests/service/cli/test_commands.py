@@ -222,6 +222,67 @@ async def test_jobs_and_the_queue_by_command(tmp_path: Path) -> None:
         assert len(await me.json("print list --state queued")) == 3
 
 
+async def test_what_a_job_asks_is_said_and_changed_by_command(tmp_path: Path) -> None:
+    path = gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready()
+        job = await me.json(
+            f"job add {path} --hold --build-volume 10x10x10 --nozzle 0.4 --model MK4 --plate PEI "
+            "--group big --tag dry --without-tag slow --material PLA/black/matte:12"
+        )
+        asked = job["requirements"]
+        assert asked["build_volume"] == {"x": 10, "y": 10, "z": 10}
+        assert (asked["nozzle_mm"], asked["printer_model"]) == (0.4, "MK4")
+        assert (asked["plate"], asked["group"]) == ("PEI", "big")
+        assert (asked["tags_all"], asked["tags_none"]) == (["dry"], ["slow"])
+        assert asked["materials"] == [
+            {"tool": 0, "type": "PLA", "color": "black", "variant": "matte", "grams": 12}
+        ]
+        changed = await me.json("job edit 1 --copies 2 --due 2030-01-01T00:00:00Z --plate smooth")
+        assert (changed["copies"], changed["requirements"]["plate"]) == (2, "smooth")
+        named = await me.json("job edit 1 --printer Left --priority urgent")
+        assert (named["due"], named["priority"]) == ("2030-01-01T00:00:00Z", "urgent")
+        assert len(named["requirements"]["printers"]) == 1
+        await me.type("job edit 1", code=2)
+
+
+async def test_prints_are_assigned_and_controlled_at_their_printer(tmp_path: Path) -> None:
+    path = gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready("Left")
+        await me.ready("Right")
+        await me.type(f"job add {path} --hold")
+        assert (await me.type("printer assign Right --job 1")).stdout == "Print 1 goes to Right.\n"
+        await me.type("printer assign Right --print 1")
+        await me.type("printer assign Right", code=2)
+        await me.type("job release 1")
+        await me.surface.until_print(1, state="printing")
+        assert "printing" in (await me.type("status --busy")).stdout
+        assert "does not wait, it is printing" in (await me.type("print why 1")).stdout
+        await me.type("printer pause Right")
+        await me.surface.until_print(1, state="paused")
+        await me.type("printer resume Right")
+        await me.surface.until_print(1, state="printing")
+        await me.type("printer cancel Right")
+        await me.surface.until_print(1, state="cancelled")
+        assert "no print of ours" in (await me.type("printer pause Right", code=1)).stderr
+        await me.type("printer remove Right")
+        assert "Right (retired)" in (await me.type("print list")).stdout
+        assert "print.cancelled" in (await me.type("events --limit 1000")).stdout
+        assert "printer.added" in (await me.type("events --printer Left")).stdout
+        assert "host" in (await me.type("drivers")).stdout
+        missing = await me.type("command show 01a21c69-53ae-770d-909f-cd36482c7a73", code=1)
+        assert "no command" in missing.stderr
+
+
+async def test_a_large_file_is_told_once_it_is_read(tmp_path: Path) -> None:
+    path = gcode(tmp_path, content=GCODE + b"; padding padding\n" * 40_000)
+    async with at_a_terminal(tmp_path) as me:
+        told = (await me.type(f"file add {path}")).stdout
+        assert "10 × 10 × 0 mm" in told
+        assert told.endswith("ready\n")
+
+
 async def test_files_by_command(tmp_path: Path) -> None:
     path = gcode(tmp_path)
     async with at_a_terminal(tmp_path) as me:
@@ -229,6 +290,15 @@ async def test_files_by_command(tmp_path: Path) -> None:
         assert (await me.json("file list")) == [file]
         assert (await me.json("file show bracket.gcode")) == file
         assert file["sha256"] in (await me.type(f"file show {file['id']}")).stdout
+        copy = tmp_path / "copy.gcode"
+        await me.type(f"file content bracket.gcode -o {copy}")
+        assert copy.read_bytes() == GCODE
+        await me.type(f"file content bracket.gcode -o {copy}", code=2)
+        none = await me.type(f"file thumbnail bracket.gcode -o {tmp_path / 'p.png'}", code=1)
+        assert "has no picture" in none.stderr
+        assert not (tmp_path / "p.png").exists()
+        assert "new.gcode" in (await me.type("file rename bracket.gcode new.gcode")).stdout
+        await me.type("file rename new.gcode bracket.gcode")
         assert "deleted" in (await me.type("file remove bracket.gcode")).stdout
         missing = await me.type("file show bracket.gcode", code=1)
         assert "there is no file named bracket.gcode" in missing.stderr
