@@ -7,7 +7,7 @@ from typing import Any
 
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, Link
-from buildplate.dispatch import repository, transitions
+from buildplate.dispatch import reading, repository, transitions
 from buildplate.dispatch.errors import DispatchError, InvalidJob, PrintRefused
 from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.parts import DispatchParts
@@ -30,7 +30,7 @@ class PrintService:
     ) -> tuple[list[PrintRecord], str | None]:
         """Prints, newest first, and the cursor of the next page."""
         found = await self._parts.storage.read(
-            repository.list_prints, limit=limit + 1, cursor=cursor, filters=filters
+            reading.list_prints, limit=limit + 1, cursor=cursor, filters=filters
         )
         page = found[:limit]
         return page, str(page[-1].number) if len(found) > limit else None
@@ -98,7 +98,7 @@ class PrintService:
         if job is None:
             message = "name a print_id or a job_id to assign"
             raise InvalidJob(message)
-        found, print_id = await self._parts.storage.read(repository.next_print, job)
+        found, print_id = await self._parts.storage.read(reading.next_print, job)
         if print_id is None:
             message = f"job {found.number} has no queued print"
             raise PrintRefused(message)

@@ -14,7 +14,7 @@ from buildplate.core.order import PlanPolicy
 from buildplate.core.printers import Printer
 from buildplate.core.reasons import Reason, WaitReason
 from buildplate.core.survey import Survey
-from buildplate.dispatch import repository, transitions
+from buildplate.dispatch import reading, repository, transitions
 from buildplate.dispatch.parts import DispatchParts
 
 
@@ -76,7 +76,7 @@ class QueueService:
 
     async def _job_of(self, reference: str) -> str:
         """The job meant by a job's or a print's id."""
-        return await self._parts.storage.read(repository.job_of, reference)
+        return await self._parts.storage.read(reading.job_of, reference)
 
     async def _moment(self) -> Moment:
         queue, _ = await self._parts.planner.queue()

@@ -8,7 +8,7 @@ from typing import Any
 
 from buildplate.core.job_state import Attempt, JobState, is_overdue, job_state
 from buildplate.core.print_table import PrintState
-from buildplate.dispatch import repository
+from buildplate.dispatch import reading, repository
 from buildplate.dispatch.errors import InvalidJob, JobChanged
 from buildplate.dispatch.model import JobRecord, JobView, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.parts import DispatchParts
@@ -46,12 +46,12 @@ class JobService:
 
     async def job(self, reference: str) -> JobView:
         """The job with this id or number; UnknownJob."""
-        return self._view(*await self._parts.storage.read(repository.job_with_counts, reference))
+        return self._view(*await self._parts.storage.read(reading.job_with_counts, reference))
 
     async def status(self, reference: str) -> JobView:
         """The job with its prints: those under way, and the first others, `MOST_SHOWN` in all."""
         job, counts, prints = await self._parts.storage.read(
-            repository.job_with_prints, reference, MOST_SHOWN
+            reading.job_with_prints, reference, MOST_SHOWN
         )
         return self._view(job, counts, prints)
 
@@ -60,7 +60,7 @@ class JobService:
     ) -> tuple[list[JobView], str | None]:
         """Jobs, newest first, and the cursor of the next page."""
         found = await self._parts.storage.read(
-            repository.list_jobs, limit=limit + 1, cursor=cursor, filters=filters
+            reading.list_jobs, limit=limit + 1, cursor=cursor, filters=filters
         )
         views = [self._view(job, counts) for job, counts in found[:limit]]
         return views, str(views[-1].job.number) if len(found) > limit else None

@@ -58,7 +58,7 @@ class Service:
                 self._print(target, confirmed=True)
             case UnblockAction.ASSIGN_PRINT:
                 assert target == reason.printer_id
-                self._print(params["print_id"], assigned_to=target)
+                self._print(str(params["print_id"]), assigned_to=target)
             case UnblockAction.RELEASE_JOB:
                 self._job(target, hold=False)
             case UnblockAction.UPLOAD_FILE:

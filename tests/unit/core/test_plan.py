@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -210,7 +210,12 @@ def test_a_person_s_order_holds_within_a_priority_class(world: World) -> None:
     queue_, fleet = world
     plain_job = Requirements()
     same = [p for p in queue_.prints if p.job.requirements == plain_job and not p.job.hold]
-    free = {"failed_at": None, "not_before": None, "confirmed": True, "assigned_to": None}
+    free: dict[str, Any] = {
+        "failed_at": None,
+        "not_before": None,
+        "confirmed": True,
+        "assigned_to": None,
+    }
     same = [replace(p, **free) for p in same]
     same = [replace(p, job=replace(p.job, file=job().file)) for p in same]
     found = started(replace(queue_, prints=tuple(same)), fleet)
