@@ -116,13 +116,13 @@ class InMemoryFileRepository:
         return next((row for row in self._rows.values() if row.sha256 == sha256), None)
 
     async def list_page(
-        self, *, limit: int, cursor: str | None, filters: Mapping[str, str]
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str] | None = None
     ) -> FilePage:
         """Up to `limit` rows, newest id first, after the id `cursor`, that are as `filters` say."""
         fit = [
             i
             for i, row in self._rows.items()
-            if all(getattr(row, name) == value for name, value in filters.items())
+            if all(getattr(row, name) == value for name, value in (filters or {}).items())
         ]
         ids = sorted((i for i in fit if cursor is None or i < cursor), reverse=True)
         shown = tuple(self._rows[i] for i in ids[:limit])

@@ -97,7 +97,7 @@ class FileRepository(Protocol):
         ...
 
     async def list_page(
-        self, *, limit: int, cursor: str | None, filters: Mapping[str, str]
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str] | None = None
     ) -> FilePage:
         """Up to `limit` rows, newest id first, after the id `cursor`.
 

@@ -212,10 +212,10 @@ class SqlFiles:
         return await self._storage.read(_get_by_sha256, sha256)
 
     async def list_page(
-        self, *, limit: int, cursor: str | None, filters: Mapping[str, str]
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str] | None = None
     ) -> FilePage:
         """Up to `limit` rows, newest id first, after the id `cursor`, that are as `filters` say."""
-        found = await self._storage.read(_page, limit + 1, cursor, filters)
+        found = await self._storage.read(_page, limit + 1, cursor, filters or {})
         more = found[limit - 1].id if len(found) > limit else None
         return FilePage(tuple(found[:limit]), more)
 

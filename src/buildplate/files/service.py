@@ -134,7 +134,7 @@ class FileService:
 
         `filters` are what name, state or sha256 must be.
         """
-        return await self._room.files.list_page(limit=limit, cursor=cursor, filters=filters or {})
+        return await self._room.files.list_page(limit=limit, cursor=cursor, filters=filters)
 
     async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile:
         """Changes the name that is shown, if it still is `was` where that is given.
