@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,12 @@ from bench.simulated_farm import SimulatedFarm, gcode, once, simulated_farm
 from buildplate.app.logs import set_up_logs
 from buildplate.core.job_state import ENDED
 from buildplate.core.jobs import Requirements
-from buildplate.dispatch.model import JobView, NewJob
+from buildplate.dispatch.model import JobView, NewJob, PrintRecord
 from buildplate.storage import EventRecord, read_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
 
 NAME = "isolation of bad printers"
 BAD = ("silent", "dripping", "flooding", "flapping")
@@ -192,8 +193,15 @@ def _given(events: Sequence[EventRecord], sick: Mapping[str, str], what: str) ->
 
 
 async def _views(farm: SimulatedFarm, counted: set[str]) -> list[JobView]:
+    """The orders that count, each with its prints, oldest first."""
     views, _ = await farm.farm.jobs.jobs(ALL, None, {})
-    return [view for view in views if view.job.id in counted]
+    prints, _ = await farm.farm.prints.prints(ALL, None, {})
+    of_job: dict[str, list[PrintRecord]] = defaultdict(list)
+    for print_ in reversed(prints):
+        of_job[print_.job_id].append(print_)
+    return [
+        replace(view, prints=tuple(of_job[view.job.id])) for view in views if view.job.id in counted
+    ]
 
 
 async def _events(farm: SimulatedFarm) -> list[EventRecord]:

@@ -16,7 +16,7 @@ from buildplate import __version__
 from buildplate.access.model import Role
 from buildplate.api.application import ROUTES, openapi_document
 from buildplate.api.guard import Needs, is_open
-from buildplate.api.problems import FAMILIES, status_of
+from buildplate.api.problems import FAMILIES, INSIDE, OWN, status_of
 from buildplate.app.settings import FOR_THE_COMMAND_LINE, Settings, environment_name
 from buildplate.cli.main import app as command_line
 from buildplate.core.print_table import AFTER_INTENT, TABLE, TERMINAL, Event, PrintState
@@ -114,12 +114,17 @@ def api_problems() -> str:
     """Every code that a request can meet, with its status and what to do."""
     found: dict[tuple[int, str], Any] = {}
     for kind, status in _problems():
-        if "code" in vars(kind) and status not in NOT_FOR_CLIENTS:
+        if "code" in vars(kind) and status not in NOT_FOR_CLIENTS and kind not in INSIDE:
             found[status, kind.code] = kind
     lines = ["| status | code | when | what to do |", "|---|---|---|---|"]
-    for (status, code), kind in sorted(found.items()):
-        when = (kind.__doc__ or "").partition("\n")[0]
-        lines.append(f"| {status} | `{code}` | {when} | {getattr(kind, 'hint', AS_SAID)} |")
+    told = {
+        key: ((kind.__doc__ or "").partition("\n")[0], getattr(kind, "hint", AS_SAID))
+        for key, kind in found.items()
+    }
+    told |= {key: (when, AS_SAID) for key, when in OWN.items()}
+    lines += [
+        f"| {s} | `{code}` | {when} | {hint} |" for (s, code), (when, hint) in sorted(told.items())
+    ]
     return "\n".join(lines)
 
 

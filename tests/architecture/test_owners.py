@@ -14,6 +14,7 @@ OWNER = {
     "events": "storage",
     "farm": "dispatch",
     "idempotency": "dispatch",
+    "identity": "storage",
     "jobs": "dispatch",
     "nodes": "fleet",
     "outbox": "storage",

@@ -92,6 +92,24 @@ async def test_lists_the_newest_first_page_by_page(files: FileRepository) -> Non
     assert (await files.list_page(limit=5, cursor=None)).next_cursor is None
 
 
+async def test_lists_those_that_are_as_asked(files: FileRepository) -> None:
+    for number in (1, 2):
+        await files.add(file(number))
+    await files.add(file(3, FileState.ANALYSING))
+    ready = await files.list_page(limit=1, cursor=None, filters={"state": "ready"})
+    assert (ready.items, ready.next_cursor) == ((file(2),), file(2).id)
+    asked = {"state": "ready", "sha256": file(1).sha256}
+    assert (await files.list_page(limit=9, cursor=None, filters=asked)).items == (file(1),)
+    assert (await files.list_page(limit=9, cursor=None, filters={"name": "x"})).items == ()
+
+
+async def test_a_rename_against_an_older_name_changes_nothing(files: FileRepository) -> None:
+    await files.add(file(1))
+    assert await files.rename("file-001", "new", "another") == file(1)
+    renamed = replace(file(1), name="new")
+    assert await files.rename("file-001", "new", file(1).name) == renamed
+
+
 async def test_renames_and_changes_nothing_else(files: FileRepository) -> None:
     await files.add(file(1))
     await files.add(file(2))

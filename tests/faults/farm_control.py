@@ -17,7 +17,8 @@ from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, BedClearing, BedPolicy, PrinterModel, PrinterSpec, Volume
 from buildplate.dispatch.errors import DispatchError
 from buildplate.dispatch.model import NewJob, PrintRecord
-from buildplate.dispatch.repository import Key, list_jobs, list_prints
+from buildplate.dispatch.reading import list_jobs, list_prints
+from buildplate.dispatch.repository import Key
 from buildplate.drivers.sdk import DriverError
 from buildplate.files.errors import FileError
 from buildplate.fleet.errors import FleetError
@@ -191,6 +192,9 @@ class Control:
 
     async def do_confirm(self, print_id: str) -> None:
         await self._farm.prints.confirm(print_id)
+
+    async def do_assign(self, print_id: str, printer: str) -> None:
+        await self._farm.prints.assign(printer, job=None, print_=print_id)
 
     async def do_resolve(
         self, print_id: str, outcome: str, bed: str, *, override: bool = False

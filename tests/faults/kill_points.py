@@ -17,6 +17,7 @@ DAY_OF = {
     "access.repository.add_first_key": "keys",
     "access.repository.add_key": "keys",
     "access.repository.revoke_key": "keys",
+    "dispatch.repository.assign_print": "paperwork",
     "dispatch.repository.cancel_job": "paperwork",
     "dispatch.repository.cancel_print": "cancelled",
     "dispatch.repository.confirm_print": "paperwork",

@@ -223,6 +223,7 @@ async def paperwork(world: World) -> None:
     await world.ask("reorder", job=other, before=None)
     print_ = await world.until_print(job, "queued")
     await tried(world, "confirm", "print_state", print_id=print_["id"])
+    await tried(world, "assign", "print_state", print_id=print_["id"], printer=first)
     await world.ask("cancel_job", job=unwanted)
     file = world.orders.pop(unwanted)["file"]
     await tried(world, "rename_file", "file_not_found", file=file, name="useless.gcode")

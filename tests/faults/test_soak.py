@@ -127,7 +127,8 @@ async def _say_what_became_of(
     farm: SimulatedFarm, admin: AdminClient, views: Sequence[JobView]
 ) -> None:
     """A person looks at each printer that needs one, and says truthfully what they see."""
-    for print_ in (print_ for view in views for print_ in view.prints):
+    every = [await farm.farm.jobs.status(view.job.id) for view in views]
+    for print_ in (print_ for view in every for print_ in view.prints):
         session = farm.farm.fleet.sessions.get(print_.printer_id or "")
         if print_.state is not PrintState.NEEDS_ATTENTION or session is None:
             continue

@@ -92,7 +92,7 @@ class Case:
         await self.comes_to(PrintState.PRINTING)
 
     async def job(self) -> JobView:
-        return await self.farm.farm.jobs.job(self.job_id)
+        return await self.farm.farm.jobs.status(self.job_id)
 
     async def print(self) -> PrintRecord:
         prints = (await self.job()).prints

@@ -73,10 +73,26 @@ def check_version(expected: int | None, version: int) -> None:
         raise Refusal(412, "version_mismatch", message, hint)
 
 
+def check_tag(if_match: str, tag: str) -> None:
+    """Refuse a change against an ETag that is no longer the present one."""
+    if if_match.strip() != f'"{tag}"':
+        message = "it was changed since the version that If-Match names"
+        hint = "Read it again and repeat the change on what it is now."
+        raise Refusal(412, "version_mismatch", message, hint)
+
+
 expected_version = _expected_version
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="how many items at most")]
 NumberCursor = Annotated[
     str | None, Query(pattern=r"^\d{1,15}$", description="`next_cursor` of the page before")
+]
+PrintsCursor = Annotated[
+    str | None,
+    Query(
+        max_length=400,
+        pattern=r"^[0-9a-f-]{36}(\.[0-9a-f-]{36})*$",
+        description="`next_cursor` of the page before",
+    ),
 ]
 IdCursor = Annotated[
     str | None, Query(pattern=r"^[0-9a-f-]{36}$", description="`next_cursor` of the page before")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -11,10 +12,13 @@ from starlette.responses import Response
 from buildplate.api.answers import Limit, page
 from buildplate.api.guard import LOOK
 from buildplate.api.rooms import AllRooms
-from buildplate.api.schemas import PageOut
+from buildplate.api.schemas import InPath, PageOut
 from buildplate.storage import PublishedEvent, read_events
 
 router = APIRouter(prefix="/api/v1", tags=["events"], dependencies=[LOOK])
+
+
+After = Annotated[int, Query(ge=0, lt=2**53, description="the last `seq` you have")]
 
 
 class EventOut(BaseModel):
@@ -52,12 +56,20 @@ def event_view(published: PublishedEvent) -> dict[str, Any]:
 
 
 @router.get("/events", responses={200: {"model": EventPage}})
-async def list_events(
-    rooms: AllRooms,
-    after: Annotated[int, Query(ge=0, lt=2**53, description="the last `seq` you have")] = 0,
-    limit: Limit = 100,
-) -> Response:
+async def list_events(rooms: AllRooms, after: After = 0, limit: Limit = 100) -> Response:
     """Read the events that follow `after`, in order and without a gap."""
-    found = await rooms.storage.read(read_events, after, limit)
+    return _page(await rooms.storage.read(read_events, after, limit), limit)
+
+
+@router.get("/printers/{printer_id}/events", responses={200: {"model": EventPage}})
+async def printer_events(
+    rooms: AllRooms, printer_id: InPath, after: After = 0, limit: Limit = 100
+) -> Response:
+    """Read the events of one printer that follow `after`, in order, of a retired one too."""
+    printer = await rooms.fleet.get(printer_id)
+    return _page(await rooms.storage.read(read_events, after, limit, printer.id), limit)
+
+
+def _page(found: Sequence[PublishedEvent], limit: int) -> Response:
     more = str(found[-1].seq) if len(found) == limit else None
     return page([event_view(published) for published in found], more)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Header, Request
 from pydantic import AwareDatetime, BaseModel
 from starlette.responses import Response, StreamingResponse
 
-from buildplate.api.answers import IdCursor, Json, Limit, page
+from buildplate.api.answers import IdCursor, Json, Limit, check_tag, page
 from buildplate.api.guard import LOOK, OPERATE
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
@@ -190,22 +191,50 @@ async def _checked(pieces: AsyncIterator[bytes], digest: str | None) -> AsyncIte
 
 
 @router.get("/files", responses={200: {"model": FilePage}})
-async def list_files(rooms: AllRooms, limit: Limit = 100, cursor: IdCursor = None) -> Response:
+async def list_files(
+    rooms: AllRooms,
+    limit: Limit = 100,
+    cursor: IdCursor = None,
+    name: str | None = None,
+    state: FileState | None = None,
+    sha256: str | None = None,
+) -> Response:
     """List the files, newest first."""
-    found = await rooms.files.list_page(limit=limit, cursor=cursor)
+    asked = {"name": name, "state": state and state.value, "sha256": sha256}
+    filters = {field: value for field, value in asked.items() if value is not None}
+    found = await rooms.files.list_page(limit=limit, cursor=cursor, filters=filters)
     return page([file_view(file) for file in found.items], found.next_cursor)
 
 
 @router.get("/files/{file_id}", responses={200: {"model": FileOut}})
 async def get_file(rooms: AllRooms, file_id: InPath) -> Response:
     """Look at one file."""
-    return Json(file_view(await rooms.files.get(file_id)))
+    return _tagged(await rooms.files.get(file_id))
 
 
 @router.patch("/files/{file_id}", responses={200: {"model": FileOut}}, dependencies=[OPERATE])
-async def rename_file(rooms: AllRooms, file_id: InPath, body: FilePatch) -> Response:
+async def rename_file(
+    rooms: AllRooms,
+    file_id: InPath,
+    body: FilePatch,
+    if_match: Annotated[str | None, Header()] = None,
+) -> Response:
     """Change the name that is shown."""
-    return Json(file_view(await rooms.files.rename(file_id, body.name)))
+    was = None
+    if if_match is not None and if_match.strip() != "*":
+        found = await rooms.files.get(file_id)
+        check_tag(if_match, _tag(found))
+        was = found.name
+    return _tagged(await rooms.files.rename(file_id, body.name, was))
+
+
+def _tag(file: PrintFile) -> str:
+    """Of all that is answered of a file, only its name and its state change."""
+    return hashlib.sha256(f"{file.id} {file.state} {file.name}".encode()).hexdigest()[:16]
+
+
+def _tagged(file: PrintFile) -> Json:
+    return Json(file_view(file), headers={"etag": f'"{_tag(file)}"'})
 
 
 @router.delete("/files/{file_id}", status_code=204, dependencies=[OPERATE])
@@ -258,7 +287,7 @@ def _analysed(file: PrintFile) -> dict[str, Any]:
 
 @router.get(
     "/files/{file_id}/thumbnail",
-    responses={200: {"content": {"image/png": {}, "image/jpeg": {}, "image/qoi": {}}}},
+    responses={200: {"content": {"image/png": {}, "image/jpeg": {}}}},
 )
 async def file_thumbnail(rooms: AllRooms, file_id: InPath) -> Response:
     """Fetch the best picture that the slicer put into the file."""

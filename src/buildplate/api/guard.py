@@ -25,6 +25,9 @@ OWED = frozenset(
     }
 )
 
+# Twice is the same as once, whatever the client says.
+SAFE_AGAIN = frozenset({"/api/v1/files"})
+
 # Only for the document: the gate has checked the key long before.
 SCHEMES: tuple[SecurityBase, ...] = (
     APIKeyHeader(name="X-Api-Key", scheme_name="X-Api-Key", auto_error=False),
@@ -66,6 +69,8 @@ class Needs:
             raise RoleTooLow(message)
         if request.scope["query_string"]:
             _check_query(request)
+        if request.method == "POST" and "idempotency-key" in request.headers:
+            _check_key(request)
         return key
 
 
@@ -80,6 +85,16 @@ def _check_query(request: Request) -> None:
         raise Refusal(422, "invalid_request", detail, hint)
 
 
+def _check_key(request: Request) -> None:
+    """Refuse an idempotency key where nothing would come of it: the client relies on it."""
+    route: APIRoute = request.scope["route"]
+    known = {field.alias for field in route.dependant.header_params}
+    if "idempotency-key" not in known and route.path.rstrip("/") not in OWED | SAFE_AGAIN:
+        detail = "this path does not take Idempotency-Key"
+        raise Refusal(422, "no_idempotency", detail, NO_IDEMPOTENCY)
+
+
+NO_IDEMPOTENCY = "Leave it out; after an answer that was lost, look whether it was done."
 LOOK = Depends(Needs(Role.VIEWER))
 OPERATE = Depends(Needs(Role.OPERATOR))
 ADMIN = Depends(Needs(Role.ADMIN))

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, Strict
 
 from buildplate.api.printer_schemas import merged
 from buildplate.api.prints import PrintOut
@@ -24,6 +24,7 @@ from buildplate.api.schemas import (
     Word,
     Words,
     checked,
+    rfc3339,
 )
 from buildplate.core.job_state import JobState
 from buildplate.core.jobs import Priority, Requirements
@@ -63,9 +64,22 @@ class RequirementsBody(Body):
     plate: Word | None = None
 
 
+def _not_fetched(value: Any) -> None:
+    if value is not None:
+        raise ValueError(NOT_FETCHED)
+
+
+NOT_FETCHED = "files are not fetched from elsewhere yet"
+
+
 class JobBody(Body):
     """An order: a file, how many copies, how urgent, on what."""
 
+    file_url: Annotated[
+        Any,
+        AfterValidator(_not_fetched),
+        Field(exclude=True, description="not supported yet: upload the file, name its file_id"),
+    ] = None
     file_id: Annotated[str, Field(min_length=1, max_length=36)]
     name: Word | None = None
     copies: Copies = 1
@@ -85,11 +99,18 @@ class OwedNeed(NeedBody):
     model_config = ConfigDict(extra="ignore")
 
 
+class OwedVolume(VolumeBody):
+    """`VolumeBody`, and whatever else an existing client says."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class OwedRequirements(RequirementsBody):
     """`RequirementsBody`, and whatever else an existing client says."""
 
     model_config = ConfigDict(extra="ignore")
     materials: Annotated[list[OwedNeed], Field(max_length=256)] | None = None  # type: ignore[assignment]
+    build_volume: OwedVolume | None = None
 
 
 class OwedJob(JobBody):
@@ -259,6 +280,7 @@ def changes_from(current: Mapping[str, Any], patch: JobPatch, rooms: Rooms) -> d
     """The changed fields in dispatch's words, with null as each field's default."""
     sent = patch.model_dump(exclude_unset=True, mode="json")
     known = {name: current[name] for name in Changeable.model_fields}
+    known["due"] = rfc3339(current["due"])
     whole = checked(Changeable, merged(known, sent))
     changes: dict[str, Any] = {name: getattr(whole, name) for name in sent}
     if "requirements" in changes:

@@ -38,7 +38,7 @@ from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import InPath
 from buildplate.core.job_state import ENDED, JobState
 from buildplate.core.jobs import Priority
-from buildplate.core.print_table import ACTIVE, PrintState
+from buildplate.core.print_table import ACTIVE
 from buildplate.dispatch.model import JobView
 
 router = APIRouter(prefix="/api/v1", tags=["jobs"], dependencies=[LOOK])
@@ -75,9 +75,9 @@ def job_view(view: JobView) -> dict[str, Any]:
         "created_at": job.created_at,
         "state": view.state,
         "finished": view.finished,
-        "failed": view.failed,
-        "active": view.active,
-        "queued": sum(print_.state is PrintState.QUEUED for print_ in view.prints),
+        "failed": view.counts.failed,
+        "active": view.counts.active,
+        "queued": view.counts.queued,
         "overdue": view.overdue,
     }
 
@@ -167,8 +167,8 @@ async def patch_job(rooms: AllRooms, job_id: InPath, body: JobPatch, version: If
 @router.get("/jobs/{job_id}/status/", include_in_schema=False)
 @router.get("/jobs/{job_id}/status", responses={200: {"model": JobStatusOut}})
 async def job_status(rooms: AllRooms, request: Request, job_id: InPath) -> Response:
-    """Where a job stands, print by print."""
-    view = await rooms.jobs.job(job_id)
+    """Where a job stands, print by print: those under way, and the first others, 1000 in all."""
+    view = await rooms.jobs.status(job_id)
     prints = [print_view(rooms, print_) for print_ in view.prints]
     return Json(
         {
@@ -177,8 +177,8 @@ async def job_status(rooms: AllRooms, request: Request, job_id: InPath) -> Respo
             "state": view.state,
             "copies": view.job.copies,
             "finished": view.finished,
-            "failed": view.failed,
-            "active": view.active,
+            "failed": view.counts.failed,
+            "active": view.counts.active,
             "progress": _progress(view, prints),
             "expected_end": await _expected_end(request, rooms, view, prints),
             "due": view.job.due,
@@ -200,7 +200,7 @@ async def _expected_end(
         if print_["state"] in ACTIVE:
             left = print_["time_left_s"]
             ends.append(None if left is None else rooms.clock.now() + timedelta(seconds=left))
-    if any(print_["state"] is PrintState.QUEUED for print_ in prints):
+    if view.counts.queued:
         expectations: Expectations = request.app.state.expectations
         ends.append(await expectations.end_of(view.job.id))
     known = [end for end in ends if end is not None]

@@ -61,9 +61,21 @@ def key_view(key: ApiKey) -> dict[str, Any]:
 
 
 @router.get("/keys", responses={200: {"model": KeyPage}})
-async def list_keys(rooms: AllRooms) -> Response:
-    """List every key ever made, newest first."""
-    return page([key_view(key) for key in await rooms.keys.keys()], None)
+async def list_keys(
+    rooms: AllRooms,
+    name: str | None = None,
+    role: Role | None = None,
+    revoked: bool | None = None,  # noqa: FBT001 (a query parameter)
+) -> Response:
+    """List every key ever made, newest first, in one page."""
+    found = [
+        key_view(key)
+        for key in await rooms.keys.keys()
+        if name in (None, key.name)
+        and role in (None, key.role)
+        and revoked in (None, key.revoked_at is not None)
+    ]
+    return page(found, None)
 
 
 @router.post("/keys", status_code=201, responses={201: {"model": NewKeyOut}})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, Strict
+from pydantic import AfterValidator, Field, Strict
 
 from buildplate.api.schemas import (
     Body,
@@ -20,6 +21,7 @@ from buildplate.api.schemas import (
     Word,
     Words,
     checked,
+    visible,
 )
 from buildplate.core.materials import LoadedMaterial
 from buildplate.core.printers import (
@@ -31,18 +33,20 @@ from buildplate.core.printers import (
     StartPolicy,
     Volume,
 )
+from buildplate.fleet.errors import InvalidPrinter
 
 Nozzles = Annotated[list[Length], Field(max_length=64)]
 Connection = Annotated[
     dict[str, Any], Field(max_length=50, description="as the driver's form says")
 ]
+ModelName = Annotated[str, Field(max_length=200), AfterValidator(visible)]
 _Lax = Strict(strict=False)
 
 
 class ModelBody(Body):
     """What the machine is able to do; None is unknown."""
 
-    name: Annotated[str, Field(max_length=200)] = ""
+    name: ModelName = ""
     build_volume: VolumeBody | None = None
     nozzles_mm: Nozzles = Field(default_factory=list)
     max_nozzle_c: Celsius | None = None
@@ -88,7 +92,7 @@ class PrinterBody(Body):
 class ModelPatch(Body):
     """A change of what the machine is able to do."""
 
-    name: Annotated[str, Field(max_length=200)] | None = None
+    name: ModelName | None = None
     build_volume: VolumeBody | None = None
     nozzles_mm: Nozzles | None = None
     max_nozzle_c: Celsius | None = None
@@ -160,6 +164,16 @@ class AssignBody(OwedBody):
 
     print_id: Reference | None = None
     job_id: Reference | None = None
+
+
+_LIKE_A_REFERENCE = re.compile(r"\d+|[0-9a-f-]{36}")
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that would be taken for a number or an id; InvalidPrinter."""
+    if _LIKE_A_REFERENCE.fullmatch(name.strip().lower()):
+        message = f"the name {name.strip()} would be taken for a printer's number or id"
+        raise InvalidPrinter(message, "Choose a name with a letter in it, as in Left or MK4-3.")
 
 
 def spec_from(body: PrinterBody, *, maintenance: bool = False) -> PrinterSpec:

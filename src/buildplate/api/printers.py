@@ -27,6 +27,7 @@ from buildplate.api.printer_schemas import (
     PrinterBody,
     PrinterPatch,
     ProbeBody,
+    check_name,
     patched,
     spec_from,
 )
@@ -116,6 +117,7 @@ async def list_printers(
 )
 async def add_printer(rooms: AllRooms, body: PrinterBody) -> Response:
     """Add a printer and connect to it; its bed is unknown until somebody clears it."""
+    check_name(body.name)
     new = NewPrinter(spec_from(body), body.driver, body.connection)
     record = await rooms.fleet.add(new)
     return answer(rooms, record.id, 201, location=f"/api/v1/printers/{record.id}")
@@ -179,6 +181,8 @@ async def patch_printer(
         require(who, Role.ADMIN, f"changing {', '.join(others)}")
     record = in_service(rooms, printer_id).record
     check_version(version, record.version)
+    if body.name is not None:
+        check_name(body.name)
     wanted = patched(record.spec, record.driver, record.connection, body)
     spec = replace(
         spec_from(wanted, maintenance=record.spec.maintenance),

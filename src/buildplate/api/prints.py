@@ -49,6 +49,7 @@ class PrintOut(BaseModel):
     wanted_verdict: str | None
     not_before: AwareDatetime | None
     avoid_printer_id: str | None
+    assigned_printer_id: str | None
     created_at: AwareDatetime
     claimed_at: AwareDatetime | None
     intent_at: AwareDatetime | None
@@ -141,6 +142,7 @@ def print_view(rooms: Rooms, print_: PrintRecord) -> dict[str, Any]:
         "wanted_verdict": print_.exit_verdict,
         "not_before": print_.not_before,
         "avoid_printer_id": print_.avoid_printer_id,
+        "assigned_printer_id": print_.assigned_printer_id,
         "created_at": print_.created_at,
         "claimed_at": print_.claimed_at,
         "intent_at": print_.intent_at,
@@ -302,7 +304,7 @@ async def cancel_printer(rooms: AllRooms, printer_id: InPath) -> Response:
     "/printers/{printer_id}/assign", responses={200: {"model": PrintOut}}, dependencies=[OPERATE]
 )
 async def assign(rooms: AllRooms, printer_id: InPath, body: AssignBody) -> Response:
-    """Send a queued print, or a job's next one, to this printer only."""
+    """Give a queued print, or a job's next one, to this printer only, ahead of its class."""
     job = None if body.job_id is None else str(body.job_id)
     print_ = None if body.print_id is None else str(body.print_id)
     session = in_service(rooms, printer_id)

@@ -49,6 +49,7 @@ STATUSES: Mapping[type[Exception], int] = {
     files.UnknownFile: 404,
     files.TooLarge: 413,
     files.FileInUse: 409,
+    files.FileChanged: 409,
     files.ContentMissing: 409,
     files.UploadsFull: 507,
     files.DiskFailed: 503,
@@ -76,6 +77,26 @@ BY_STATUS: Mapping[int, tuple[str, str]] = {
     405: ("method_not_allowed", "The header Allow names the methods of this path."),
     413: ("body_too_large", "Send less, or upload files to /api/v1/files."),
 }
+
+
+# The errors of the HTTP surface itself: what else a request can meet, for the documentation.
+OWN: Mapping[tuple[int, str], str] = {
+    (400, "bad_request"): "The request is no HTTP or JSON that could be read.",
+    (404, "not_found"): "There is nothing under this path.",
+    (404, "no_thumbnail"): "The slicer put no picture into the file.",
+    (404, "analysis_failed"): "Reading the file gave no result; the file itself is intact.",
+    (405, "method_not_allowed"): "The path does not know this method.",
+    (408, "body_too_slow"): "The body did not arrive in time.",
+    (409, "analysis_pending"): "The file is still being read: ask again in a moment.",
+    (409, "no_active_print"): "The printer has no print of ours.",
+    (412, "version_mismatch"): "It was changed since the version that If-Match names.",
+    (413, "body_too_large"): "The body is larger than this path takes.",
+    (415, "not_json"): "The body does not say that it is JSON.",
+    (422, "invalid_request"): "A field or parameter cannot be right; `errors` names each.",
+    (422, "no_idempotency"): "The path does not take Idempotency-Key.",
+}
+# Raised and handled inside: no request ever meets them.
+INSIDE: frozenset[type[Exception]] = frozenset({files.AnalysisFailed, dispatch.IntentRefused})
 
 
 class Refusal(HTTPException):
@@ -237,5 +258,6 @@ def handle_problems(app: FastAPI) -> None:
         app.add_exception_handler(family, _rooms_error)
     app.add_exception_handler(fleet.VersionMismatch, _stale)
     app.add_exception_handler(dispatch.JobChanged, _stale)
+    app.add_exception_handler(files.FileChanged, _stale)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http_error)

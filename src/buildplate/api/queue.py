@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 from starlette.responses import Response
 
-from buildplate.api.answers import Json, Limit, NumberCursor, page
+from buildplate.api.answers import Json, Limit, PrintsCursor, page
 from buildplate.api.guard import LOOK, OPERATE, Operator
 from buildplate.api.prints import who_says
 from buildplate.api.rooms import AllRooms
-from buildplate.api.schemas import Body, PageOut, Reference
+from buildplate.api.schemas import Body, PageOut, Reference, visible
 from buildplate.core.jobs import Priority
 from buildplate.dispatch.queue_service import QueueRow
 
 router = APIRouter(prefix="/api/v1", tags=["queue"], dependencies=[LOOK])
+
+
+REMEMBERED = 8
+"""So many prints a cursor names."""
 
 
 class WaitCount(BaseModel):
@@ -70,7 +75,7 @@ NAME_ONE = "name either a job_id or a print_id"
 class StopBody(Body):
     """Why the farm is stopped."""
 
-    reason: str = ""
+    reason: Annotated[str, Field(max_length=500), AfterValidator(visible)] = ""
 
 
 class FarmOut(BaseModel):
@@ -101,13 +106,27 @@ def queue_view(row: QueueRow) -> dict[str, Any]:
 
 
 @router.get("/queue", responses={200: {"model": QueuePage}})
-async def queue(rooms: AllRooms, limit: Limit = 100, cursor: NumberCursor = None) -> Response:
+async def queue(rooms: AllRooms, limit: Limit = 100, cursor: PrintsCursor = None) -> Response:
     """The queue in its order: what to expect of each print, and in short why it waits."""
-    after = int(cursor or 0)
     rows = await rooms.queue.queue()
+    after = _place_after(rows, cursor)
     shown = rows[after : after + limit]
-    more = str(after + limit) if len(rows) > after + limit else None
+    more = _cursor(shown) if len(rows) > after + limit else None
     return page([queue_view(row) for row in shown], more)
+
+
+def _cursor(shown: Sequence[QueueRow]) -> str:
+    """The last prints of a page, the very last one first: some may have left by the next one."""
+    return ".".join(row.item.print.id for row in shown[: -REMEMBERED - 1 : -1])
+
+
+def _place_after(rows: Sequence[QueueRow], cursor: str | None) -> int:
+    """Where a page goes on; at the beginning if none is left of those: no print is passed over."""
+    places = {row.item.print.id: place for place, row in enumerate(rows)} if cursor else {}
+    for print_id in (cursor or "").split("."):
+        if print_id in places:
+            return places[print_id] + 1
+    return 0
 
 
 @router.post("/queue/reorder", status_code=204, dependencies=[OPERATE])

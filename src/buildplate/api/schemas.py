@@ -20,6 +20,7 @@ from pydantic import (
 
 MOST = 2**53
 VISIBLE = "only visible characters, on one line"
+BLANK = "at least one character that can be seen"
 TEXT = "a time is text, as in 2027-01-31T12:00:00Z"
 
 
@@ -35,10 +36,17 @@ class OwedBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 
 
-def _visible(value: str) -> str:
+def visible(value: str) -> str:
+    """Text of visible characters on one line, or none at all; ValueError."""
     if not value.isprintable():
         raise ValueError(VISIBLE)
     return value
+
+
+def _word(value: str) -> str:
+    if not value.strip():
+        raise ValueError(BLANK)
+    return visible(value)
 
 
 def _only_text(value: Any) -> Any:
@@ -51,7 +59,7 @@ def _sorted_once(values: list[str]) -> list[str]:
     return sorted(set(values))
 
 
-Word = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_visible)]
+Word = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_word)]
 Words = Annotated[list[Word], Field(max_length=200), AfterValidator(_sorted_once)]
 Moment = Annotated[AwareDatetime, Strict(strict=False), BeforeValidator(_only_text)]
 Tool = Annotated[int, Field(ge=0, le=255)]

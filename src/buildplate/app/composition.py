@@ -264,7 +264,7 @@ class _Build:
                 fleet=self._fleet,
                 commands=self._commands,
                 jobs=jobs,
-                prints=PrintService(parts, jobs),
+                prints=PrintService(parts),
                 queue=QueueService(parts),
                 files=self._files,
                 keys=KeyService(SqlKeys(self._storage), self._clock.now, new_id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -10,18 +11,25 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
+import structlog
+
 from buildplate.app.composition import Farm
 from buildplate.app.settings import SettingsError
 from buildplate.core.jobs import Priority
 from buildplate.core.materials import LoadedMaterial
-from buildplate.core.printers import BedClearing, BedPolicy, PrinterSpec
+from buildplate.core.printers import BedClearing, BedPolicy, Link, PrinterSpec
 from buildplate.dispatch.model import NewJob
+from buildplate.fleet.errors import FleetError
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.repository import model_from
 from buildplate.fleet.service import NewPrinter
+from buildplate.fleet.session import PrinterSession
 
 GROUP = "buildplate.demo"
 PIECE = 1 << 20
+PATIENCE_S = 15.0
+LOOK_AGAIN_S = 0.02
+_LOG = structlog.get_logger("demo")
 
 
 class DemoFleet(Protocol):
@@ -50,8 +58,10 @@ def demo_fleet(data_dir: Path, count: int) -> AbstractAsyncContextManager[DemoFl
 
 async def furnish(farm: Farm, fleet: DemoFleet) -> None:
     """Add the demo's printers and orders to a farm that does not have them yet."""
-    for body in fleet.printers:
-        await _add(farm, body)
+    fresh = [record for body in fleet.printers if (record := await _add(farm, body))]
+    async with asyncio.TaskGroup() as tasks:
+        for record in fresh:
+            tasks.create_task(_clear(farm, record))
     jobs, _ = await farm.jobs.jobs(1, None, {})
     if not jobs:
         await _order(farm, fleet.files)
@@ -65,22 +75,35 @@ def _start() -> StartDemo:
     raise SettingsError(message)
 
 
-async def _add(farm: Farm, body: Mapping[str, Any]) -> None:
+async def _add(farm: Farm, body: Mapping[str, Any]) -> PrinterRecord | None:
+    """Add a printer, or find it again; what was added now."""
     spec = _spec(body)
     known = {session.record.spec.name: session.record for session in farm.fleet.sessions.values()}
     record = known.get(spec.name)
     if record is None:
-        await _welcome(farm, spec, body)
-    elif dict(record.connection) != dict(body["connection"]):
+        return await farm.fleet.add(NewPrinter(spec, body["driver"], body["connection"]))
+    if dict(record.connection) != dict(body["connection"]):
         await farm.fleet.edit(record.id, record.spec, body["connection"], record.version)
+    return None
 
 
-async def _welcome(farm: Farm, spec: PrinterSpec, body: Mapping[str, Any]) -> None:
-    """A new virtual printer has nothing on its bed: the demo's own person says so."""
-    record: PrinterRecord = await farm.fleet.add(
-        NewPrinter(spec, body["driver"], body["connection"])
-    )
-    await farm.fleet.clear_bed(record.id, record.bed_version)
+async def _seen(session: PrinterSession) -> None:
+    while True:
+        if session.live.link is Link.ONLINE:
+            return
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _clear(farm: Farm, record: PrinterRecord) -> None:
+    """A new virtual printer has nothing on its bed: the demo's own person looks and says so."""
+    session = farm.fleet.session(record.id)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await _seen(session)
+        await farm.fleet.clear_bed(record.id, session.record.bed_version)
+    except (TimeoutError, FleetError) as error:
+        why = str(error) or "it was not seen in time"
+        _LOG.warning("demo.bed", action="clear_bed", printer_id=record.id, error=why)
 
 
 def _spec(body: Mapping[str, Any]) -> PrinterSpec:

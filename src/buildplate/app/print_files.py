@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing
 
 from buildplate.core import jobs as core
-from buildplate.dispatch import repository as dispatch
 from buildplate.dispatch.errors import UnknownFile
 from buildplate.drivers.sdk import FileBody, FileUnreadable
 from buildplate.files import errors
 from buildplate.files.model import Analysis, FileState, PrintFile
-from buildplate.files.repository import files_by_id
+from buildplate.files.repository import files_by_id, jobs_using
 from buildplate.files.service import FileService
 from buildplate.storage import Storage
 
@@ -78,14 +77,14 @@ class JoinedFiles:
 
 
 class JobsOfFiles:
-    """`files.ports.FileUses`, fulfilled by dispatch."""
+    """`files.ports.FileUses`: the jobs of the database."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     async def jobs_using(self, file_id: str) -> tuple[int, ...]:
         """The numbers of the jobs that are not finished and print this file."""
-        return await self._storage.read(dispatch.jobs_using, file_id)
+        return await self._storage.read(jobs_using, file_id)
 
 
 def facts_of(file: PrintFile) -> core.FileFacts:

@@ -25,10 +25,12 @@ from buildplate.app.drivers import installed_drivers
 from buildplate.app.http_protocol import ServerProtocol
 from buildplate.app.logs import set_up_logs
 from buildplate.app.settings import Settings, SettingsError, load_settings
-from buildplate.storage import StorageError
+from buildplate.storage import DatabaseInUse, StorageError
+from buildplate.storage.lock import ProcessLock
 
 REFUSED = 1
 PID_FILE = "buildplate.pid"
+LOCKED = "farm"
 GRACE = 10
 BACKLOG = 2048
 
@@ -57,6 +59,7 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
     log = structlog.get_logger("serve")
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listen(settings))
+        stack.enter_context(_own(settings.data_dir))
         fleet: DemoFleet | None = None
         if demo:
             fleet = await stack.enter_async_context(demo_fleet(settings.data_dir, demo))
@@ -97,6 +100,27 @@ def _listen(settings: Settings) -> socket.socket:
         raise SystemExit(_complain(problem, hint)) from None
     listener.listen(BACKLOG)
     return listener
+
+
+@contextmanager
+def _own(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder before anything is started in it; ends with a sentence if it can't."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        problem = f"the data folder {data_dir} cannot be made: {error.strerror}"
+        hint = "Name a folder that you may write to with --data-dir."
+        raise SystemExit(_complain(problem, hint)) from None
+    lock = ProcessLock(data_dir / LOCKED)
+    try:
+        lock.take()
+    except DatabaseInUse as error:
+        problem = f"the data folder {data_dir} is in use by process {error.pid}"
+        raise SystemExit(_complain(problem, error.hint)) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class _Server(uvicorn.Server):

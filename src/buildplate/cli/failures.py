@@ -12,6 +12,11 @@ USAGE = 2
 UNREACHABLE = 3
 
 
+def note(text: str) -> None:
+    """Say something beside the answer, which programs do not read."""
+    print(text, file=sys.stderr)  # noqa: T201 (this is the terminal)
+
+
 def fail(detail: str, hint: str = "", *, code: int = REFUSED) -> NoReturn:
     """Say what went wrong and end: 1 refused, 2 usage, 3 server unreachable."""
     lines = [f"buildplate: {detail}", *([hint] if hint else [])]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from buildplate.cli import options
-from buildplate.cli.output import as_json, fields, lasts, percent, say, table, words
+from buildplate.cli.output import as_json, fields, lasts, moment, percent, say, table, words
 from buildplate.cli.server import Server, server_of
 from buildplate.cli.target import Target, keep
 
@@ -19,7 +19,9 @@ def doing(printer: Mapping[str, Any]) -> str:
         return str(printer["link"] or "retired")
     if printer["needs_attention"]:
         return "needs attention"
-    return "ready" if printer["ready"] else str(printer["activity"])
+    if printer["ready"]:
+        return "ready"
+    return "printing" if printer["activity"] == "ours" else words(printer["activity"])
 
 
 def status(
@@ -54,6 +56,61 @@ def status(
 def _heat(state: Mapping[str, Any]) -> str:
     heats = state["temperatures"]
     return "  ".join(f"{name} {heat['actual']:.0f}°" for name, heat in heats.items())
+
+
+def events(
+    context: typer.Context,
+    after: Annotated[int, typer.Option(min=0, help="Only those after this one.")] = 0,
+    printer: Annotated[str | None, typer.Option(help="Only those of this printer.")] = None,
+    limit: options.Limit = 100,
+    json: options.Json = False,
+) -> None:
+    """List what happened, oldest first."""
+    with server_of(context) as server:
+        path = f"/printers/{server.printer(printer)}/events" if printer else "/events"
+        found = server.get(path, after=after, limit=limit)["items"]
+    if json:
+        as_json(found)
+        return
+    table(
+        [
+            ("#", lambda e: e["seq"]),
+            ("at", lambda e: moment(e["at"])),
+            ("what", lambda e: e["kind"]),
+            ("data", lambda e: e["data"]),
+        ],
+        found,
+        "Nothing happened after that.",
+    )
+
+
+def drivers(context: typer.Context, json: options.Json = False) -> None:
+    """List the installed drivers, each with the fields of its connection."""
+    with server_of(context) as server:
+        found = server.get("/drivers")["items"]
+    if json:
+        as_json(found)
+        return
+    table(
+        [
+            ("driver", lambda d: d["name"]),
+            ("for", lambda d: d["title"]),
+            ("connection", lambda d: list(d["connection_schema"].get("properties", {}))),
+        ],
+        found,
+        "There are no drivers.",
+    )
+
+
+def command(
+    context: typer.Context,
+    id_: Annotated[str, typer.Argument(metavar="COMMAND", help="Its id.")],
+    json: options.Json = False,
+) -> None:
+    """Show what became of a command to a printer."""
+    with server_of(context) as server:
+        found = server.get(f"/commands/{id_}")
+    as_json(found) if json else fields(found, found)
 
 
 def temperature(
@@ -103,4 +160,9 @@ def add_to(app: typer.Typer) -> None:
     """Offer the commands."""
     app.command()(status)
     app.command()(temperature)
+    app.command()(events)
+    app.command()(drivers)
+    below = typer.Typer(help="Commands to printers.", no_args_is_help=True)
+    below.command("show")(command)
+    app.add_typer(below, name="command")
     app.command()(login)

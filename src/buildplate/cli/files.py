@@ -16,6 +16,7 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.output import as_json, fields, lasts, megabytes, moment, say, table
+from buildplate.cli.patience import until, waiting
 from buildplate.cli.server import Server, server_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Print files.", no_args_is_help=True)
 PIECE = 1 << 18
+READ_S = 30.0
+ANALYSING = "analysing"
+STATES = {
+    "ready": "ready",
+    ANALYSING: "still being read; its prints wait until that is done",
+    "unreadable": "unreadable, so nobody knows its size",
+}
 
 
 @contextmanager
@@ -83,22 +91,47 @@ def file_for(server: Server, reference: str) -> str:
 def add(
     context: typer.Context,
     path: Annotated[list[Path], typer.Argument(metavar="PATH…", help="G-code files.")],
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Don't wait until it is read.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Upload files. The same content twice is one file."""
+    """Upload files, and wait up to 30 s until each is read. The same content twice is one file."""
     with server_of(context) as server:
         found = [upload(server, one) for one in path]
+        if not no_wait:
+            found = [_read(server, one) for one in found]
     if json:
         as_json(found[0] if len(found) == 1 else found)
         return
     for file in found:
-        analysis = file["analysis"] or {}
-        known = [megabytes(file["size"])]
-        if analysis.get("estimated_s"):
-            known.append(f"prints {lasts(analysis['estimated_s'])}")
-        if analysis.get("filament_g"):
-            known.append(f"{analysis['filament_g']:.0f} g")
-        say(f"{file['name']}: {', '.join(known)}, {file['state']}")
+        say(_told(file))
+
+
+def _read(server: Server, file: dict[str, Any]) -> dict[str, Any]:
+    """The file once what it prints is known, or as it is after a while."""
+    if file["state"] != ANALYSING:
+        return file
+    with waiting(f"Reading {file['name']}"):
+        return until(
+            lambda: server.get(f"/files/{file['id']}"), lambda f: f["state"] != ANALYSING, READ_S
+        )
+
+
+def _told(file: dict[str, Any]) -> str:
+    """A file in one line: its size, and what it would print."""
+    analysis = file["analysis"] or {}
+    known = [megabytes(file["size"])]
+    box = analysis.get("print_box")
+    if box:
+        sides = (f"{box[f'max_{axis}'] - box[f'min_{axis}']:.0f}" for axis in "xyz")
+        known.append(f"{' × '.join(sides)} mm")
+    if analysis.get("estimated_s"):
+        known.append(f"prints {lasts(analysis['estimated_s'])}")
+    if analysis.get("filament_g"):
+        known.append(f"{analysis['filament_g']:.0f} g")
+    kinds = sorted({t["filament_type"] for t in analysis.get("tools", ()) if t["filament_type"]})
+    return f"{file['name']}: {', '.join([*known, *kinds, STATES[file['state']]])}"
 
 
 @app.command("list")
@@ -142,3 +175,49 @@ def remove(context: typer.Context, file: options.File, json: options.Json = Fals
         reference = server.file(file)
         server.delete(f"/files/{reference}")
     as_json({"removed": reference}) if json else say(f"{file} is deleted.")
+
+
+@app.command()
+def rename(
+    context: typer.Context,
+    file: options.File,
+    name: Annotated[str, typer.Argument(help="The new name.")],
+    json: options.Json = False,
+) -> None:
+    """Change the name that is shown."""
+    with server_of(context) as server:
+        found = server.patch(f"/files/{server.file(file)}", {"name": name})
+    as_json(found) if json else say(f"{file} is called {found['name']}.")
+
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write it; it must be new.")]
+
+
+@app.command()
+def content(
+    context: typer.Context, file: options.File, output: Output, json: options.Json = False
+) -> None:
+    """Fetch a file exactly as it was uploaded."""
+    _fetch(context, file, "content", output, json)
+
+
+@app.command()
+def thumbnail(
+    context: typer.Context, file: options.File, output: Output, json: options.Json = False
+) -> None:
+    """Fetch the picture that the slicer put into a file."""
+    _fetch(context, file, "thumbnail", output, json)
+
+
+def _fetch(context: typer.Context, file: str, part: str, output: Path, json: bool) -> None:
+    with server_of(context) as server:
+        path = f"/files/{server.file(file)}/{part}"
+        try:
+            with output.open("xb") as target:
+                size = server.fetch(path, target)
+        except OSError as error:
+            fail(f"{output} cannot be written: {error.strerror}", code=USAGE)
+        except typer.Exit:
+            output.unlink()
+            raise
+    as_json({"path": str(output), "size": size}) if json else say(f"{output}: {megabytes(size)}")

@@ -10,6 +10,7 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.files import file_for
+from buildplate.cli.materials import FORM, materials, volume
 from buildplate.cli.output import as_json, fields, moment, percent, say, table, when
 from buildplate.cli.server import Server, server_of
 
@@ -30,23 +31,53 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
-def needs(materials: list[str] | None) -> list[dict[str, Any]]:
-    """TYPE[/COLOR] per tool as the API takes it."""
-    found = []
-    for tool, material in enumerate(materials or ()):
-        kind, _, color = material.partition("/")
-        found.append({"tool": tool, "type": kind, "color": color or None})
-    return found
+Material = Annotated[
+    list[str] | None,
+    typer.Option("--material", metavar=FORM, help="What each tool must hold."),
+]
+Tag = Annotated[list[str] | None, typer.Option("--tag", help="A tag to ask for.")]
+WithoutTag = Annotated[list[str] | None, typer.Option("--without-tag", help="A tag to shun.")]
+BuildVolume = Annotated[
+    str | None, typer.Option("--build-volume", metavar="SIZE", help="In mm, as in 250x210x220.")
+]
+Nozzle = Annotated[float | None, typer.Option(help="The nozzle's diameter in mm.")]
+Model = Annotated[str | None, typer.Option(help="Only on this model of printer.")]
+Plate = Annotated[str | None, typer.Option(help="Only on this plate.")]
+Group = Annotated[str | None, typer.Option(help="Only in this group.")]
 
 
-def time_of(text: str | None) -> str | None:
-    """A due time as the API takes it; ends the command where it is none."""
+def _asked(
+    material: list[str] | None,
+    tag: list[str] | None,
+    without_tag: list[str] | None,
+    build_volume: str | None,
+    nozzle: float | None,
+    model: str | None,
+    plate: str | None,
+    group: str | None,
+) -> dict[str, Any]:
+    """What a job asks of printers, as the API takes it."""
+    wanted = {
+        "materials": materials(material, "grams"),
+        "tags_all": tag,
+        "tags_none": without_tag,
+        "build_volume": None if build_volume is None else volume(build_volume),
+        "nozzle_mm": nozzle,
+        "printer_model": model,
+        "plate": plate,
+        "group": group,
+    }
+    return {name: value for name, value in wanted.items() if value not in (None, [])}
+
+
+def time_of(text: str | None, option: str) -> str | None:
+    """The time an option names, as the API takes it; ends the command where it is none."""
     if text is None:
         return None
     try:
         return when(text)
     except ValueError:
-        return fail(f"--due {text}: write a time, as in 2027-01-31T12:00", code=USAGE)
+        return fail(f"{option} {text}: write a time, as in 2027-01-31T12:00", code=USAGE)
 
 
 def order(server: Server, file: str, printers: list[str] | None, **body: Any) -> dict[str, Any]:
@@ -72,11 +103,14 @@ def add(
     printer: Annotated[
         list[str] | None, typer.Option("--printer", help="Only on this printer; may be repeated.")
     ] = None,
-    material: Annotated[
-        list[str] | None,
-        typer.Option("--material", metavar="TYPE[/COLOR]", help="What each tool must hold."),
-    ] = None,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag to ask for.")] = None,
+    material: Material = None,
+    tag: Tag = None,
+    without_tag: WithoutTag = None,
+    build_volume: BuildVolume = None,
+    nozzle: Nozzle = None,
+    model: Model = None,
+    plate: Plate = None,
+    group: Group = None,
     retries: Annotated[int | None, typer.Option(min=0, help="For each copy.")] = None,
     hold: Annotated[bool, typer.Option("--hold", help="Start nothing before its release.")] = False,
     customer: Annotated[str | None, typer.Option(help="For whom.")] = None,
@@ -87,11 +121,7 @@ def add(
     json: options.Json = False,
 ) -> None:
     """Order copies of a file; a file that lies here is uploaded first."""
-    asked: dict[str, Any] = {}
-    if material:
-        asked["materials"] = needs(material)
-    if tag:
-        asked["tags_all"] = tag
+    asked = _asked(material, tag, without_tag, build_volume, nozzle, model, plate, group)
     with server_of(context) as server:
         job = order(
             server,
@@ -100,7 +130,7 @@ def add(
             requirements=asked,
             copies=copies,
             priority=priority.value,
-            due=time_of(due),
+            due=time_of(due, "--due"),
             name=name,
             retries=retries,
             hold=hold or None,
@@ -109,6 +139,52 @@ def add(
             key=key,
         )
     as_json(job) if json else say(f"Job {job['number']}: {job['copies']} × {job['name']}")
+
+
+@app.command()
+def edit(
+    context: typer.Context,
+    job: options.Job,
+    copies: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
+    priority: Annotated[Priority | None, typer.Option(help="How urgent.")] = None,
+    due: Annotated[str | None, typer.Option(metavar="TIME", help="When it must be ready.")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it.")] = None,
+    printer: Annotated[
+        list[str] | None, typer.Option("--printer", help="Only on this printer; may be repeated.")
+    ] = None,
+    material: Material = None,
+    tag: Tag = None,
+    without_tag: WithoutTag = None,
+    build_volume: BuildVolume = None,
+    nozzle: Nozzle = None,
+    model: Model = None,
+    plate: Plate = None,
+    group: Group = None,
+    retries: Annotated[int | None, typer.Option(min=0, help="For each copy.")] = None,
+    customer: Annotated[str | None, typer.Option(help="For whom.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Their number for it.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Change what a job asks for; what you leave out stays, prints on printers go on."""
+    asked = _asked(material, tag, without_tag, build_volume, nozzle, model, plate, group)
+    with server_of(context) as server:
+        if printer:
+            asked["printers"] = [server.printer(one) for one in printer]
+        wanted = {
+            "copies": copies,
+            "priority": priority and priority.value,
+            "due": time_of(due, "--due"),
+            "name": name,
+            "retries": retries,
+            "customer": customer,
+            "reference": reference,
+            "requirements": asked or None,
+        }
+        body = {field: value for field, value in wanted.items() if value is not None}
+        if not body:
+            fail("say what to change", "See: buildplate job edit --help", code=USAGE)
+        found = server.patch(f"/jobs/{job}", body)
+    as_json(found) if json else fields(found, SHOWN)
 
 
 @app.command("list")
@@ -148,7 +224,7 @@ def status(context: typer.Context, job: options.Job, json: options.Json = False)
     """Show how far a job is, print by print."""
     with server_of(context) as server:
         found = server.get(f"/jobs/{job}/status")
-        names = {} if json else {p["id"]: p["name"] for p in server.every("/printers")}
+        names = {} if json else server.names_for(found["prints"])
     if json:
         as_json(found)
         return

@@ -34,7 +34,7 @@ def add(
     json: options.Json = False,
 ) -> None:
     """Make a key. It is shown this once."""
-    until = time_of(expires)
+    until = time_of(expires, "--expires")
     if context.obj.data_dir is not None:
         from buildplate.cli.offline import add_key
 

@@ -15,7 +15,7 @@ from buildplate.access.service import KeyService
 from buildplate.app.clock import SystemClock
 from buildplate.app.composition import new_id
 from buildplate.app.settings import SettingsError, load_settings
-from buildplate.cli.failures import fail
+from buildplate.cli.failures import fail, note
 from buildplate.storage import SqliteConfig, SqliteStorage, StorageError
 
 T = TypeVar("T")
@@ -29,6 +29,8 @@ def add_key(data_dir: Path, name: str, role: str, expires: str | None) -> dict[s
         made = await keys.create(name, Role(role), until)
         return {**_view(made.key), "key": made.secret}
 
+    if not _database(data_dir).exists():
+        note(f"There was no farm in {data_dir}: a new one is made there.")
     return _with_keys(data_dir, make)
 
 
@@ -38,6 +40,7 @@ def list_keys(data_dir: Path) -> list[dict[str, Any]]:
     async def every(keys: KeyService) -> list[dict[str, Any]]:
         return [_view(key) for key in await keys.keys()]
 
+    _must_exist(data_dir)
     return _with_keys(data_dir, every)
 
 
@@ -47,15 +50,32 @@ def revoke_key(data_dir: Path, key_id: str) -> dict[str, Any]:
     async def end(keys: KeyService) -> dict[str, Any]:
         return _view(await keys.revoke(key_id))
 
+    _must_exist(data_dir)
     return _with_keys(data_dir, end)
+
+
+def _database(data_dir: Path) -> Path:
+    try:
+        return load_settings(data_dir=data_dir).database_path
+    except SettingsError as error:
+        return fail(str(error), error.hint)
+
+
+def _must_exist(data_dir: Path) -> None:
+    """A mistyped folder makes no farm."""
+    path = _database(data_dir)
+    if not path.exists():
+        fail(f"there is no farm in {data_dir}", f"Its database would be {path}.")
 
 
 def _with_keys(data_dir: Path, work: Callable[[KeyService], Awaitable[T]]) -> T:
     try:
-        path = load_settings(data_dir=data_dir).database_path
-        return asyncio.run(_opened(path, work))
-    except (AccessError, StorageError, SettingsError) as error:
+        return asyncio.run(_opened(_database(data_dir), work))
+    except (AccessError, StorageError) as error:
         return fail(str(error), error.hint)
+    except OSError as error:
+        hint = "Name a folder that you may write to."
+        return fail(f"{data_dir} cannot be used: {error.strerror}", hint)
 
 
 async def _opened(path: Path, work: Callable[[KeyService], Awaitable[T]]) -> T:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,7 +10,9 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.farm import doing
+from buildplate.cli.materials import FORM, materials, volume
 from buildplate.cli.output import as_json, fields, say, table
+from buildplate.cli.patience import until, waiting
 from buildplate.cli.server import Server, server_of
 
 app = typer.Typer(help="Printers.", no_args_is_help=True)
@@ -21,6 +22,10 @@ SHOWN = (
     "bed", "bed_reason", "print_id", "needs_attention", "enabled", "maintenance", "model", "plate",
     "materials", "tags", "location", "group", "bed_policy", "start_policy",
 )  # fmt: skip
+
+
+UNREAD = ("connecting", "syncing", "offline")
+READ_S = 15.0
 
 
 class OnOff(StrEnum):
@@ -58,7 +63,7 @@ Nozzle = Annotated[
 Material = Annotated[
     list[str] | None,
     typer.Option(
-        "--material", metavar="TYPE[/COLOR]", help="What is loaded, tool by tool, as in PLA/black."
+        "--material", metavar=FORM, help="What is loaded, tool by tool, as in PLA/black:250."
     ),
 ]
 Tag = Annotated[list[str] | None, typer.Option("--tag", help="A tag.")]
@@ -100,7 +105,7 @@ def _typed(name: str, value: str, kind: Any) -> Any:
 
 def _model(
     name: str | None,
-    volume: str | None,
+    size: str | None,
     nozzles: list[float] | None,
     max_nozzle: float | None,
     max_bed: float | None,
@@ -110,23 +115,9 @@ def _model(
         "nozzles_mm": nozzles or None,
         "max_nozzle_c": max_nozzle,
         "max_bed_c": max_bed,
+        "build_volume": None if size is None else volume(size),
     }
-    if volume is not None:
-        sizes = re.fullmatch(r"(\d+(?:\.\d+)?)[x×*](\d+(?:\.\d+)?)[x×*](\d+(?:\.\d+)?)", volume)
-        if sizes is None:
-            fail(f"--build-volume {volume}: write XxYxZ in mm, as in 250x210x220", code=USAGE)
-        model["build_volume"] = dict(zip("xyz", map(float, sizes.groups()), strict=True))
     return {key: value for key, value in model.items() if value is not None}
-
-
-def _materials(given: list[str] | None) -> list[dict[str, Any]] | None:
-    if not given:
-        return None
-    loaded = []
-    for tool, material in enumerate(given):
-        kind, _, color = material.partition("/")
-        loaded.append({"tool": tool, "type": kind, "color": color or None})
-    return loaded
 
 
 def _given(**fields_: Any) -> dict[str, Any]:
@@ -158,16 +149,19 @@ def add(
     group: Group = None,
     bed: Annotated[Clearing | None, typer.Option(help="Who clears the bed.")] = None,
     start: Annotated[Start | None, typer.Option(help="Whether prints wait for a word.")] = None,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Don't wait until it has been read once.")
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Add a printer. Its bed counts as unknown until you clear it."""
+    """Add a printer and wait, up to 15 s, for its first word. Its bed is yours to clear."""
     with server_of(context) as server:
         body = _given(
             name=name,
             driver=driver,
             connection=_pairs(server, driver, connection),
             model=_model(model, build_volume, nozzle, max_nozzle, max_bed),
-            materials=_materials(material),
+            materials=materials(material, "remaining_g"),
             plate=plate,
             tags=tag,
             location=location,
@@ -176,13 +170,29 @@ def add(
             start_policy=start and start.value,
         )
         printer = server.post("/printers", body)
+        if not json:
+            say(f"Added printer {printer['number']}, {printer['name']}.")
+        if not no_wait:
+            printer = _read_once(server, printer)
     if json:
         as_json(printer)
     else:
-        say(f"Added printer {printer['number']}, {printer['name']}.")
+        if not no_wait and printer["link"] != "online":
+            say(f"It is {printer['link']} so far: {printer['problem'] or 'nothing came yet'}.")
         if printer["model"]["build_volume"] is None:
             say("Its size is unknown, so nothing is printed on it yet. Say it, as in:")
             say(f"  buildplate printer edit {printer['number']} --build-volume 250x210x220")
+
+
+def _read_once(server: Server, printer: dict[str, Any]) -> dict[str, Any]:
+    """The printer once it has been read, or as it is when waiting is of no use."""
+    path = f"/printers/{printer['id']}"
+    with waiting(f"Reading {printer['name']}"):
+        return until(
+            lambda: server.get(path),
+            lambda seen: seen["link"] not in UNREAD or bool(seen["problem"]),
+            READ_S,
+        )
 
 
 @app.command("list")
@@ -251,7 +261,7 @@ def edit(
             name=name,
             connection=pairs,
             model=_model(model, build_volume, nozzle, max_nozzle, max_bed),
-            materials=_materials(material),
+            materials=materials(material, "remaining_g"),
             plate=plate,
             tags=tag,
             location=location,
@@ -353,3 +363,46 @@ def probe(
         fail(found["detail"], found["hint"])
     if not json:
         fields(found, ("software", "version", "name", "warnings"))
+
+
+@app.command()
+def assign(
+    context: typer.Context,
+    printer: options.Printer,
+    print_: Annotated[
+        str | None, typer.Option("--print", help="This print, by its number or id.")
+    ] = None,
+    job: Annotated[str | None, typer.Option(help="The next print of this job.")] = None,
+    json: options.Json = False,
+) -> None:
+    """Give a queued print to this printer only, ahead of others of its priority."""
+    if (print_ is None) == (job is None):
+        fail("name either a --print or a --job", code=USAGE)
+    with server_of(context) as server:
+        body = {"print_id": print_} if print_ else {"job_id": job}
+        found = server.post(f"/printers/{server.printer(printer)}/assign", body)
+    as_json(found) if json else say(f"Print {found['number']} goes to {printer}.")
+
+
+def _ask(context: typer.Context, printer: str, verb: str, json: bool) -> None:
+    with server_of(context) as server:
+        found = server.post(f"/printers/{server.printer(printer)}/{verb}")
+    as_json(found) if json else say(f"Asked {printer} to {verb}.")
+
+
+@app.command()
+def pause(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Pause the print that this printer runs."""
+    _ask(context, printer, "pause", json)
+
+
+@app.command()
+def resume(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Resume the print that this printer has paused."""
+    _ask(context, printer, "resume", json)
+
+
+@app.command()
+def cancel(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
+    """Wish for the end of the print that this printer holds."""
+    _ask(context, printer, "cancel", json)

@@ -48,7 +48,7 @@ def list_(
     with server_of(context) as server:
         where = server.printer(printer) if printer else None
         found = server.get("/prints", state=state, job=job, printer=where, limit=limit)["items"]
-        names = {} if json else {p["id"]: p["name"] for p in server.every("/printers")}
+        names = {} if json else server.names_for(found)
     if json:
         as_json(found)
         return
@@ -160,9 +160,16 @@ def why(context: typer.Context, print_: options.Print, json: options.Json = Fals
     """Say, printer by printer, why a queued print does not start, and what would change that."""
     with server_of(context) as server:
         found = server.get(f"/prints/{print_}/waiting")["items"]
-        names = {} if json else {p["id"]: p["name"] for p in server.every("/printers")}
+        print_now = server.get(f"/prints/{print_}")
+        names = {} if json else server.printer_names()
     if json:
         as_json(found)
+        return
+    if print_now["state"] != "queued":
+        why_so = f": {print_now['reason']}" if print_now["reason"] else ""
+        say(
+            f"Print {print_now['number']} does not wait, it is {words(print_now['state'])}{why_so}."
+        )
         return
     table(
         [

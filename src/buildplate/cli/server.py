@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
 
@@ -19,7 +19,8 @@ API = "/api/v1"
 CONNECT_S = 5.0
 ANSWER_S = 60.0
 PAGE = 1000
-_REFERENCE = re.compile(r"\d{1,15}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NUMBER_OR_ID = re.compile(rf"\d{{1,15}}|{_ID.pattern}")
 
 
 class Server:
@@ -62,6 +63,19 @@ class Server:
             return answer.json() if answer.content else None
         return _refused(answer, self._url)
 
+    def fetch(self, path: str, target: BinaryIO) -> int:
+        """Write what a path holds to a file; its size in bytes."""
+        import httpx
+
+        try:
+            with self._client.stream("GET", API + path) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    return int(_refused(answer, self._url))
+                return sum(target.write(piece) for piece in answer.iter_bytes())
+        except httpx.TransportError as error:
+            return fail(f"{self._url} cannot be reached: {error}", WHERE, code=UNREACHABLE)
+
     def every(self, path: str, **query: Any) -> Iterator[dict[str, Any]]:
         """The items of a list, page after page."""
         cursor: str | None = None
@@ -74,16 +88,35 @@ class Server:
 
     def printer(self, reference: str) -> str:
         """The printer's id or number, where its name was given."""
-        if _REFERENCE.fullmatch(reference):
+        named = [str(found["id"]) for found in self.every("/printers", name=reference)]
+        if _NUMBER_OR_ID.fullmatch(reference):
+            self._only_one_is_meant(reference, named)
             return reference
-        for found in self.every("/printers", name=reference):
-            return str(found["id"])
+        if named:
+            return named[0]
         hint = "See them with: buildplate printer list"
         return fail(f"there is no printer named {reference}", hint)
 
+    def printer_names(self) -> dict[str, str]:
+        """The names of the printers in service, by id."""
+        return {p["id"]: p["name"] for p in self.every("/printers")}
+
+    def names_for(self, things: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+        """The names of the printers of prints, of retired ones too, by id."""
+        names = self.printer_names()
+        for printer in {thing["printer_id"] for thing in things} - names.keys() - {None}:
+            names[printer] = f"{self.get(f'/printers/{printer}')['name']} (retired)"
+        return names
+
+    def _only_one_is_meant(self, reference: str, named: list[str]) -> None:
+        """End where a number is another printer's name: clearing a wrong bed breaks machines."""
+        if named and self.get(f"/printers/{reference}")["id"] not in named:
+            detail = f"{reference} is one printer's number and another one's name"
+            fail(detail, f"Name it by its id, or rename the other one, whose id is {named[0]}.")
+
     def file(self, reference: str) -> str:
         """The file's id, where its name was given: the newest of that name."""
-        if _REFERENCE.fullmatch(reference):
+        if _ID.fullmatch(reference):
             return reference
         for found in self.every("/files"):
             if found["name"] == reference:
@@ -110,6 +143,13 @@ def _refused(answer: httpx.Response, url: str) -> Any:
     return fail(detail, hint, code=REFUSED)
 
 
+def _sendable(key: str) -> str:
+    """The key; ends the command where it is none, such as the text that stood for one."""
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        fail("the API key has signs that no key has", NO_KEY, code=USAGE)
+    return key
+
+
 @contextmanager
 def server_of(context: typer.Context) -> Iterator[Server]:
     """The server that a command talks to."""
@@ -121,7 +161,10 @@ def server_of(context: typer.Context) -> Iterator[Server]:
         fail(detail, "Leave --data-dir out, or use it with: serve, key.", code=USAGE)
     headers = {"user-agent": "buildplate"}
     if target.api_key:
-        headers["x-api-key"] = target.api_key
+        headers["x-api-key"] = _sendable(target.api_key)
     timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
-    with httpx.Client(base_url=target.url, headers=headers, timeout=timeout) as client:
+    # No proxy of the environment: the key would go through it.
+    with httpx.Client(
+        base_url=target.url, headers=headers, timeout=timeout, trust_env=False
+    ) as client:
         yield Server(client, target.url)

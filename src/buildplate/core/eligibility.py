@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from buildplate.core.fit import TABLE
 from buildplate.core.materials import normalised
+from buildplate.core.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from buildplate.core.jobs import JobFacts, QueuedPrint
     from buildplate.core.printers import Printer
-    from buildplate.core.reasons import Reason
 
     Wanted = Counter[tuple[int, str, str]]
 
@@ -24,6 +24,7 @@ class Eligibility:
     def __init__(self, fleet: Sequence[Printer]) -> None:
         self.everyone = (1 << len(fleet)) - 1
         self._rows = [(constraint.code, constraint.index(fleet)) for constraint in TABLE]
+        self._bit = {printer.id: 1 << n for n, printer in enumerate(fleet)}
         self._known: dict[str, int] = {}
 
     def of(self, job: JobFacts) -> int:
@@ -36,10 +37,22 @@ class Eligibility:
             self._known[job.id] = known
         return known
 
-    def misfits(self, job: JobFacts) -> Iterator[tuple[Reason, int]]:
+    def of_print(self, print_: QueuedPrint) -> int:
+        """The printers that may have the print: its job's, or the one it is assigned to."""
+        if print_.assigned_to is None:
+            return self.of(print_.job)
+        found = self.everyone
+        for _, lacking in self.misfits(print_):
+            found &= ~lacking
+        return found
+
+    def misfits(self, print_: QueuedPrint) -> Iterator[tuple[Reason, int]]:
         """Each constraint's code and the printers that do not meet it, in the table's order."""
         for code, meets in self._rows:
-            yield code, self.everyone & ~meets(job)
+            if code is Reason.PRINTER_NOT_LISTED and print_.assigned_to is not None:
+                yield code, self.everyone & ~self._bit.get(print_.assigned_to, 0)
+            else:
+                yield code, self.everyone & ~meets(print_.job)
 
 
 def used_up_first(fleet: Iterable[Printer], prints: Iterable[QueuedPrint]) -> list[Printer]:

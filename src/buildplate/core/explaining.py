@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from buildplate.core.fit import misfits
@@ -43,7 +44,7 @@ def _pair(survey: Survey, print_: QueuedPrint, n: int) -> Iterator[WaitReason]:
 def _known(survey: Survey, print_: QueuedPrint, n: int, printer: Printer) -> Iterator[WaitReason]:
     for code, detail, unblock in held_back(print_, survey.queue, survey.now):
         yield WaitReason(printer.id, code, detail, unblock)
-    yield from misfits(print_.job, printer)
+    yield from _misfits(print_, printer)
     if survey.shunned(print_) >> n & 1:
         yield _elsewhere(survey, print_, printer)
     yield from unreadiness(printer)
@@ -51,6 +52,22 @@ def _known(survey: Survey, print_: QueuedPrint, n: int, printer: Printer) -> Ite
         confirm = Unblock(UnblockAction.CONFIRM_PRINT, print_.id)
         detail = "this printer starts nothing without a person's word"
         yield WaitReason(printer.id, Reason.START_NEEDS_CONFIRM, detail, confirm)
+
+
+def _misfits(print_: QueuedPrint, printer: Printer) -> Iterator[WaitReason]:
+    """Every hard constraint that is not met; a person's word stands for the job's own list."""
+    only = print_.assigned_to
+    if only is None:
+        yield from misfits(print_.job, printer)
+        return
+    asked = replace(print_.job.requirements, printers=frozenset({only}))
+    for reason in misfits(replace(print_.job, requirements=asked), printer):
+        if reason.code is Reason.PRINTER_NOT_LISTED:
+            assign = Unblock(UnblockAction.ASSIGN_PRINT, printer.id, {"print_id": print_.id})
+            detail = "this print was assigned to another printer"
+            yield WaitReason(printer.id, Reason.PRINTER_NOT_LISTED, detail, assign)
+        else:
+            yield reason
 
 
 def _elsewhere(survey: Survey, print_: QueuedPrint, printer: Printer) -> WaitReason:
@@ -80,6 +97,8 @@ def _may_overtake(survey: Survey, print_: QueuedPrint, holder: QueuedPrint, plac
     Jobs are reordered, with all their copies, within their class; so an earlier copy that waits
     too would be the one to start.
     """
+    if holder.assigned_to is not None:
+        return False
     if holder.job.id == print_.job.id or holder.job.priority is not print_.job.priority:
         return False
     return survey.first_waiting[print_.job.id] == place
@@ -103,7 +122,7 @@ class Summaries:
         held = next(iter(held_back(print_, survey.queue, survey.now)), None)
         shunned = survey.shunned(print_)
         code = held and held[0]
-        key = (print_.job.id, waits, code, shunned, print_.confirmed)
+        key = (print_.job.id, waits, code, shunned, print_.confirmed, print_.assigned_to)
         if key not in self._known:
             self._known[key] = self._count(print_, shunned, code, waits=waits)
         return self._known[key]
@@ -113,7 +132,7 @@ class Summaries:
     ) -> Mapping[Reason, int]:
         survey = self._survey
         everyone = survey.eligibility.everyone
-        rows = [(held, everyone)] if held else [*survey.eligibility.misfits(print_.job)]
+        rows = [(held, everyone)] if held else [*survey.eligibility.misfits(print_)]
         rows.append((Reason.RETRY_ELSEWHERE_FIRST, shunned))
         rows += self._unreadiness()
         if not print_.confirmed:

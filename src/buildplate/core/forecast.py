@@ -114,7 +114,7 @@ def _book(survey: Survey, hours: _Hours, print_: QueuedPrint) -> tuple[int, floa
     when = survey.now
     if print_.not_before is not None and print_.not_before > when:
         when = print_.not_before
-    can = survey.eligibility.of(print_.job) & survey.in_service
+    can = survey.eligibility.of_print(print_) & survey.in_service
     if not can or not may_start(print_, survey.queue, when):
         return None
     n = hours.soonest(can)

@@ -110,7 +110,9 @@ class QueuedPrint:
     `queued_at` is when its copy first came to wait: a replacement keeps its predecessor's, so that
     a failure costs no place in the queue. `rank` is a person's explicit order, smallest first,
     within a priority class. `not_before` is the end of a retry's back-off. `failed_on` are the
-    printers on which this copy did not succeed, `failed_at` the last such time.
+    printers on which this copy did not succeed, `failed_at` the last such time. `assigned_to` is
+    the only printer that may have it, by a person's word: it overrides the job's own list, and
+    puts the print ahead of all others of its class.
     """
 
     id: str
@@ -118,6 +120,7 @@ class QueuedPrint:
     copy: int
     queued_at: datetime
     rank: float | None = None
+    assigned_to: str | None = None
     confirmed: bool = False
     not_before: datetime | None = None
     failed_on: frozenset[str] = frozenset()

@@ -1,11 +1,12 @@
 """Put the queue in order: priority, a person's order, slack to the due time; and nobody starves.
 
-**The order.** Higher priority first. Within a priority class the prints a person has ranked come
-first, by rank; the others by when they have to be done: the due time, or, once that cannot be met
-any more, the earliest they can be done (which lets short prints go first among those already too
-late and keeps one hopeless job from making the others late). Of several copies the first ones must
-be done early enough for the rest to follow on the printers there are. A job without a due time is
-taken to be due a while after it was queued, so that it does not wait behind every due time ahead.
+**The order.** Higher priority first. Within a priority class come first the prints that a person
+has given to one printer, then those they have ranked, by rank; the others by when they have to be
+done: the due time, or, once that cannot be met any more, the earliest they can be done (which lets
+short prints go first among those already too late and keeps one hopeless job from making the others
+late). Of several copies the first ones must be done early enough for the rest to follow on the
+printers there are. A job without a due time is taken to be due a while after it was queued, so that
+it does not wait behind every due time ahead.
 
 **Ageing.** Every `turn`-th start of each printer belongs to who has waited longest: of the prints
 it can take, the one whose job has waited at least `ageing` since it was queued or last got a start.
@@ -96,7 +97,7 @@ def _keyed(
     side_by_side = 1
     queued = copies[0].queued_at
     if len(copies) > 1:
-        copies.sort(key=lambda p: (inf if p.rank is None else p.rank, p.queued_at, p.copy, p.id))
+        copies.sort(key=lambda p: (_rank(p), p.queued_at, p.copy, p.id))
         side_by_side = max(1, printers_for(job))
         queued = min(p.queued_at for p in copies)
     lasts = duration_s(job, policy)
@@ -106,8 +107,14 @@ def _keyed(
     level, number, last = -job.priority.level, job.number, len(copies) - 1
     for place, print_ in enumerate(copies):
         done_by = max(due - (last - place) // side_by_side * lasts, soonest)
-        rank = inf if print_.rank is None else print_.rank
-        yield level, rank, done_by, since, number, place, print_.id, print_
+        yield level, _rank(print_), done_by, since, number, place, print_.id, print_
+
+
+def _rank(print_: QueuedPrint) -> float:
+    """A print that a person gave to one printer comes before those they put in order."""
+    if print_.assigned_to is not None:
+        return -inf
+    return inf if print_.rank is None else print_.rank
 
 
 def longest_waiting(
@@ -125,7 +132,7 @@ def longest_waiting(
     ranked: dict[Priority, list[int]] = {}
     found: list[tuple[datetime, int]] = []
     for place, print_ in enumerate(ordered):
-        if print_.rank is not None:
+        if _rank(print_) < inf:
             ranked.setdefault(print_.job.priority, []).append(place)
             continue
         since = _waits_since(print_)

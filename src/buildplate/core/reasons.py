@@ -58,7 +58,7 @@ DOCUMENTATION: Mapping[Reason, str] = {
     R.SYNCING: "We are connecting and do not know yet what the printer is doing.",
     R.LINK_DEGRADED: "The host answers, but the channel that proves what it does is incomplete.",
     R.AUTH_REQUIRED: "The host refuses our key or password: enter a valid one.",
-    R.DISABLED: "The printer is switched off in the farm, or was disconnected by hand.",
+    R.DISABLED: "The printer is switched off in the farm.",
     R.MAINTENANCE: "The printer is in maintenance mode.",
     R.HALTED: "The machine stopped with an error; look at it, then connect it again.",
     R.FOREIGN_PRINT: "The printer runs a print that the farm did not start.",
@@ -77,7 +77,7 @@ DOCUMENTATION: Mapping[Reason, str] = {
     R.MODEL_MISMATCH: "The job asks for another printer model.",
     R.TAG_MISMATCH: "The printer lacks a tag the job asks for, or has one it excludes.",
     R.GROUP_MISMATCH: "The job asks for a printer of another group.",
-    R.PRINTER_NOT_LISTED: "The job names its printers, and this is none of them.",
+    R.PRINTER_NOT_LISTED: "The job, or whoever assigned the print, names another printer.",
     R.TEMPERATURE_LIMIT: "The file heats hotter than the printer may.",
     R.NOT_CAPABLE: "The printer has not the tools, or its driver not the means, for this print.",
     R.START_NEEDS_CONFIRM: "This printer starts a print only when a person has confirmed it.",
@@ -108,6 +108,7 @@ class UnblockAction(StrEnum):
     REORDER_QUEUE = "reorder_queue"
     RELEASE_QUEUE = "release_queue"
     UPLOAD_FILE = "upload_file"
+    ASSIGN_PRINT = "assign_print"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ REQUESTS: Mapping[UnblockAction, Request | None] = {
     UnblockAction.REORDER_QUEUE: Request("POST", "/api/v1/queue/reorder"),
     UnblockAction.RELEASE_QUEUE: Request("POST", "/api/v1/queue/release"),
     UnblockAction.UPLOAD_FILE: Request("POST", "/api/v1/files"),
+    UnblockAction.ASSIGN_PRINT: Request("POST", "/api/v1/printers/{target}/assign"),
 }
 
 
@@ -159,7 +161,7 @@ ACTIONS: Mapping[Reason, frozenset[UnblockAction]] = {
     R.MODEL_MISMATCH: _CHANGE_JOB,
     R.TAG_MISMATCH: frozenset({A.UPDATE_PRINTER, A.UPDATE_JOB}),
     R.GROUP_MISMATCH: _CHANGE_JOB,
-    R.PRINTER_NOT_LISTED: _CHANGE_JOB,
+    R.PRINTER_NOT_LISTED: frozenset({A.UPDATE_JOB, A.ASSIGN_PRINT}),
     R.NOT_CAPABLE: frozenset({A.WAIT, A.UPDATE_PRINTER}),
     R.START_NEEDS_CONFIRM: frozenset({A.CONFIRM_PRINT}),
     R.HIGHER_PRIORITY_FIRST: frozenset({A.WAIT, A.REORDER_QUEUE}),

@@ -92,7 +92,7 @@ class Survey:
         if self.now >= print_.failed_at + self.policy.retry_elsewhere:
             return 0
         failed = self.failed(print_)
-        others = self.eligibility.of(print_.job) & self.in_service & ~failed
+        others = self.eligibility.of_print(print_) & self.in_service & ~failed
         return failed if others else 0
 
     def failed(self, print_: QueuedPrint) -> int:
@@ -101,7 +101,7 @@ class Survey:
 
     def takers(self, print_: QueuedPrint) -> int:
         """The printers that could take the print if they were ready and nobody were ahead."""
-        found = self.eligibility.of(print_.job)
+        found = self.eligibility.of_print(print_)
         if not print_.confirmed:
             found &= ~self.asks_first
         return found & ~self.shunned(print_)

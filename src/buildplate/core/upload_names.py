@@ -6,10 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 PREFIX = "bp-"
-TIMED = 7
+TIMED = "7"
 """The version of UUIDs that tell when they were made."""
 _NAME = re.compile(r"bp-([0-9a-f]{32})-([1-9][0-9]{0,8})\.gcode")
 
@@ -24,7 +23,9 @@ def read_upload_name(path: str) -> tuple[str, int] | None:
     found = _NAME.fullmatch(path)
     if found is None:
         return None
-    return str(UUID(found[1])), int(found[2])
+    digits = found[1]
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(parts), int(found[2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,15 @@ def sort_uploads(paths: tuple[str, ...], attempts: Mapping[str, int], since: dat
     after `since`, when this farm took the printer in, was made by a later state of its database (or
     by another farm that uses the printer, too); one made earlier is left over from a former farm.
     """
-    spent, lost = [], []
+    spent: list[str] = []
+    lost: list[str] = []
     for path in paths:
         named = read_upload_name(path)
         if named is None:
             continue
         print_id, attempt = named
         known = attempts.get(print_id)
-        if known is None:
-            forgotten = made_at(print_id) >= since
-        else:
-            forgotten = attempt > known
+        forgotten = made_at(print_id) >= since if known is None else attempt > known
         (lost if forgotten else spent).append(path)
     return Sorted(tuple(spent), tuple(lost))
 
@@ -62,8 +61,8 @@ def made_at(print_id: str) -> datetime:
 
     Other ids were never made by Buildplate: the beginning of time.
     """
-    made = UUID(print_id)
+    digits = print_id.replace("-", "")
     begin = datetime(1970, 1, 1, tzinfo=UTC)
-    if made.int >> 76 & 0xF != TIMED:
+    if digits[12] != TIMED:
         return begin
-    return begin + timedelta(milliseconds=made.int >> 80)
+    return begin + timedelta(milliseconds=int(digits[:12], 16))

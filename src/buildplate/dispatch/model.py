@@ -65,6 +65,7 @@ class PrintRecord:
     reason: str | None
     not_before: datetime | None
     avoid_printer_id: str | None
+    assigned_printer_id: str | None
     created_at: datetime
     claimed_at: datetime | None
     started_at: datetime | None
@@ -99,13 +100,26 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
+class PrintCounts:
+    """How many prints of a job stand where; `finished` counts its copies, once each."""
+
+    finished: int = 0
+    failed: int = 0
+    active: int = 0
+    queued: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
-    """A job with its prints and what follows from them."""
+    """A job and what follows from its prints; `prints` are those that were asked for, if any."""
 
     job: JobRecord
-    prints: tuple[PrintRecord, ...]
     state: JobState
-    finished: int
-    failed: int
-    active: int
+    counts: PrintCounts
     overdue: bool
+    prints: tuple[PrintRecord, ...] = ()
+
+    @property
+    def finished(self) -> int:
+        """How many copies are made."""
+        return self.counts.finished

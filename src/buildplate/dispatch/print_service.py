@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, Link
-from buildplate.dispatch import repository, transitions
+from buildplate.dispatch import reading, repository, transitions
 from buildplate.dispatch.errors import DispatchError, InvalidJob, PrintRefused
 from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.parts import DispatchParts
-from buildplate.dispatch.service import JobService
 from buildplate.fleet.model import CommandRecord
 from buildplate.storage import StorageError
 
@@ -20,9 +18,8 @@ from buildplate.storage import StorageError
 class PrintService:
     """Single prints."""
 
-    def __init__(self, parts: DispatchParts, jobs: JobService) -> None:
+    def __init__(self, parts: DispatchParts) -> None:
         self._parts = parts
-        self._jobs = jobs
 
     async def print(self, reference: str) -> PrintRecord:
         """The print with this id or number; UnknownPrint."""
@@ -33,7 +30,7 @@ class PrintService:
     ) -> tuple[list[PrintRecord], str | None]:
         """Prints, newest first, and the cursor of the next page."""
         found = await self._parts.storage.read(
-            repository.list_prints, limit=limit + 1, cursor=cursor, filters=filters
+            reading.list_prints, limit=limit + 1, cursor=cursor, filters=filters
         )
         page = found[:limit]
         return page, str(page[-1].number) if len(found) > limit else None
@@ -85,26 +82,24 @@ class PrintService:
         return print_
 
     async def assign(self, printer_id: str, *, job: str | None, print_: str | None) -> PrintRecord:
-        """Send a queued print (or a job's next one) to this printer only, ahead of the others."""
-        chosen = await self._next_print(job, print_)
-        view = await self._jobs.job(chosen.job_id)
-        wanted = replace(view.job.requirements, printers=frozenset({printer_id}))
-        await self._jobs.edit(view.job.id, None, {"requirements": wanted})
-        return await self.print(chosen.id)
+        """Give a queued print (or a job's next one) to this printer only, ahead of its class.
 
-    async def _next_print(self, job: str | None, print_: str | None) -> PrintRecord:
-        if print_ is not None:
-            chosen = await self.print(print_)
-            if chosen.state is not PrintState.QUEUED:
-                message = f"print {chosen.number} is {chosen.state}, only a queued one is assigned"
-                raise PrintRefused(message)
-            return chosen
+        Only this print: the job's other copies go where they would, and so does another try of
+        this one. InvalidJob, PrintRefused.
+        """
+        chosen = print_ or await self._next_print(job)
+        assigned = await self._parts.storage.write(
+            repository.assign_print, chosen, printer_id, self._parts.stamp()
+        )
+        self._parts.planner.wake()
+        return assigned
+
+    async def _next_print(self, job: str | None) -> str:
         if job is None:
             message = "name a print_id or a job_id to assign"
             raise InvalidJob(message)
-        view = await self._jobs.job(job)
-        for candidate in view.prints:
-            if candidate.state is PrintState.QUEUED:
-                return candidate
-        message = f"job {view.job.number} has no queued print"
-        raise PrintRefused(message)
+        found, print_id = await self._parts.storage.read(reading.next_print, job)
+        if print_id is None:
+            message = f"job {found.number} has no queued print"
+            raise PrintRefused(message)
+        return print_id

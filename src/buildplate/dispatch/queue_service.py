@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from buildplate.core.explaining import Summaries, reasons
 from buildplate.core.forecast import QueueItem, forecast
+from buildplate.core.jobs import Queue
+from buildplate.core.order import PlanPolicy
+from buildplate.core.printers import Printer
 from buildplate.core.reasons import Reason, WaitReason
 from buildplate.core.survey import Survey
-from buildplate.dispatch import repository, transitions
+from buildplate.dispatch import reading, repository, transitions
 from buildplate.dispatch.parts import DispatchParts
 
 
@@ -21,27 +26,35 @@ class QueueRow:
     summary: Mapping[Reason, int]
 
 
+Moment = tuple[Queue, list[Printer], datetime, PlanPolicy]
+
+
 class QueueService:
     """The queue."""
 
     def __init__(self, parts: DispatchParts) -> None:
         self._parts = parts
+        self._turn = asyncio.Semaphore(1)  # those who ask wait for one another, the farm does not
 
     async def queue(self) -> list[QueueRow]:
         """The queue in its order: slack, expectation, and why each print waits, in short."""
-        survey = await self._survey()
-        summaries = Summaries(survey)
-        return [QueueRow(item, summaries.of(item.print)) for item in forecast(survey)]
+        async with self._turn:
+            return await asyncio.to_thread(_rows_of, await self._moment())
 
     async def waiting(self, reference: str) -> list[WaitReason]:
         """Every reason, printer by printer, why a queued print does not start; empty: it may."""
         print_ = await self._parts.storage.read(transitions.get_print, reference)
-        survey = await self._survey()
-        for queued in survey.queue.prints:
-            if queued.id == print_.id:
-                found = reasons(survey, queued)
-                return [reason for of_printer in found.values() for reason in of_printer]
-        return []
+        found = await asyncio.to_thread(_reasons_of, print_.id, await self._moment())
+        return [self._without_retired(reason) for reason in found]
+
+    def _without_retired(self, reason: WaitReason) -> WaitReason:
+        """The reason, with no printer in its remedy that is out of service by now."""
+        asked = reason.unblock.params.get("requirements")
+        if not isinstance(asked, Mapping) or "printers" not in asked:
+            return reason
+        here = [one for one in asked["printers"] if one in self._parts.fleet.sessions]
+        params = {**reason.unblock.params, "requirements": {**asked, "printers": here}}
+        return replace(reason, unblock=replace(reason.unblock, params=params))
 
     async def stop(self, *, stopped: bool, reason: str) -> None:
         """Stop or release the whole farm: nothing new is claimed or started while stopped."""
@@ -63,9 +76,27 @@ class QueueService:
 
     async def _job_of(self, reference: str) -> str:
         """The job meant by a job's or a print's id."""
-        return await self._parts.storage.read(repository.job_of, reference)
+        return await self._parts.storage.read(reading.job_of, reference)
 
-    async def _survey(self) -> Survey:
+    async def _moment(self) -> Moment:
         queue, _ = await self._parts.planner.queue()
         policy = self._parts.planner.policy
-        return Survey(queue, self._parts.fleet.printers(), self._parts.clock.now(), policy)
+        return queue, self._parts.fleet.printers(), self._parts.clock.now(), policy
+
+
+# A long queue takes seconds: in a thread they are only theirs who asked.
+
+
+def _rows_of(moment: Moment) -> list[QueueRow]:
+    survey = Survey(*moment)
+    summaries = Summaries(survey)
+    return [QueueRow(item, summaries.of(item.print)) for item in forecast(survey)]
+
+
+def _reasons_of(print_id: str, moment: Moment) -> list[WaitReason]:
+    survey = Survey(*moment)
+    for queued in survey.queue.prints:
+        if queued.id == print_id:
+            found = reasons(survey, queued)
+            return [reason for of_printer in found.values() for reason in of_printer]
+    return []

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from buildplate.core.job_state import Attempt, change_copies
 from buildplate.core.jobs import FileFacts, FileState, JobFacts, Queue, QueuedPrint
@@ -20,10 +27,14 @@ from buildplate.dispatch.errors import (
     PrintRefused,
     Stale,
     UnknownFile,
-    UnknownJob,
 )
-from buildplate.dispatch.job_filters import in_state
-from buildplate.dispatch.model import JobRecord, NewJob, PrintRecord
+from buildplate.dispatch.model import JobRecord, NewJob, PrintCounts, PrintRecord
+from buildplate.dispatch.reading import (
+    active_prints_of,
+    get_job,
+    job_with_counts,
+    prints_of,
+)
 from buildplate.dispatch.rows import job_from, print_from, requirements_to_json
 from buildplate.dispatch.transitions import Stamp, attempts_of, farm_stopped, get_print, queue_print
 from buildplate.storage import EventRecord, Tx, from_micros, script, to_json, to_micros
@@ -39,10 +50,9 @@ class Key:
     body_sha256: str
 
 
-_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
-_JOB_BY_NUMBER = select(jobs).where(jobs.c.number == bindparam("number"))
-_JOB_LOCKED = _JOB.with_for_update()
-_PRINTS_OF = select(prints).where(prints.c.job_id == bindparam("job_id")).order_by(prints.c.number)
+_JOB_LOCKED = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update()
+
+
 _KEY = select(idempotency).where(idempotency.c.key == bindparam("of_key"))
 _FILE = (
     select(print_files.c.id, print_files.c.name)
@@ -53,36 +63,8 @@ _NEW_JOB = insert(jobs)
 _NEW_KEY = insert(idempotency)
 
 
-async def get_job(tx: Tx, reference: str) -> JobRecord:
-    """The job with this id or number; UnknownJob where there is none."""
-    if reference.isdecimal():
-        row = await tx.row(_JOB_BY_NUMBER, {"number": int(reference)})
-    else:
-        row = await tx.row(_JOB, {"job_id": reference})
-    if row is None:
-        message = f"there is no job {reference}"
-        raise UnknownJob(message)
-    return job_from(row)
-
-
-async def job_of(tx: Tx, reference: str) -> str:
-    """The id of the job meant by a job's id or number, or by a print's id; UnknownJob."""
-    row = await tx.row(select(prints.c.job_id).where(prints.c.id == reference))
-    return str(row["job_id"]) if row is not None else (await get_job(tx, reference)).id
-
-
-async def prints_of(tx: Tx, job_id: str) -> list[PrintRecord]:
-    """Every print of a job, oldest first."""
-    return [print_from(row) for row in await tx.rows(_PRINTS_OF, {"job_id": job_id})]
-
-
-async def job_with_prints(tx: Tx, reference: str) -> tuple[JobRecord, list[PrintRecord]]:
-    """A job and its prints; UnknownJob."""
-    job = await get_job(tx, reference)
-    return job, await prints_of(tx, job.id)
-
-
-async def _known_key(tx: Tx, key: Key | None) -> str | None:
+async def job_of_key(tx: Tx, key: Key | None) -> str | None:
+    """The id of the job that was made with this key; None where there is none yet. KeyReused."""
     if key is None:
         return None
     row = await tx.row(_KEY, {"of_key": key.key})
@@ -102,7 +84,7 @@ async def create_job(
 
     `stamp.ids` holds one id for the event and two for each copy. UnknownFile, KeyReused.
     """
-    known = await _known_key(tx, key)
+    known = await job_of_key(tx, key)
     if known is not None:
         return await get_job(tx, known), False
     file = await tx.row(_FILE, {"file_id": order.file_id})
@@ -180,7 +162,7 @@ async def _locked(tx: Tx, reference: str) -> JobRecord:
 @script
 async def edit_job(
     tx: Tx, job: JobRecord, order: NewJob, stamp: Stamp
-) -> tuple[JobRecord, list[PrintRecord]]:
+) -> tuple[JobRecord, PrintCounts]:
     """Replace what a job asks for; copies are added to or taken from the queue; TooFewCopies."""
     if (await _locked(tx, job.id)).cancelled:
         message = f"job {job.number} was cancelled"
@@ -195,7 +177,7 @@ async def edit_job(
     for print_id in change.remove:
         await _drop_queued(tx, job.id, print_id, "fewer copies are wanted", stamp)
     await tx.record(_event(stamp, "job.edited", job.id, copies=order.copies))
-    return await job_with_prints(tx, job.id)
+    return await job_with_counts(tx, job.id)
 
 
 _DROP_QUEUED = (
@@ -243,15 +225,18 @@ async def _cancel_one(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) ->
 
 
 @script
-async def cancel_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, list[PrintRecord]]:
-    """Cancel a job: its queued prints end, its active ones are wished to end."""
+async def cancel_job(
+    tx: Tx, reference: str, stamp: Stamp
+) -> tuple[JobRecord, PrintCounts, list[PrintRecord]]:
+    """Cancel a job: its queued prints end, its active ones, which it answers, are wished to end."""
     job = await _locked(tx, reference)
     if not job.cancelled:
         await _change_job(tx, job, {"cancelled": True})
         await tx.record(_event(stamp, "job.cancelled", job.id, number=job.number))
     for print_ in await prints_of(tx, job.id):
         await _cancel_one(tx, print_, "the job was cancelled", stamp)
-    return await job_with_prints(tx, job.id)
+    active = await active_prints_of(tx, job.id)
+    return *await job_with_counts(tx, job.id), active
 
 
 @script
@@ -286,7 +271,7 @@ async def hold_job(tx: Tx, reference: str, hold: bool, stamp: Stamp) -> JobRecor
 
 
 @script
-async def retry_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, list[PrintRecord]]:
+async def retry_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, PrintCounts]:
     """Queue a new print for every copy that is neither made nor being made; JobEnded if none is."""
     job = await _locked(tx, reference)
     if job.cancelled:
@@ -308,7 +293,7 @@ async def retry_job(tx: Tx, reference: str, stamp: Stamp) -> tuple[JobRecord, li
             stamp=Stamp(stamp.at, ids),
         )
     await tx.record(_event(stamp, "job.retried", job.id, number=job.number, copies=len(missing)))
-    return await job_with_prints(tx, job.id)
+    return await job_with_counts(tx, job.id)
 
 
 def _missing_copies(job: JobRecord, attempts: Sequence[Attempt]) -> list[int]:
@@ -377,6 +362,31 @@ async def confirm_print(tx: Tx, reference: str, stamp: Stamp) -> PrintRecord:
     _must_change(changed, print_)
     event = EventRecord(
         stamp.ids[0], stamp.at, "print.confirmed", job_id=print_.job_id, print_id=print_.id
+    )
+    await tx.record(event)
+    return await get_print(tx, print_.id)
+
+
+@script
+async def assign_print(tx: Tx, reference: str, printer_id: str, stamp: Stamp) -> PrintRecord:
+    """Give a queued print to one printer only; PrintRefused, Stale."""
+    print_ = await get_print(tx, reference)
+    if print_.state is not PrintState.QUEUED:
+        message = f"print {print_.number} is {print_.state}, only a queued one is assigned"
+        raise PrintRefused(message)
+    changed = await tx.change(
+        update(prints)
+        .where(and_(prints.c.id == print_.id, prints.c.version == print_.version))
+        .values(assigned_printer_id=printer_id, version=prints.c.version + 1)
+    )
+    _must_change(changed, print_)
+    event = EventRecord(
+        stamp.ids[0],
+        stamp.at,
+        "print.assigned",
+        printer_id=printer_id,
+        job_id=print_.job_id,
+        print_id=print_.id,
     )
     await tx.record(event)
     return await get_print(tx, print_.id)
@@ -533,6 +543,7 @@ def as_queue(waiting: Waiting, files: Mapping[str, FileFacts]) -> Queue:
                 copy=print_.copy_no,
                 queued_at=min(since, print_.created_at),
                 rank=waiting.jobs[print_.job_id].rank,
+                assigned_to=print_.assigned_printer_id,
                 confirmed=print_.confirmed,
                 not_before=print_.not_before,
                 failed_on=frozenset(avoided),
@@ -544,53 +555,3 @@ def as_queue(waiting: Waiting, files: Mapping[str, FileFacts]) -> Queue:
 
 def _missing(file_id: str) -> FileFacts:
     return FileFacts(file_id, FileState.MISSING)
-
-
-def _paged(statement: Select[Any], column: Any, cursor: str | None, limit: int) -> Select[Any]:
-    if cursor is not None:
-        statement = statement.where(column < int(cursor))
-    return statement.order_by(column.desc()).limit(limit)
-
-
-async def list_jobs(
-    tx: Tx, *, limit: int, cursor: str | None, filters: Mapping[str, Any]
-) -> list[tuple[JobRecord, list[PrintRecord]]]:
-    """Jobs with their prints, newest number first, below the number `cursor`.
-
-    Filters are columns, and `state`.
-    """
-    statement = select(jobs)
-    for name, value in filters.items():
-        statement = statement.where(in_state(value) if name == "state" else jobs.c[name] == value)
-    rows = await tx.rows(_paged(statement, jobs.c.number, cursor, limit))
-    found = [job_from(row) for row in rows]
-    by_job: dict[str, list[PrintRecord]] = defaultdict(list)
-    if found:
-        wanted = prints.c.job_id.in_([job.id for job in found])
-        for row in await tx.rows(select(prints).where(wanted).order_by(prints.c.number)):
-            by_job[row["job_id"]].append(print_from(row))
-    return [(job, by_job[job.id]) for job in found]
-
-
-async def list_prints(
-    tx: Tx, *, limit: int, cursor: str | None, filters: Mapping[str, Any]
-) -> list[PrintRecord]:
-    """Prints, newest number first, below the number `cursor`."""
-    statement = select(prints)
-    for name, value in filters.items():
-        statement = statement.where(prints.c[name] == value)
-    rows = await tx.rows(_paged(statement, prints.c.number, cursor, limit))
-    return [print_from(row) for row in rows]
-
-
-async def jobs_using(tx: Tx, file_id: str) -> tuple[int, ...]:
-    """The numbers of the jobs that are not finished and print this file."""
-    ended = [PrintState.COMPLETED, PrintState.FAILED, PrintState.CANCELLED, PrintState.NOT_STARTED]
-    open_print = prints.c.state.not_in([state.value for state in ended])
-    statement = (
-        select(jobs.c.number)
-        .where(jobs.c.file_id == file_id)
-        .where(jobs.c.id.in_(select(prints.c.job_id).where(open_print)))
-        .order_by(jobs.c.number)
-    )
-    return tuple(row["number"] for row in await tx.rows(statement))

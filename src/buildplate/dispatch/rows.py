@@ -99,6 +99,7 @@ def print_from(row: Row) -> PrintRecord:
         reason=row["reason"],
         not_before=_time(row["not_before"]),
         avoid_printer_id=row["avoid_printer_id"],
+        assigned_printer_id=row["assigned_printer_id"],
         created_at=from_micros(row["created_at"]),
         claimed_at=_time(row["claimed_at"]),
         started_at=_time(row["started_at"]),

@@ -71,6 +71,7 @@ class StreamAnalyser:
 async def _in_process(path: Path, seconds: float) -> Analysis:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # nothing is imported from the folder that the server was started in
         "-m",
         MODULE,
         str(path),

@@ -135,6 +135,16 @@ class UnknownFile(FileError):
         super().__init__(f"There is no file {file_id}.")
 
 
+class FileChanged(FileError):
+    """The file was changed since it was read."""
+
+    code = "version_mismatch"
+    hint = "Read the file again and repeat the change on what it is now."
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The file is named {name} by now.")
+
+
 class FileInUse(FileError):
     """Jobs that are not finished still need the file; `jobs` are some of their numbers."""
 

@@ -55,6 +55,7 @@ class GcodeGate:
         self._pending = False
         self._line = b""
         self._has_command = False
+        self._blank = True
 
     def feed(self, piece: bytes) -> None:
         """Takes the next bytes.
@@ -74,16 +75,16 @@ class GcodeGate:
         """Says that the content is complete.
 
         Raises:
-            EmptyFile: nothing came.
+            EmptyFile: nothing but white space came.
             NotGcode: it is something else, or has no command.
             InvalidUtf8: it is no UTF-8 text.
         """
         if self._head is not None:
-            if not self._head.removeprefix(BYTE_ORDER_MARK).strip():
-                raise EmptyFile
             self._look_at(self._open_head(self._head))
         if self._pending:
             self._decode(b"", 0, final=True)
+        if self._blank:
+            raise EmptyFile
         if not self._has_command:
             raise NoCommand
 
@@ -97,6 +98,7 @@ class GcodeGate:
         return head.removeprefix(BYTE_ORDER_MARK)
 
     def _look_at(self, piece: bytes) -> None:
+        self._blank = self._blank and not piece.strip()
         nul = piece.find(b"\0")
         if self._pending or not piece.isascii():
             self._decode(piece, nul)

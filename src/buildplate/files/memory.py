@@ -11,7 +11,7 @@ from buildplate.files.hashing import BlobHasher
 from buildplate.files.model import FilePage, FileState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 
     from buildplate.files.model import Analysis, Blob, PrintFile
 
@@ -23,6 +23,8 @@ class InMemoryBlobStore:
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}
+        self._owner: str | None = None
+        self.aside: dict[str, bytes] = {}
 
     @asynccontextmanager
     async def writing(self, *, limit: int) -> AsyncIterator[InMemoryBlobWriter]:
@@ -51,6 +53,18 @@ class InMemoryBlobStore:
     async def digests(self) -> list[str]:
         """The hashes of everything kept."""
         return sorted(self._contents)
+
+    async def owner(self) -> str | None:
+        """The id of the database whose files these are."""
+        return self._owner
+
+    async def own(self, database: str) -> None:
+        """Notes whose files these are."""
+        self._owner = database
+
+    async def set_aside(self, sha256: str) -> None:
+        """Takes the content out of the store, and keeps it in `aside`."""
+        self.aside[sha256] = self._contents.pop(sha256)
 
 
 class InMemoryBlobWriter:
@@ -81,7 +95,8 @@ class InMemoryBlobWriter:
 class InMemoryFileRepository:
     """A `FileRepository` in a dictionary; `needed` holds the ids that deleting must refuse."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: str | None = "memory") -> None:
+        self._database = database
         self._rows: dict[str, PrintFile] = {}
         self.needed: set[str] = set()
 
@@ -100,9 +115,16 @@ class InMemoryFileRepository:
         """The row of this content."""
         return next((row for row in self._rows.values() if row.sha256 == sha256), None)
 
-    async def list_page(self, *, limit: int, cursor: str | None) -> FilePage:
-        """Up to `limit` rows, newest id first, after the id `cursor`."""
-        ids = sorted((i for i in self._rows if cursor is None or i < cursor), reverse=True)
+    async def list_page(
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str] | None = None
+    ) -> FilePage:
+        """Up to `limit` rows, newest id first, after the id `cursor`, that are as `filters` say."""
+        fit = [
+            i
+            for i, row in self._rows.items()
+            if all(getattr(row, name) == value for name, value in (filters or {}).items())
+        ]
+        ids = sorted((i for i in fit if cursor is None or i < cursor), reverse=True)
         shown = tuple(self._rows[i] for i in ids[:limit])
         return FilePage(shown, shown[-1].id if len(ids) > limit else None)
 
@@ -111,12 +133,19 @@ class InMemoryFileRepository:
         rows = sorted(self._rows.values(), key=lambda row: row.id)
         return [row for row in rows if row.state is FileState.ANALYSING][:limit]
 
+    async def database(self) -> str | None:
+        """The id that these rows were given when they were made."""
+        return self._database
+
     async def known(self, digests: Collection[str]) -> set[str]:
         """Those of the hashes that a row has."""
         return {row.sha256 for row in self._rows.values()} & set(digests)
 
-    async def rename(self, file_id: str, name: str) -> PrintFile | None:
-        """Changes the display name."""
+    async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile | None:
+        """Changes the display name, if it still is `was`."""
+        row = self._rows.get(file_id)
+        if row is not None and was not in (None, row.name):
+            return row
         return self._change(file_id, name=name)
 
     async def mark_analysis(

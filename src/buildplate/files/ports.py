@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Collection
+    from collections.abc import AsyncGenerator, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from buildplate.files.model import Analysis, Blob, FilePage, FileState, PrintFile
@@ -65,6 +65,18 @@ class BlobStore(Protocol):
         """The hashes of everything kept."""
         ...
 
+    async def owner(self) -> str | None:
+        """The id of the database whose files these are, as `own` noted it; None before."""
+        ...
+
+    async def own(self, database: str) -> None:
+        """Notes whose files these are, durably."""
+        ...
+
+    async def set_aside(self, sha256: str) -> None:
+        """Takes the content out of the store, and keeps it where a person can find it."""
+        ...
+
 
 class FileRepository(Protocol):
     """The rows of the files. Every call is one transaction, durable when it returns."""
@@ -84,20 +96,29 @@ class FileRepository(Protocol):
         """The row of this content."""
         ...
 
-    async def list_page(self, *, limit: int, cursor: str | None) -> FilePage:
-        """Up to `limit` rows, newest id first, after the id `cursor`."""
+    async def list_page(
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str] | None = None
+    ) -> FilePage:
+        """Up to `limit` rows, newest id first, after the id `cursor`.
+
+        `filters` are what name, state or sha256 must be.
+        """
         ...
 
     async def list_analysing(self, *, limit: int) -> list[PrintFile]:
         """Up to `limit` rows in state `analysing`, oldest first."""
         ...
 
+    async def database(self) -> str | None:
+        """The id that the database was given when it was made."""
+        ...
+
     async def known(self, digests: Collection[str]) -> set[str]:
         """Those of the hashes that a row has."""
         ...
 
-    async def rename(self, file_id: str, name: str) -> PrintFile | None:
-        """Changes the display name; None where there is no such row."""
+    async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile | None:
+        """Changes the display name, if it still is `was`; the row then, None if there is none."""
         ...
 
     async def mark_analysis(

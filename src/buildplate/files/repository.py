@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -19,7 +19,7 @@ from buildplate.storage import (
     to_json,
     to_micros,
 )
-from buildplate.storage.tables import VOID_STATES, jobs, print_files, prints
+from buildplate.storage.tables import VOID_STATES, identity, jobs, print_files, prints
 
 _ADD = insert(print_files)
 _DELETED = "deleted"
@@ -35,6 +35,7 @@ _WANTED = (
     .distinct()
     .order_by(jobs.c.number)
 )
+_DATABASE = select(identity.c.id)
 _BURY = (
     update(print_files)
     .where(print_files.c.id == bindparam("file_id"))
@@ -110,9 +111,10 @@ async def add_file(tx: Tx, file: PrintFile) -> PrintFile:
 
 
 @script
-async def rename_file(tx: Tx, file_id: str, name: str) -> PrintFile | None:
-    """Change a file's display name."""
-    await tx.change(_RENAME, {"file_id": file_id, "new_name": name})
+async def rename_file(tx: Tx, file_id: str, name: str, was: str | None = None) -> PrintFile | None:
+    """Change a file's display name, if it still is `was` where that is given; the row then."""
+    statement = _RENAME if was is None else _RENAME.where(print_files.c.name == was)
+    await tx.change(statement, {"file_id": file_id, "new_name": name})
     return await _get(tx, file_id)
 
 
@@ -130,11 +132,16 @@ async def store_analysis(
     return await _get(tx, file_id)
 
 
+async def jobs_using(tx: Tx, file_id: str) -> tuple[int, ...]:
+    """The numbers of the jobs that are not finished and print this file."""
+    return tuple(row["number"] for row in await tx.rows(_WANTED, {"file_id": file_id}))
+
+
 @script
 async def delete_file(tx: Tx, file_id: str) -> None:
     """Remove a file; its row stays, out of sight, where ended jobs still name it. FileInUse."""
     key = {"file_id": file_id}
-    wanted = tuple(row["number"] for row in await tx.rows(_WANTED, key))
+    wanted = await jobs_using(tx, file_id)
     if wanted:
         raise FileInUse(wanted)
     if await tx.row(_REFERRED, key) is None:
@@ -153,8 +160,12 @@ async def _get_by_sha256(tx: Tx, sha256: str) -> PrintFile | None:
     return None if row is None else file_from(row)
 
 
-async def _page(tx: Tx, limit: int, cursor: str | None) -> list[PrintFile]:
+async def _page(
+    tx: Tx, limit: int, cursor: str | None, filters: Mapping[str, str]
+) -> list[PrintFile]:
     statement = _HERE.order_by(print_files.c.id.desc()).limit(limit)
+    for name, value in filters.items():
+        statement = statement.where(print_files.c[name] == value)
     if cursor is not None:
         statement = statement.where(print_files.c.id < cursor)
     return [file_from(row) for row in await tx.rows(statement)]
@@ -167,6 +178,11 @@ async def _analysing(tx: Tx, limit: int) -> list[PrintFile]:
 async def _known(tx: Tx, digests: Collection[str]) -> set[str]:
     statement = select(print_files.c.sha256).where(print_files.c.sha256.in_(list(digests)))
     return {row["sha256"] for row in await tx.rows(statement)}
+
+
+async def _database(tx: Tx) -> str | None:
+    row = await tx.row(_DATABASE)
+    return None if row is None else str(row["id"])
 
 
 async def files_by_id(tx: Tx, file_ids: Collection[str]) -> dict[str, PrintFile]:
@@ -195,9 +211,11 @@ class SqlFiles:
         """The row of this content."""
         return await self._storage.read(_get_by_sha256, sha256)
 
-    async def list_page(self, *, limit: int, cursor: str | None) -> FilePage:
-        """Up to `limit` rows, newest id first, after the id `cursor`."""
-        found = await self._storage.read(_page, limit + 1, cursor)
+    async def list_page(
+        self, *, limit: int, cursor: str | None, filters: Mapping[str, str] | None = None
+    ) -> FilePage:
+        """Up to `limit` rows, newest id first, after the id `cursor`, that are as `filters` say."""
+        found = await self._storage.read(_page, limit + 1, cursor, filters or {})
         more = found[limit - 1].id if len(found) > limit else None
         return FilePage(tuple(found[:limit]), more)
 
@@ -205,13 +223,17 @@ class SqlFiles:
         """Up to `limit` rows in state `analysing`, oldest first."""
         return await self._storage.read(_analysing, limit)
 
+    async def database(self) -> str | None:
+        """The id that the database was given when it was made."""
+        return await self._storage.read(_database)
+
     async def known(self, digests: Collection[str]) -> set[str]:
         """Those of the hashes that a row has."""
         return await self._storage.read(_known, digests)
 
-    async def rename(self, file_id: str, name: str) -> PrintFile | None:
-        """Changes the display name; None where there is no such row."""
-        return await self._storage.write(rename_file, file_id, name)
+    async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile | None:
+        """Changes the display name, if it still is `was`; None where there is no such row."""
+        return await self._storage.write(rename_file, file_id, name, was)
 
     async def mark_analysis(
         self, file_id: str, state: FileState, analysis: Analysis | None

@@ -8,11 +8,14 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from buildplate.files.digests import announced_sha256
 from buildplate.files.errors import (
     AnalysisFailed,
     BadName,
     DigestMismatch,
+    FileChanged,
     FileInUse,
     LengthMismatch,
     TooLarge,
@@ -25,14 +28,13 @@ from buildplate.files.naming import NAMELESS, display_name
 from buildplate.files.scan.thumbnails import decode_thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Mapping
     from datetime import datetime
 
     from buildplate.files.model import Blob
     from buildplate.files.ports import Analyser, BlobStore, FileRepository, FileUses
 
-
-MOST_ORPHANS = 10
+_LOG = structlog.get_logger("files")
 GROUP = 500
 """Hashes asked for at once."""
 
@@ -121,23 +123,35 @@ class FileService:
             raise UnknownFile(file_id)
         return file
 
-    async def list_page(self, *, limit: int = 50, cursor: str | None = None) -> FilePage:
-        """Returns up to `limit` files, newest first, from where `cursor` left off."""
-        return await self._room.files.list_page(limit=limit, cursor=cursor)
+    async def list_page(
+        self,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        filters: Mapping[str, str] | None = None,
+    ) -> FilePage:
+        """Returns up to `limit` files, newest first, from where `cursor` left off.
 
-    async def rename(self, file_id: str, name: str) -> PrintFile:
-        """Changes the name that is shown.
+        `filters` are what name, state or sha256 must be.
+        """
+        return await self._room.files.list_page(limit=limit, cursor=cursor, filters=filters)
+
+    async def rename(self, file_id: str, name: str, was: str | None = None) -> PrintFile:
+        """Changes the name that is shown, if it still is `was` where that is given.
 
         Raises:
             BadName: nothing visible is left of the name.
             UnknownFile: there is no such file.
+            FileChanged: it is named otherwise by now.
         """
         shown = display_name(name)
         if not shown:
             raise BadName
-        renamed = await self._room.files.rename(file_id, shown)
+        renamed = await self._room.files.rename(file_id, shown, was)
         if renamed is None:
             raise UnknownFile(file_id)
+        if renamed.name != shown:
+            raise FileChanged(renamed.name)
         return renamed
 
     async def delete(self, file_id: str) -> None:
@@ -194,22 +208,40 @@ class FileService:
         return decode_thumbnail(place, b"".join([piece async for piece in pieces]))
 
     async def sweep(self) -> int:
-        """Removes contents that no file has, as a crash leaves them; returns how many.
+        """Sets contents aside that no file has, as a crash leaves them; returns how many.
 
-        To be called at start, before uploads are taken. A crash leaves one for each upload that
-        was being ended. More of them mean that this is not the database these contents belong
-        to, perhaps a restored or a new one: then all are kept.
+        To be called at start, before uploads are taken. Nothing is ever deleted here. Contents
+        that belong to another database, perhaps because this one is new or restored, stay where
+        they are: that database may come back for them.
         """
+        orphans = await self._orphans()
+        ours = await self._is_ours()
+        if not orphans:
+            return 0
+        if not ours:
+            _LOG.warning("files.foreign", action="sweep", kept=len(orphans))
+            return 0
+        for orphan in sorted(orphans):
+            await self._room.store.set_aside(orphan)
+            _LOG.warning("files.orphan", action="set_aside", sha256=orphan)
+        return len(orphans)
+
+    async def _orphans(self) -> set[str]:
         kept = await self._room.store.digests()
         orphans: set[str] = set()
         for first in range(0, len(kept), GROUP):
             group = kept[first : first + GROUP]
             orphans |= set(group) - await self._room.files.known(group)
-        if len(orphans) > MOST_ORPHANS:
-            return 0
-        for orphan in orphans:
-            await self._room.store.delete(orphan)
-        return len(orphans)
+        return orphans
+
+    async def _is_ours(self) -> bool:
+        """Whether the contents belong to this database; contents of nobody become its own."""
+        database = await self._room.files.database()
+        owner = await self._room.store.owner()
+        if owner is None and database is not None and not await self._room.store.digests():
+            await self._room.store.own(database)
+            owner = database
+        return database is not None and owner == database
 
     async def _add(self, blob: Blob, name: str) -> PrintFile:
         state, analysis = await self._analyse_if_small(blob)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import mmap
+import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -29,6 +30,9 @@ PIECE = 1 << 20
 RESERVE = 64 << 20
 """Bytes of disk an upload leaves free, so that a full disk stops uploads before the database."""
 TEMPORARY = "tmp"
+ORPHANS = "orphans"
+OWNER = "database"
+"""The file that names the database these contents belong to."""
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -94,6 +98,18 @@ class LocalBlobStore:
         """The hashes of everything kept."""
         return await _in_thread(self._pool, self._digests)
 
+    async def owner(self) -> str | None:
+        """The id of the database whose files these are; see `BlobStore.owner`."""
+        return await _in_thread(self._pool, self._owner)
+
+    async def own(self, database: str) -> None:
+        """Notes whose files these are, durably."""
+        await _in_thread(self._pool, self._own, database)
+
+    async def set_aside(self, sha256: str) -> None:
+        """Moves the content to `orphans/`, from which nothing is ever read or deleted."""
+        await _in_thread(self._pool, self._set_aside, self.path(sha256))
+
     def path(self, sha256: str) -> Path:
         """Where the content with this hash is, or would be.
 
@@ -111,6 +127,29 @@ class LocalBlobStore:
             for leftover in temporary.iterdir():
                 leftover.unlink()
             sync_folder(self._folder)
+
+    def _owner(self) -> str | None:
+        with disk_errors("reading whose files these are"), suppress(FileNotFoundError):
+            return (self._folder / OWNER).read_text(encoding="utf-8").strip()
+        return None
+
+    def _own(self, database: str) -> None:
+        with disk_errors("noting whose files these are"):
+            fresh = self._folder / TEMPORARY / OWNER
+            with fresh.open("w", encoding="utf-8") as note:
+                note.write(f"{database}\n")
+                note.flush()
+                os.fsync(note.fileno())
+            fresh.replace(self._folder / OWNER)
+            sync_folder(self._folder)
+
+    def _set_aside(self, path: Path) -> None:
+        with disk_errors("setting a stored file aside"):
+            orphans = self._folder / ORPHANS
+            orphans.mkdir(exist_ok=True)
+            path.replace(orphans / path.name)
+            sync_folder(orphans)
+            sync_folder(path.parent)
 
     def _digests(self) -> list[str]:
         with disk_errors("listing the file store"):

@@ -7,6 +7,7 @@ must miss nothing follows `seq` in the events table; the bus only tells that the
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 from sqlalchemy import bindparam, delete, select, update
@@ -50,6 +51,7 @@ _AFTER = (
     .order_by(events.c.seq)
     .limit(bindparam("how_many"))
 )
+_OF_PRINTER = _AFTER.where(events.c.printer_id == bindparam("of_printer"))
 
 
 @script
@@ -70,9 +72,15 @@ async def publish_batch(tx: Tx, limit: int) -> Sequence[PublishedEvent]:
     return published
 
 
-async def read_events(tx: Tx, after_seq: int, limit: int) -> Sequence[PublishedEvent]:
-    """The published events that follow `after_seq`, at most `limit` of them, in order."""
-    found = await tx.rows(_AFTER, {"after_seq": after_seq, "how_many": limit})
+async def read_events(
+    tx: Tx, after_seq: int, limit: int, printer_id: str | None = None
+) -> Sequence[PublishedEvent]:
+    """The published events after `after_seq`, at most `limit`, in order; of one printer, if any."""
+    values: dict[str, Any] = {"after_seq": after_seq, "how_many": limit}
+    if printer_id is None:
+        found = await tx.rows(_AFTER, values)
+    else:
+        found = await tx.rows(_OF_PRINTER, values | {"of_printer": printer_id})
     return [PublishedEvent(row["seq"], _event(row)) for row in found]
 
 

@@ -209,6 +209,7 @@ prints = _table(
     _text("reason", null=True),
     _micros("not_before", null=True),
     _text("avoid_printer_id", null=True),
+    _text("assigned_printer_id", null=True),
     _micros("created_at"),
     _micros("claimed_at", null=True),
     _micros("started_at", null=True),
@@ -291,6 +292,9 @@ outbox = _table(
 )
 
 nodes = _table("nodes", _id(), _text("name"), _micros("started_at"), _micros("lease_until"))
+
+identity = _table("identity", _id())
+"""One row, made with the database: what lies beside it, such as print files, tells it by this."""
 
 farm = _table("farm", Column("key", Text, primary_key=True, nullable=False), _json("value", None))
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from buildplate.access.model import Role
 from tests.service.api.paper import KEY, PaperHost
-from tests.service.api.surface import Surface, open_surface
+from tests.service.api.surface import GCODE, Surface, open_surface
 
 DUE = "2031-01-01T00:00:00Z"
 
@@ -134,3 +134,15 @@ async def test_printers_added_and_changed_by_many_at_once_stay_whole(surface: Su
     assert [answer.status_code for answer in changes].count(200) == 1
     (kept,) = [answer.json()["location"] for answer in changes if answer.status_code == 200]
     assert (await surface.client.get(path)).json()["location"] == kept
+
+
+async def test_a_start_on_another_database_loses_no_file(tmp_path: Path) -> None:
+    async with open_surface(tmp_path) as surface:
+        file = await surface.file()
+    (tmp_path / "buildplate.db").rename(tmp_path / "kept.db")
+    async with open_surface(tmp_path):
+        pass
+    (tmp_path / "kept.db").replace(tmp_path / "buildplate.db")
+    async with open_surface(tmp_path) as surface:
+        content = await surface.client.get(f"/api/v1/files/{file['id']}/content")
+        assert content.content == GCODE

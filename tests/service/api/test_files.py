@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 from typing import Any
@@ -69,6 +70,7 @@ async def test_the_announced_digest_is_checked(surface: Surface, kind: str) -> N
     [
         (b"", "empty_file"),
         (b" \n\n", "empty_file"),
+        (b" " * 600, "empty_file"),
         (b"PK\x03\x04" + b"x" * 600, "not_gcode"),
         (b'{"file_url": "http://x"}', "not_gcode"),
         (GCODE + b"; \xff\xff\n", "invalid_utf8"),
@@ -97,6 +99,31 @@ async def test_a_file_is_renamed_for_people(surface: Surface) -> None:
     assert renamed.json() == file | {"name": "bracket v2.gcode"}
     assert (await surface.client.patch(path, json={"name": "."})).json()["code"] == "bad_name"
     assert (await surface.client.patch(path, json={"state": "ready"})).status_code == 422
+
+
+async def test_a_rename_names_the_version_it_is_made_against(surface: Surface) -> None:
+    file = await surface.file()
+    path = f"/api/v1/files/{file['id']}"
+    tag = (await surface.client.get(path)).headers["etag"]
+    first = await surface.client.patch(path, json={"name": "A.gcode"}, headers={"if-match": tag})
+    assert first.status_code == 200
+    assert first.headers["etag"] == (await surface.client.get(path)).headers["etag"] != tag
+    late = await surface.client.patch(path, json={"name": "B.gcode"}, headers={"if-match": tag})
+    assert (late.status_code, late.json()["code"]) == (412, "version_mismatch")
+    assert (await surface.client.get(path)).json()["name"] == "A.gcode"
+    free = await surface.client.patch(path, json={"name": "B.gcode"}, headers={"if-match": "*"})
+    assert free.json()["name"] == "B.gcode"
+
+
+async def test_of_renames_made_at_once_against_one_version_one_holds(surface: Surface) -> None:
+    file = await surface.file()
+    path = f"/api/v1/files/{file['id']}"
+    tag = {"if-match": (await surface.client.get(path)).headers["etag"]}
+    names = ["A.gcode", "B.gcode", "C.gcode"]
+    answers = await asyncio.gather(
+        *(surface.client.patch(path, json={"name": name}, headers=tag) for name in names)
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 412, 412]
 
 
 async def test_a_file_that_a_job_needs_stays(surface: Surface) -> None:
@@ -141,3 +168,17 @@ async def test_files_come_page_by_page_newest_first(surface: Surface) -> None:
             break
         query["cursor"] = page["next_cursor"]
     assert seen == made[::-1]
+
+
+async def test_files_are_listed_by_field(surface: Surface) -> None:
+    first = await surface.file(name="a.gcode")
+    second = await surface.file(GCODE + b"; other\n", name="b.gcode")
+    for query, wanted in (
+        ("name=a.gcode", [first["id"]]),
+        ("state=ready", [second["id"], first["id"]]),
+        ("state=analysing", []),
+        (f"sha256={second['sha256']}", [second["id"]]),
+        (f"sha256={second['sha256']}&name=a.gcode", []),
+    ):
+        found = (await surface.client.get(f"/api/v1/files?{query}")).json()["items"]
+        assert [file["id"] for file in found] == wanted, query

@@ -49,6 +49,27 @@ async def test_an_order_whose_file_was_deleted_meanwhile_is_still_known(surface:
     assert (fresh.status_code, fresh.json()["code"]) == (422, "file_not_found")
 
 
+async def test_an_order_whose_printer_was_retired_meanwhile_is_still_known(
+    surface: Surface,
+) -> None:
+    left, right = await surface.printer("Left"), await surface.printer("Right")
+    asked = {"printers": [left["number"], right["number"]]}
+    body = {"file_id": (await surface.file())["id"], "hold": True, "requirements": asked}
+    first = (await post(surface, "order-1", **body)).json()
+    assert (await surface.client.delete("/api/v1/printers/1")).status_code == 204
+    again = await post(surface, "order-1", **body)
+    assert (again.status_code, again.json()["id"]) == (200, first["id"])
+    path = f"/api/v1/jobs/{first['id']}"
+    changed = await surface.client.patch(path, json={"requirements": {"nozzle_mm": 0.4}})
+    assert changed.json()["requirements"]["printers"] == [right["id"]]
+    assert (await surface.client.delete("/api/v1/printers/2")).status_code == 204
+    alike = await surface.client.post(f"{path}/duplicate")
+    assert (alike.status_code, alike.json()["requirements"]["printers"]) == (201, [right["id"]])
+    named = {"requirements": {"printers": [left["id"], right["id"]]}}
+    refused = await surface.client.patch(path, json=named)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_job")
+
+
 async def test_a_job_is_found_by_id_and_by_number(surface: Surface) -> None:
     job = await surface.job(name="bracket", customer="ACME", due="2030-01-01T12:00:00+02:00")
     by_number = (await surface.client.get(f"/api/v1/jobs/{job['number']}")).json()
@@ -111,6 +132,13 @@ async def test_of_changes_made_at_once_none_is_lost(surface: Surface) -> None:
     assert {answer.status_code for answer in answers} <= {200, 409}
     seen = (await surface.client.get(path)).json()
     assert {name for body in bodies for name in body if seen[name] == body[name]} == done
+
+
+async def test_a_job_with_a_due_time_is_changed_without_saying_it_again(surface: Surface) -> None:
+    job = await surface.job(due="2030-01-01T12:00:00.5+02:00")
+    path = f"/api/v1/jobs/{job['id']}"
+    seen = (await surface.client.patch(path, json={"customer": "ACME"})).json()
+    assert (seen["customer"], seen["due"]) == ("ACME", job["due"])
 
 
 async def test_a_patch_leaves_what_it_does_not_name(surface: Surface) -> None:
@@ -244,7 +272,11 @@ async def test_the_owed_path_takes_jobs_with_more_than_is_known(
         "file_id": (await surface.file())["id"],
         "copies": 2,
         "broker": {"partition": 3},
-        "requirements": {"materials": [{"tool": 0, "type": "PLA", "vendor": "X"}], "speed": 1},
+        "requirements": {
+            "materials": [{"tool": 0, "type": "PLA", "vendor": "X"}],
+            "build_volume": {"x": 9, "y": 9, "z": 9, "unit": "mm"},
+            "speed": 1,
+        },
     }
     answer = await surface.client.post(f"/api/v1/jobs/receive{slash}", json=body)
     assert answer.status_code == 201
@@ -255,6 +287,32 @@ async def test_the_owed_path_takes_jobs_with_more_than_is_known(
             "expected_end", "due", "overdue", "hold", "prints"} == status.json().keys()  # fmt: skip
     wrong = await surface.client.post(f"/api/v1/jobs/receive{slash}", json=body | {"copies": True})
     assert wrong.status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/api/v1/jobs", "/api/v1/jobs/receive"])
+async def test_a_file_to_be_fetched_is_refused_with_what_to_do(surface: Surface, path: str) -> None:
+    answer = await surface.client.post(path, json={"file_url": "http://x/y.gcode"})
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "invalid_request")
+    assert "not fetched from elsewhere" in problem["detail"]
+    assert "upload it" in problem["hint"]
+
+
+async def test_a_large_job_costs_its_lists_little_and_shows_what_is_under_way(
+    surface: Surface,
+) -> None:
+    """Ten thousand copies: counted in the database, and of the prints a bounded part."""
+    await surface.printer()
+    job = await surface.job(copies=10_000, hold=True)
+    last = (await surface.client.get(f"/api/v1/prints?job={job['id']}&limit=1")).json()["items"][0]
+    await surface.client.post("/api/v1/printers/1/assign", json={"print_id": last["id"]})
+    await surface.client.post(f"/api/v1/jobs/{job['id']}/release")
+    await surface.until_print(last["id"], state="printing")
+    (listed,) = (await surface.client.get("/api/v1/jobs")).json()["items"]
+    assert (listed["queued"], listed["active"], listed["state"]) == (9_999, 1, "active")
+    status = (await surface.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
+    numbers = [print_["copy_no"] for print_ in status["prints"]]
+    assert numbers == [*range(1, 1000), 10_000]
 
 
 async def test_the_status_says_how_far_and_until_when(surface: Surface) -> None:

@@ -54,3 +54,19 @@ async def test_a_key_needs_a_name_a_role_and_a_time_to_come(surface: Surface) ->
 async def test_an_unknown_key_cannot_be_revoked(surface: Surface) -> None:
     answer = await surface.client.delete("/api/v1/keys/00000000-0000-7000-8000-000000000000")
     assert (answer.status_code, answer.json()["code"]) == (404, "key_not_found")
+
+
+async def test_keys_are_listed_by_field(surface: Surface) -> None:
+    body = {"name": "shop", "role": "viewer"}
+    shop = (await surface.client.post("/api/v1/keys", json=body)).json()
+    for query, wanted in (
+        ("name=shop", ["shop"]),
+        ("role=admin", ["first admin"]),
+        ("revoked=true", []),
+        ("revoked=false&role=viewer", ["shop"]),
+    ):
+        found = (await surface.client.get(f"/api/v1/keys?{query}")).json()["items"]
+        assert [key["name"] for key in found] == wanted, query
+    await surface.client.delete(f"/api/v1/keys/{shop['id']}")
+    (gone,) = (await surface.client.get("/api/v1/keys?revoked=true")).json()["items"]
+    assert gone["id"] == shop["id"]

@@ -310,3 +310,16 @@ async def test_a_printer_that_came_back_is_reached_at_once_when_asked(surface: S
     answer = await surface.client.post(f"/api/v1/printers/{printer['id']}/connect")
     assert answer.status_code == 202
     await surface.until(printer["id"], link="online")
+
+
+@pytest.mark.parametrize("name", ["3", " 12 ", "01a21c69-53ae-770d-909f-cd36482c7a73", "٣"])
+async def test_a_name_that_could_be_a_number_or_an_id_is_refused(
+    surface: Surface, name: str
+) -> None:
+    body = {"name": name, "driver": "paper", "connection": {"host": "L", "api_key": KEY}}
+    added = await surface.client.post("/api/v1/printers", json=body)
+    assert (added.status_code, added.json()["code"]) == (422, "invalid_printer")
+    await surface.printer("Left")
+    renamed = await surface.client.patch("/api/v1/printers/1", json={"name": name})
+    assert (renamed.status_code, renamed.json()["code"]) == (422, "invalid_printer")
+    assert "letter" in renamed.json()["hint"]

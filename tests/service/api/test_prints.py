@@ -131,16 +131,28 @@ async def test_a_print_is_assigned_to_a_printer_by_the_owed_path(
 ) -> None:
     left = await surface.printer("Left")
     right = await surface.printer("Right")
-    job = await surface.job(hold=True)
-    (print_,) = await surface.prints(job["id"])
+    job = await surface.job(hold=True, copies=2)
+    print_, other = await surface.prints(job["id"])
     path = f"/api/v1/printers/{right['number']}/assign{slash}"
     body = {"job_id": job["number"], "queue": "JobPaid"}
     answer = await surface.client.post(path, json=body)
     assert (answer.status_code, answer.json()["id"]) == (200, print_["id"])
-    seen = (await surface.client.get(f"/api/v1/jobs/{job['id']}")).json()
-    assert seen["requirements"]["printers"] == [right["id"]] != [left["id"]]
-    by_print = await surface.client.post(path, json={"print_id": print_["id"]})
+    assert answer.json()["assigned_printer_id"] == right["id"]
+    assert (await surface.client.get(f"/api/v1/jobs/{job['id']}")).json() == job
+    waiting = (await surface.client.get(f"/api/v1/prints/{print_['id']}/waiting")).json()["items"]
+    (elsewhere,) = [reason for reason in waiting if reason["code"] == "printer_not_listed"]
+    assert (elsewhere["printer_id"], elsewhere["unblock"]["action"]) == (left["id"], "assign_print")
+    by_print = await surface.client.post(path, json={"print_id": other["id"]})
     assert by_print.status_code == 200
+    back = await surface.client.post(
+        elsewhere["unblock"]["path"], json=elsewhere["unblock"]["params"]
+    )
+    assert back.json()["assigned_printer_id"] == left["id"]
+    await surface.client.post(f"/api/v1/jobs/{job['id']}/release")
+    await surface.until_print(print_["id"], state="printing", printer_id=left["id"])
+    await surface.until_print(other["id"], state="printing", printer_id=right["id"])
+    late = await surface.client.post(path, json={"print_id": other["id"]})
+    assert (late.status_code, late.json()["code"]) == (409, "print_state")
     neither = await surface.client.post(path, json={})
     assert (neither.status_code, neither.json()["code"]) == (422, "invalid_job")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,14 +12,16 @@ import pytest
 from structlog.testing import capture_logs
 
 from buildplate.access import errors as access
-from buildplate.api.problems import FAMILIES, status_of
+from buildplate.api import problems
+from buildplate.api.problems import BY_STATUS, FAMILIES, OWN, status_of
 from buildplate.dispatch import errors as dispatch
 from buildplate.drivers.sdk import errors as drivers
 from buildplate.files import errors as files
 from buildplate.fleet import errors as fleet
 from buildplate.storage import StorageBusy, StorageFull
 from buildplate.storage import errors as storage
-from tests.service.api.surface import Surface
+from tests.service.api.paper import KEY
+from tests.service.api.surface import GCODE, Surface
 
 JOB = {"file_id": "00000000-0000-7000-8000-000000000000"}
 
@@ -76,6 +80,8 @@ async def test_another_method_is_a_problem_that_names_the_right_ones(surface: Su
         ({"copies": 10**30}, "body.copies"),
         ({"hold": 1}, "body.hold"),
         ({"name": 5}, "body.name"),
+        ({"name": "   "}, "body.name"),
+        ({"file_url": "http://x/y.gcode"}, "body.file_url"),
         ({"name": "two\nlines"}, "body.name"),
         ({"name": "nul\0"}, "body.name"),
         ({"due": "soon"}, "body.due"),
@@ -177,3 +183,41 @@ async def test_the_log_line_of_a_request_names_who_and_what(surface: Surface) ->
     (line,) = [line for line in lines if line["event"] == "http"]
     assert (line["method"], line["path"], line["status"]) == ("POST", "/api/v1/queue/stop", 200)
     assert (line["key"], line["log_level"]) == ("first admin", "info")
+
+
+async def test_an_idempotency_key_is_never_ignored(surface: Surface) -> None:
+    printer = {"name": "L", "driver": "paper", "connection": {"host": "L", "api_key": KEY}}
+    for path, body in (
+        ("/api/v1/keys", {"name": "shop", "role": "viewer"}),
+        ("/api/v1/printers", printer),
+        ("/api/v1/queue/stop", None),
+    ):
+        answer = await surface.client.post(path, json=body, headers={"idempotency-key": "k"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "no_idempotency"), path
+    assert (await surface.client.get("/api/v1/printers")).json()["items"] == []
+    headers = {"idempotency-key": "k", "x-filename": "a.gcode"}
+    for status in (201, 200):
+        answer = await surface.client.post("/api/v1/files", content=GCODE, headers=headers)
+        assert answer.status_code == status
+
+
+async def test_a_machine_s_name_is_visible_text(surface: Surface) -> None:
+    body = {"name": "L", "driver": "paper", "connection": {"host": "L", "api_key": KEY}}
+    answer = await surface.client.post("/api/v1/printers", json=body | {"model": {"name": "a\nb"}})
+    problem = answer.json()
+    assert [error["field"] for error in problem["errors"]] == ["body.model.name"]
+
+
+def test_every_refusal_of_the_surface_is_documented() -> None:
+    """Every code written in `buildplate.api`, with its status."""
+    found: set[tuple[Any, Any]] = {(status, code) for status, (code, _) in BY_STATUS.items()}
+    for path in Path(problems.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
+                "Refusal",
+                "problem",
+            }:
+                first = [arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant)]
+                if len(first) == 2 and first[0] != 500:
+                    found.add((first[0], first[1]))
+    assert found == set(OWN)

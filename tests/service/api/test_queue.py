@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import Any
 
 import pytest
 
+from buildplate.core.survey import Survey
+from buildplate.dispatch import queue_service
 from tests.service.api.surface import Surface
 
 
@@ -32,6 +36,52 @@ async def test_the_queue_comes_page_by_page(surface: Surface) -> None:
     found = first["items"] + rest.json()["items"]
     assert [item["position"] for item in found] == [1, 2, 3, 4, 5]
     assert rest.json()["next_cursor"] is None
+
+
+async def test_no_print_is_passed_over_when_others_leave_between_two_pages(
+    surface: Surface,
+) -> None:
+    job = await surface.job(copies=8)
+    prints = await surface.prints(job["id"])
+    first = (await surface.client.get("/api/v1/queue?limit=4")).json()
+    for print_ in (prints[0], prints[1], prints[3]):  # the last of the page among them
+        await surface.client.post(f"/api/v1/prints/{print_['id']}/cancel")
+    cursor = first["next_cursor"]
+    rest = (await surface.client.get(f"/api/v1/queue?limit=4&cursor={cursor}")).json()
+    assert [item["copy_no"] for item in rest["items"]] == [5, 6, 7, 8]
+    for print_ in prints[2:4]:
+        await surface.client.post(f"/api/v1/prints/{print_['id']}/cancel")
+    again = (await surface.client.get(f"/api/v1/queue?cursor={cursor}")).json()
+    assert [item["copy_no"] for item in again["items"]] == [5, 6, 7, 8]
+    odd = await surface.client.get("/api/v1/queue?cursor=4")
+    assert (odd.status_code, odd.json()["code"]) == (422, "invalid_request")
+
+
+@pytest.mark.parametrize("path", ["/api/v1/queue", "/api/v1/prints/1/waiting"])
+async def test_who_asks_about_a_long_queue_holds_up_nobody_else(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    await surface.job(hold=True)
+    seen = threading.Event()
+
+    class LongSurvey(Survey):
+        def __init__(self, *moment: Any) -> None:
+            assert seen.wait(10), "the farm stood still meanwhile"
+            super().__init__(*moment)
+
+    monkeypatch.setattr(queue_service, "Survey", LongSurvey)
+    asking = asyncio.get_running_loop().create_task(surface.client.get(path))
+    await asyncio.sleep(0.1)
+    assert (await surface.client.get("/health")).status_code == 200
+    assert not asking.done()
+    seen.set()
+    assert (await asking).status_code == 200
+
+
+@pytest.mark.parametrize("reason", ["x" * 501, "two\nlines", "\x1b[31m"])
+async def test_the_reason_of_a_stop_is_bounded_and_visible(surface: Surface, reason: str) -> None:
+    answer = await surface.client.post("/api/v1/queue/stop", json={"reason": reason})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 async def test_a_job_is_put_ahead_and_back(surface: Surface) -> None:

@@ -43,6 +43,24 @@ async def test_the_event_log_is_gapless_however_it_is_read(surface: Surface) -> 
     assert (await surface.client.get(f"/api/v1/events?after={2**63}")).status_code == 422
 
 
+async def test_the_events_of_one_printer_come_page_by_page(surface: Surface) -> None:
+    left, right = await surface.printer("Left"), await surface.printer("Right")
+    every = [e for e in await all_events(surface) if e["printer_id"] == left["id"]]
+    path = f"/api/v1/printers/{left['number']}/events"
+    found: list[dict[str, Any]] = []
+    cursor: str | None = "0"
+    while cursor is not None:
+        page = (await surface.client.get(f"{path}?limit=2&after={cursor}")).json()
+        found += page["items"]
+        cursor = page["next_cursor"]
+    assert found == every
+    assert "printer.added" in [event["kind"] for event in found]
+    await surface.client.delete(f"/api/v1/printers/{right['id']}")
+    gone = await surface.client.get(f"/api/v1/printers/{right['id']}/events")
+    assert {event["printer_id"] for event in gone.json()["items"]} == {right["id"]}
+    assert (await surface.client.get("/api/v1/printers/77/events")).status_code == 404
+
+
 async def test_health_counts_printers_by_what_they_do(surface: Surface) -> None:
     assert (await surface.client.get("/health")).json() == {
         "status": "ok",

@@ -12,6 +12,7 @@ import pytest
 
 from buildplate.api.rooms import Limits
 from buildplate.app import http_protocol
+from buildplate.files.store import OWNER
 from tests.service.api.surface import GCODE, Surface, listening, open_surface
 
 LIMIT = 300_000
@@ -82,7 +83,8 @@ def chunk(data: bytes) -> bytes:
 
 def leftovers(folder: Path) -> list[str]:
     """What uploads have left in the store."""
-    return [path.name for path in (folder / "files").rglob("*") if path.is_file()]
+    found = [path.name for path in (folder / "files").rglob("*") if path.is_file()]
+    return [name for name in found if name != OWNER]
 
 
 async def nothing_left(surface: Surface, folder: Path) -> None:

@@ -76,7 +76,7 @@ async def removed(surface: Surface, print_id: str, reason: Reason) -> None:
 
 
 async def order(surface: Surface, **job: Any) -> str:
-    found = await surface.job(**job)
+    found = await surface.job(**{"due": "2030-01-01T00:00:00Z"} | job)
     (print_,) = await surface.prints(found["id"])
     return str(print_["id"])
 
@@ -155,6 +155,18 @@ async def behind(surface: Surface) -> str:
     return print_id
 
 
+async def assigned(surface: Surface) -> str:
+    """A print that a person gave to a printer which is out of service by now."""
+    await surface.printer("Left")
+    await surface.client.post("/api/v1/queue/stop")
+    print_id = await order(surface)
+    await surface.client.post("/api/v1/printers/1/assign", json={"print_id": print_id})
+    await surface.client.delete("/api/v1/printers/1")
+    await surface.printer("Right")
+    await surface.client.post("/api/v1/queue/release")
+    return print_id
+
+
 async def lost_file(surface: Surface) -> str:
     await surface.printer()
     job = await surface.job(hold=True)
@@ -194,6 +206,7 @@ SITUATIONS: dict[str, tuple[str, Callable[[Surface], Awaitable[str]]]] = {
     "halted": ("connect", halted),
     "needs_attention": ("resolve_print", lost_track),
     "file_not_ready": ("upload_file", lost_file),
+    "printer_not_listed": ("assign_print", assigned),
     "fit_unknown": ("update_job", unsized),
     "fit_unknown ": ("update_printer", misfit({}, model={"name": "unmeasured"})),
     "nozzle_mismatch": ("update_printer", misfit({"nozzle_mm": 0.8})),
@@ -234,6 +247,22 @@ async def test_a_printer_that_is_not_listed_is_added_to_the_list(surface: Surfac
     assert (reason["code"], reason["unblock"]["action"]) == ("printer_not_listed", "update_job")
     await execute(surface, reason["unblock"])
     await surface.until_print(print_id, printer_id=right["id"])
+
+
+async def test_a_retired_printer_stands_in_no_remedy_s_way(surface: Surface) -> None:
+    left, right = await surface.printer("Left"), await surface.printer("Right")
+    await surface.client.post("/api/v1/printers/2/maintenance", json={"on": True})
+    await surface.client.post("/api/v1/queue/stop")
+    print_id = await order(surface, requirements={"printers": [left["id"], right["id"]]})
+    assert (await surface.client.delete("/api/v1/printers/1")).status_code == 204
+    third = await surface.printer("Third")
+    await surface.client.post("/api/v1/queue/release")
+    reasons = await waiting(surface, print_id)
+    (reason,) = [r for r in reasons if r["code"] == "printer_not_listed"]
+    asked = reason["unblock"]["params"]["requirements"]["printers"]
+    assert sorted(asked) == sorted([right["id"], third["id"]])
+    await execute(surface, reason["unblock"])
+    await surface.until_print(print_id, printer_id=third["id"])
 
 
 async def test_a_print_behind_another_is_put_ahead(surface: Surface) -> None:
@@ -304,7 +333,8 @@ async def follow(
         await surface.until(added["id"], link="online")
     if stop:
         await surface.client.post("/api/v1/queue/stop")
-    job = await surface.job(requirements=asked, hold=hold)
+    due = "2030-01-01T00:00:00Z" if hold else None
+    job = await surface.job(requirements=asked, hold=hold, due=due)
     (print_,) = await surface.prints(job["id"])
     try:
         async with asyncio.timeout(20):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shlex
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import structlog
 from typer.testing import CliRunner, Result
 
 from buildplate.cli.main import app
+from buildplate.storage.lock import ProcessLock
 from tests.service.api.paper import KEY
 from tests.service.api.surface import GCODE, Surface, listening, open_surface
 
@@ -46,7 +48,6 @@ class Terminal:
             f"printer add {name} --driver paper --connection host={name} "
             f"--connection api_key={KEY} --build-volume 200x200x200 --nozzle 0.4"
         )
-        await self.surface.until((await self.json(f"printer show {name}"))["id"], link="online")
         await self.type(f"printer clear-bed {name}")
 
 
@@ -81,8 +82,8 @@ async def test_the_first_steps_of_the_readme(
             f"printer add Left --driver paper --connection host=Left --connection api_key={KEY} "
             "--build-volume 250x210x220"
         )
-        assert "Added printer 1, Left." in added.stdout
-        await me.surface.until(1, link="online")
+        assert added.stdout == "Added printer 1, Left.\n"
+        assert me.surface.farm.fleet.printers()[0].status.link == "online"
         assert (await me.type("printer clear-bed Left")).stdout == "Left: clear\n"
         assert "bracket.gcode" in (await me.type("file add bracket.gcode")).stdout
         ordered = await me.type("job add bracket.gcode --copies 3")
@@ -108,6 +109,17 @@ async def test_a_printer_without_a_size_says_what_is_missing(tmp_path: Path) -> 
         await me.type("printer edit L --build-volume 250x210x220.5")
         volume = (await me.json("printer show L"))["model"]["build_volume"]
         assert volume == {"x": 250, "y": 210, "z": 220.5}
+
+
+async def test_a_printer_that_does_not_answer_is_added_and_the_reason_is_told(
+    tmp_path: Path,
+) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        line = "printer add L --driver paper --connection host=L --connection api_key=other"
+        added = await me.type(line)
+        assert "It is auth_required so far: the key was refused." in added.stdout
+        quick = await me.type(line.replace(" L ", " M ") + " --no-wait")
+        assert "so far" not in quick.stdout
 
 
 async def test_a_connection_s_values_have_the_types_of_the_driver_s_form(tmp_path: Path) -> None:
@@ -166,6 +178,21 @@ async def test_many_beds_are_cleared_at_once(tmp_path: Path) -> None:
         await me.type("printer clear-bed A --all", code=2)
 
 
+async def test_a_number_that_is_another_printer_s_name_means_neither(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready("Left")
+        await me.ready("Right")
+        session = me.surface.farm.fleet.sessions[(await me.json("printer show Right"))["id"]]
+        record = session.record  # as a farm may have it whose printers were named long ago
+        await me.surface.farm.fleet.edit(
+            record.id, replace(record.spec, name="1"), record.connection, record.version
+        )
+        refused = await me.type("printer clear-bed 1", code=1)
+        assert "one printer's number and another one's name" in refused.stderr
+        await me.type("printer edit 2 --name Right")
+        assert (await me.json("printer show 1"))["name"] == "Left"
+
+
 async def test_jobs_and_the_queue_by_command(tmp_path: Path) -> None:
     path = gcode(tmp_path)
     async with at_a_terminal(tmp_path) as me:
@@ -195,6 +222,67 @@ async def test_jobs_and_the_queue_by_command(tmp_path: Path) -> None:
         assert len(await me.json("print list --state queued")) == 3
 
 
+async def test_what_a_job_asks_is_said_and_changed_by_command(tmp_path: Path) -> None:
+    path = gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready()
+        job = await me.json(
+            f"job add {path} --hold --build-volume 10x10x10 --nozzle 0.4 --model MK4 --plate PEI "
+            "--group big --tag dry --without-tag slow --material PLA/black/matte:12"
+        )
+        asked = job["requirements"]
+        assert asked["build_volume"] == {"x": 10, "y": 10, "z": 10}
+        assert (asked["nozzle_mm"], asked["printer_model"]) == (0.4, "MK4")
+        assert (asked["plate"], asked["group"]) == ("PEI", "big")
+        assert (asked["tags_all"], asked["tags_none"]) == (["dry"], ["slow"])
+        assert asked["materials"] == [
+            {"tool": 0, "type": "PLA", "color": "black", "variant": "matte", "grams": 12}
+        ]
+        changed = await me.json("job edit 1 --copies 2 --due 2030-01-01T00:00:00Z --plate smooth")
+        assert (changed["copies"], changed["requirements"]["plate"]) == (2, "smooth")
+        named = await me.json("job edit 1 --printer Left --priority urgent")
+        assert (named["due"], named["priority"]) == ("2030-01-01T00:00:00Z", "urgent")
+        assert len(named["requirements"]["printers"]) == 1
+        await me.type("job edit 1", code=2)
+
+
+async def test_prints_are_assigned_and_controlled_at_their_printer(tmp_path: Path) -> None:
+    path = gcode(tmp_path)
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready("Left")
+        await me.ready("Right")
+        await me.type(f"job add {path} --hold")
+        assert (await me.type("printer assign Right --job 1")).stdout == "Print 1 goes to Right.\n"
+        await me.type("printer assign Right --print 1")
+        await me.type("printer assign Right", code=2)
+        await me.type("job release 1")
+        await me.surface.until_print(1, state="printing")
+        assert "printing" in (await me.type("status --busy")).stdout
+        assert "does not wait, it is printing" in (await me.type("print why 1")).stdout
+        await me.type("printer pause Right")
+        await me.surface.until_print(1, state="paused")
+        await me.type("printer resume Right")
+        await me.surface.until_print(1, state="printing")
+        await me.type("printer cancel Right")
+        await me.surface.until_print(1, state="cancelled")
+        assert "no print of ours" in (await me.type("printer pause Right", code=1)).stderr
+        await me.type("printer remove Right")
+        assert "Right (retired)" in (await me.type("print list")).stdout
+        assert "print.cancelled" in (await me.type("events --limit 1000")).stdout
+        assert "printer.added" in (await me.type("events --printer Left")).stdout
+        assert "host" in (await me.type("drivers")).stdout
+        missing = await me.type("command show 01a21c69-53ae-770d-909f-cd36482c7a73", code=1)
+        assert "no command" in missing.stderr
+
+
+async def test_a_large_file_is_told_once_it_is_read(tmp_path: Path) -> None:
+    path = gcode(tmp_path, content=GCODE + b"; padding padding\n" * 40_000)
+    async with at_a_terminal(tmp_path) as me:
+        told = (await me.type(f"file add {path}")).stdout
+        assert "10 × 10 × 0 mm" in told
+        assert told.endswith("ready\n")
+
+
 async def test_files_by_command(tmp_path: Path) -> None:
     path = gcode(tmp_path)
     async with at_a_terminal(tmp_path) as me:
@@ -202,6 +290,15 @@ async def test_files_by_command(tmp_path: Path) -> None:
         assert (await me.json("file list")) == [file]
         assert (await me.json("file show bracket.gcode")) == file
         assert file["sha256"] in (await me.type(f"file show {file['id']}")).stdout
+        copy = tmp_path / "copy.gcode"
+        await me.type(f"file content bracket.gcode -o {copy}")
+        assert copy.read_bytes() == GCODE
+        await me.type(f"file content bracket.gcode -o {copy}", code=2)
+        none = await me.type(f"file thumbnail bracket.gcode -o {tmp_path / 'p.png'}", code=1)
+        assert "has no picture" in none.stderr
+        assert not (tmp_path / "p.png").exists()
+        assert "new.gcode" in (await me.type("file rename bracket.gcode new.gcode")).stdout
+        await me.type("file rename new.gcode bracket.gcode")
         assert "deleted" in (await me.type("file remove bracket.gcode")).stdout
         missing = await me.type("file show bracket.gcode", code=1)
         assert "there is no file named bracket.gcode" in missing.stderr
@@ -251,6 +348,21 @@ async def test_exit_codes_tell_refused_wrong_and_unreachable_apart(tmp_path: Pat
         assert "cannot be reached" in gone.stderr
         await me.type("--url http://127.0.0.1:1 status", code=3)
         await me.type("status", code=3, env={"BUILDPLATE_URL": "nonsense"})
+        late = await me.type("key add x --role viewer --expires foo", code=2)
+        assert "--expires foo" in late.stderr
+        odd = await me.type("status", code=2, env={"BUILDPLATE_API_KEY": "…"})
+        assert "signs that no key has" in odd.stderr
+
+
+async def test_the_key_goes_through_no_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with at_a_terminal(tmp_path) as me:
+        await me.type("status")
 
 
 async def test_a_server_that_is_another_one_is_no_server(tmp_path: Path) -> None:
@@ -310,6 +422,52 @@ async def test_keys_are_made_on_the_data_while_no_server_runs(tmp_path: Path) ->
         assert (await me_again.get("/api/v1/keys")).status_code == 200
     revoked = await asyncio.to_thread(runner.invoke, app, [*offline, "revoke", key["id"]])
     assert revoked.exit_code == 0
+
+
+async def test_a_mistyped_folder_makes_no_farm(tmp_path: Path) -> None:
+    runner = CliRunner(env={"BUILDPLATE_CONFIG": str(tmp_path / "none")})
+
+    def run(*words: str) -> Result:
+        return runner.invoke(app, ["--data-dir", str(tmp_path / "fram"), "key", *words])
+
+    for words in (["list"], ["revoke", "x"]):
+        refused = await asyncio.to_thread(run, *words)
+        assert refused.exit_code == 1
+        assert "there is no farm in" in refused.stderr
+    assert not os.listdir(tmp_path)  # noqa: PTH208 (nothing waits here)
+    made = await asyncio.to_thread(run, "add", "me", "--role", "admin", "--json")
+    assert "a new one is made" in made.stderr
+    assert json.loads(made.stdout)["key"].startswith("bp_")
+    again = await asyncio.to_thread(run, "add", "other", "--role", "admin", "--json")
+    assert again.stderr == ""
+
+
+@pytest.mark.parametrize("below", ["file/farm", "file"])
+def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    for command in (["serve", "--port", "0", "--data-dir"], ["--data-dir"]):
+        words = [*command, str(tmp_path / below)]
+        more = [] if "serve" in words else ["key", "add", "me", "--role", "admin"]
+        done = _run(*words, *more)
+        assert done.returncode == 1, done.stderr
+        assert len(done.stderr.splitlines()) <= 3, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_second_demo_on_the_same_data_is_one_sentence(tmp_path: Path) -> None:
+    lock = ProcessLock(tmp_path / "farm")
+    lock.take()
+    done = _run("serve", "--demo", "2", "--port", "0", "--data-dir", str(tmp_path))
+    lock.release()
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert f"{tmp_path} is in use by process {os.getpid()}" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["farm.lock"]
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    code = "from buildplate.cli.main import app; app()"
+    command = [sys.executable, "-c", code, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_way_in_is_quick() -> None:

@@ -74,6 +74,15 @@ async def test_a_scan_that_dies_is_a_failed_analysis(
         await LocalAnalyser(local, in_thread=0).analyse(sha256)
 
 
+async def test_nothing_in_the_folder_of_the_server_becomes_part_of_the_scan(
+    local: LocalBlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dataclasses.py").write_text("raise SystemExit('a stranger was imported')\n")
+    monkeypatch.chdir(tmp_path)
+    sha256 = await kept(local, square_tower())
+    assert (await LocalAnalyser(local, in_thread=0).analyse(sha256)).layers == 5
+
+
 async def test_a_scan_that_hangs_is_ended(
     local: LocalBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,24 @@ async def test_content_is_in_a_folder_named_by_the_hashs_first_digits(tmp_path: 
     assert files_in(tmp_path) == [f"{blob.sha256[:2]}/{blob.sha256}"]
 
 
+async def test_whose_contents_these_are_outlives_a_restart(tmp_path: Path) -> None:
+    async with LocalBlobStore(tmp_path) as store:
+        assert await store.owner() is None
+        await store.own("01a2")
+    async with LocalBlobStore(tmp_path) as store:
+        assert await store.owner() == "01a2"
+        assert await store.digests() == []
+
+
+async def test_what_is_set_aside_stays_on_the_disk(tmp_path: Path) -> None:
+    async with LocalBlobStore(tmp_path) as store:
+        sha256 = await kept(store, b"G28\n")
+        await store.set_aside(sha256)
+        assert await store.digests() == []
+        assert not await store.has(sha256)
+    assert (tmp_path / "orphans" / sha256).read_bytes() == b"G28\n"
+
+
 @pytest.mark.parametrize("name", ["../../etc/passwd", "", "A" * 64, "a" * 63, "a" * 65])
 async def test_only_a_hash_becomes_a_path(tmp_path: Path, name: str) -> None:
     async with LocalBlobStore(tmp_path) as store:

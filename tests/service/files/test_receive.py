@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from buildplate.files.errors import FileError
 from buildplate.files.memory import InMemoryBlobStore, InMemoryFileRepository
@@ -216,21 +217,45 @@ async def test_a_large_file_goes_to_the_disk_and_back(tmp_path: Path) -> None:
         assert await gathered(world.service.printer_bytes(file)) == content
 
 
-async def test_sweeping_removes_contents_without_a_row_and_nothing_else() -> None:
-    store = InMemoryBlobStore()
-    world = World(store=store)
-    file = (await world.service.receive(arriving(TOWER), "x")).file
+async def orphaned(store: InMemoryBlobStore) -> str:
+    """A content as a crash leaves it: kept, but without a row."""
     async with store.writing(limit=100) as writer:
         await writer.write(b"G28\n")
+        blob = await writer.finish()
         await writer.keep()
-    assert await world.service.sweep() == 1
-    assert await store.digests() == [file.sha256]
+    return blob.sha256
 
 
-async def test_many_contents_without_a_row_are_kept_for_the_database_they_belong_to() -> None:
+async def test_sweeping_sets_contents_without_a_row_aside_and_nothing_else() -> None:
     store = InMemoryBlobStore()
     world = World(store=store)
-    for layers in range(1, 21):
-        await world.service.receive(arriving(square_tower(layers=layers)), "x")
+    assert await world.service.sweep() == 0
+    file = (await world.service.receive(arriving(TOWER), "x")).file
+    orphan = await orphaned(store)
+    with capture_logs() as lines:
+        assert await world.service.sweep() == 1
+    assert await store.digests() == [file.sha256]
+    assert store.aside == {orphan: b"G28\n"}
+    assert [(line["event"], line["sha256"]) for line in lines] == [("files.orphan", orphan)]
+
+
+@pytest.mark.parametrize("database", ["another", None])
+async def test_another_database_leaves_the_contents_where_they_are(database: str | None) -> None:
+    store = InMemoryBlobStore()
+    world = World(store=store)
+    await world.service.sweep()
+    file = (await world.service.receive(arriving(TOWER), "x")).file
+    other = World(store=store, files=InMemoryFileRepository(database))
+    with capture_logs() as lines:
+        assert await other.service.sweep() == 0
+    assert [(line["event"], line["kept"]) for line in lines] == [("files.foreign", 1)]
+    assert await gathered(world.service.content(file)) == TOWER
+    await other.service.receive(arriving(square_tower(layers=2)), "y")
+    assert await other.service.sweep() == 0  # nor once it has files of its own
+
+
+async def test_contents_that_nobody_has_claimed_are_kept() -> None:
+    store = InMemoryBlobStore()
+    orphan = await orphaned(store)
     assert await World(store=store).service.sweep() == 0
-    assert len(await store.digests()) == 20
+    assert await store.digests() == [orphan]

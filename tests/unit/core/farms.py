@@ -256,6 +256,7 @@ def queued_prints(draw: st.DrawFn, of: JobFacts, copy: int, rank: float | None) 
         copy=copy,
         queued_at=NOW - draw(AGES),
         rank=rank,
+        assigned_to=draw(mostly(None, "printer-1", "printer-2", "retired")),
         confirmed=draw(st.booleans()),
         not_before=draw(mostly(None, NOW - HOUR, NOW + HOUR)),
         failed_on=frozenset() if failed is None else draw(st.sampled_from(FAILED_ON)),

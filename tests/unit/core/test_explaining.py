@@ -56,6 +56,9 @@ class Service:
                 self._reorder(str(target), str(params["before"]))
             case UnblockAction.CONFIRM_PRINT:
                 self._print(target, confirmed=True)
+            case UnblockAction.ASSIGN_PRINT:
+                assert target == reason.printer_id
+                self._print(str(params["print_id"]), assigned_to=target)
             case UnblockAction.RELEASE_JOB:
                 self._job(target, hold=False)
             case UnblockAction.UPLOAD_FILE:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -118,6 +118,9 @@ def wrong_with_machine(of: JobFacts, machine: Printer) -> list[str]:
 def wrong(print_: QueuedPrint, machine: Printer, queue_: Queue) -> list[str]:
     """Every constraint of the issue's list that the pair breaks, written down a second time."""
     of = print_.job
+    if print_.assigned_to is not None:
+        listed = replace(of.requirements, printers=frozenset({print_.assigned_to}))
+        of = replace(of, requirements=listed)
     checks = {
         "farm stopped": not queue_.stopped,
         "on hold": not of.hold,
@@ -207,7 +210,13 @@ def test_a_person_s_order_holds_within_a_priority_class(world: World) -> None:
     queue_, fleet = world
     plain_job = Requirements()
     same = [p for p in queue_.prints if p.job.requirements == plain_job and not p.job.hold]
-    same = [replace(p, failed_at=None, not_before=None, confirmed=True) for p in same]
+    free: dict[str, Any] = {
+        "failed_at": None,
+        "not_before": None,
+        "confirmed": True,
+        "assigned_to": None,
+    }
+    same = [replace(p, **free) for p in same]
     same = [replace(p, job=replace(p.job, file=job().file)) for p in same]
     found = started(replace(queue_, prints=tuple(same)), fleet)
     for ahead in same:
@@ -215,6 +224,17 @@ def test_a_person_s_order_holds_within_a_priority_class(world: World) -> None:
             ranked = ahead.rank is not None and (behind.rank is None or ahead.rank < behind.rank)
             if ranked and ahead.job.priority is behind.job.priority and behind.id in found:
                 assert ahead.id in found
+
+
+def test_a_print_given_to_one_printer_goes_there_alone_and_ahead_of_its_class() -> None:
+    fleet = [printer(1), printer(2)]
+    one, ranked, other = job(1), job(2), job(3, priority=Priority.URGENT)
+    asked = replace(one, requirements=Requirements(printers=frozenset({"printer-1"})))
+    queue_ = queue(prints(ranked, 2, rank=1.0), prints(asked, 1, assigned_to="printer-2"))
+    found = started(queue_, fleet)
+    assert found == {"job-2-copy-1": "printer-1", "job-1-copy-1": "printer-2"}
+    urgent = queue(prints(asked, 1, assigned_to="printer-2"), prints(other, 2))
+    assert set(started(urgent, fleet)) == {"job-3-copy-1", "job-3-copy-2"}
 
 
 @given(copies=st.integers(1, 12), machines=st.integers(1, 8), others=st.integers(0, 4))

@@ -64,6 +64,16 @@ def test_the_counters_begin_at_nothing(database: Path) -> None:
     assert rows == dict.fromkeys(COUNTERS, 0)
 
 
+def test_every_database_has_an_id_of_its_own(database: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    upgrade(other, 1.0)
+    found = set()
+    for path in (database, other):
+        with closing(sqlite3.connect(path)) as connection:
+            found.add(connection.execute("SELECT id FROM identity").fetchone())
+    assert len(found) == 2
+
+
 def test_an_upgrade_of_the_newest_changes_nothing(database: Path) -> None:
     before = database.read_bytes()
     upgrade(database, 1.0)

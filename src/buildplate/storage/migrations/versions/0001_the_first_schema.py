@@ -1,6 +1,7 @@
 """The first schema."""
 
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +16,7 @@ _INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _BOOLEAN = sa.Boolean().with_variant(sa.Integer(), "sqlite")
 _FLOAT = sa.Float(53).with_variant(sqlite.REAL(), "sqlite")
 _COUNTERS = sa.table("counters", sa.column("name"), sa.column("value"))
+_IDENTITY = sa.table("identity", sa.column("id"))
 _ACTIVE = (
     "state IN ('claimed', 'transferring', 'starting', 'printing', 'paused', "
     "'cancelling', 'needs_attention')"
@@ -93,6 +95,12 @@ def upgrade() -> None:
         sa.Column("resource_id", sa.Text(), nullable=False),
         sa.Column("created_at", _INTEGER, nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotency")),
+        sqlite_strict=True,
+    )
+    op.create_table(
+        "identity",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_identity")),
         sqlite_strict=True,
     )
     op.create_table(
@@ -238,6 +246,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("not_before", _INTEGER, nullable=True),
         sa.Column("avoid_printer_id", sa.Text(), nullable=True),
+        sa.Column("assigned_printer_id", sa.Text(), nullable=True),
         sa.Column("created_at", _INTEGER, nullable=False),
         sa.Column("claimed_at", _INTEGER, nullable=True),
         sa.Column("started_at", _INTEGER, nullable=True),
@@ -323,6 +332,8 @@ def upgrade() -> None:
     op.bulk_insert(
         _COUNTERS, [{"name": name, "value": 0} for name in ("job", "print", "printer", "event_seq")]
     )
+    # What lies beside the database, such as print files, is told by this whose it is.
+    op.bulk_insert(_IDENTITY, [{"id": str(uuid4())}])
 
 
 def downgrade() -> None:
@@ -335,6 +346,7 @@ def downgrade() -> None:
     op.drop_table("print_files")
     op.drop_table("nodes")
     op.drop_table("idempotency")
+    op.drop_table("identity")
     op.drop_table("farm")
     op.drop_table("events")
     op.drop_table("counters")
