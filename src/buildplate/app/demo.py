@@ -19,6 +19,7 @@ from buildplate.core.jobs import Priority
 from buildplate.core.materials import LoadedMaterial
 from buildplate.core.printers import BedClearing, BedPolicy, Link, PrinterSpec
 from buildplate.dispatch.model import NewJob
+from buildplate.dispatch.repository import Key
 from buildplate.fleet.errors import FleetError
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.repository import model_from
@@ -27,6 +28,7 @@ from buildplate.fleet.session import PrinterSession
 
 GROUP = "buildplate.demo"
 PIECE = 1 << 20
+ORDERS = 4
 PATIENCE_S = 15.0
 LOOK_AGAIN_S = 0.02
 _LOG = structlog.get_logger("demo")
@@ -59,12 +61,12 @@ def demo_fleet(data_dir: Path, count: int) -> AbstractAsyncContextManager[DemoFl
 async def furnish(farm: Farm, fleet: DemoFleet) -> None:
     """Add the demo's printers and orders to a farm that does not have them yet."""
     fresh = [record for body in fleet.printers if (record := await _add(farm, body))]
-    async with asyncio.TaskGroup() as tasks:
+    jobs, _ = await farm.jobs.jobs(ORDERS, None, {})
+    if len(jobs) < ORDERS:
+        await _order(farm, fleet.files)
+    async with asyncio.TaskGroup() as tasks:  # all orders are there when the first bed is clear
         for record in fresh:
             tasks.create_task(_clear(farm, record))
-    jobs, _ = await farm.jobs.jobs(1, None, {})
-    if not jobs:
-        await _order(farm, fleet.files)
 
 
 def _start() -> StartDemo:
@@ -120,7 +122,7 @@ def _spec(body: Mapping[str, Any]) -> PrinterSpec:
 
 
 async def _order(farm: Farm, files: Sequence[Path]) -> None:
-    """A few orders with priorities and due times."""
+    """A few orders with priorities and due times; those that are there already stay as they are."""
     now = farm.clock.now()
     wishes = [
         NewJob("", copies=4, priority=Priority.NORMAL, due=now + timedelta(hours=2)),
@@ -132,7 +134,7 @@ async def _order(farm: Farm, files: Sequence[Path]) -> None:
         stored = await farm.files.receive(_pieces(path), path.name)
         for wish in wishes[index :: len(files)]:
             order = replace(wish, file_id=stored.file.id, origin="demo")
-            await farm.jobs.receive(order)
+            await farm.jobs.receive(order, Key(f"demo-{wish.priority}", "demo", "demo"))
 
 
 async def _pieces(path: Path) -> AsyncIterator[bytes]:

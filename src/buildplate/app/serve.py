@@ -57,6 +57,8 @@ def _complain(problem: str, hint: str) -> int:
 async def run(settings: Settings, demo: int, outside: Outside | None = None) -> None:
     """One farm and its server, until told to stop; StorageError when the data can't be opened."""
     log = structlog.get_logger("serve")
+    stop = asyncio.Event()
+    _stop_on_signals(stop)
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listen(settings))
         stack.enter_context(_own(settings.data_dir))
@@ -70,8 +72,6 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
         if fleet is not None:
             await furnish(farm, fleet)
         server = http_server(create_app(rooms_of(farm, settings)))
-        stop = asyncio.Event()
-        _stop_on_signals(stop)
         log.info("server.started", action="start", url=url, data_dir=str(settings.data_dir))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_end(stop, server))
