@@ -59,6 +59,7 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "outbox": {},
     "api_keys": {"name": "key", "role": "admin", "created_at": 1},
     "nodes": {"name": "node", "started_at": 1, "lease_until": 1},
+    "identity": {},
     "farm": {"value": "true"},
     "idempotency": {"scope": "jobs", "body_sha256": "0", "resource_id": "x", "created_at": 1},
     "counters": {},

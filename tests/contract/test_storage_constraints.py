@@ -118,6 +118,7 @@ BROKEN = [
     Broken("uq_events_seq", "events", {"id": "e", "seq": 1}, first={"id": "d", "seq": 1}),
     Broken("fk_outbox_event_id_events", "outbox", {"event_id": "none"}),
     Broken("pk_nodes", "nodes", {"id": "n"}, first={"id": "n"}),
+    Broken("pk_identity", "identity", {"id": "d"}, first={"id": "d"}),
     Broken("pk_farm", "farm", {"key": "stopped"}, first={"key": "stopped"}),
     Broken("pk_api_keys", "api_keys", {"id": "k", "sha256": "1"}, first={"id": "k", "sha256": "2"}),
     Broken(
