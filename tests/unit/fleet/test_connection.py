@@ -26,7 +26,7 @@ class Quiet:
     def __init__(self, *, online: bool) -> None:
         self.online = online
 
-    async def connect(self) -> Identity:
+    async def connect(self, *, wake: bool = False) -> Identity:
         if not self.online:
             message = "nothing answers"
             raise PrinterOffline(message)
