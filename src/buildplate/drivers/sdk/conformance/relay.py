@@ -37,7 +37,7 @@ class _Plan:
 
 @dataclass(slots=True)
 class _Link:
-    """One connection through the relay."""
+    """One connection through the relay; `sent` is what the driver sent since the last answer."""
 
     client: asyncio.StreamWriter
     host: asyncio.StreamWriter
@@ -136,7 +136,7 @@ class Relay:
             while data := await reader.read(CHUNK):
                 await self._passing.wait()
                 link.sent += data
-                plan = self._plan_for(link)
+                plan = self._plan_for(link, len(data))
                 if plan is None:
                     await self._write(link.host, data)
                 elif not await self._befall(plan, link, data):
@@ -170,9 +170,11 @@ class Relay:
             finally:
                 writer.transport.abort()
 
-    def _plan_for(self, link: _Link) -> _Plan | None:
+    def _plan_for(self, link: _Link, new: int) -> _Plan | None:
+        """The plan whose marker the last `new` bytes have completed."""
         for plan in self._plans:
-            if plan.marker in link.sent:
+            begin = max(0, len(link.sent) - new - len(plan.marker) + 1)
+            if link.sent.find(plan.marker, begin) >= 0:
                 self._plans.remove(plan)
                 return plan
         if len(link.sent) > 4 * CHUNK:
@@ -206,6 +208,7 @@ class Relay:
                 await asyncio.sleep(0.05)
                 return False
             case _:
+                link.sent.clear()
                 await self._write(link.client, data)
                 return True
 

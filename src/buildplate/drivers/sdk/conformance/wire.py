@@ -53,6 +53,7 @@ async def a_broken_upload_raises_and_stores_nothing(bench: Bench) -> None:
         body = body_of(host.sample(2) * 50)
         short = replace(body, size=body.size + 10)
         await _fails(lambda: session.driver.upload("bp-short-1.gcode", short), "a short body")
+    async with bench.session() as session:
         bench.relay.next(host.markers.upload, Fate.CUT)
         await _fails(lambda: session.driver.upload("bp-cut-1.gcode", body), "a cut upload")
     async with bench.session() as session:
