@@ -1,15 +1,16 @@
 """The random half of the kill sweep: many copies, many printers, bad weather, kills at any instant.
 
 `python -m tests.faults.sweep --kills 300` runs it by hand and prints its figures: one farm after
-the other, each killed at most sixty times. `--calm` leaves the bad weather out; then the questions
-to people are compared exactly. `--seed` repeats a run's choices (not its timing, which no seed can
-repeat).
+the other, each killed at most two hundred times. `--calm` leaves the bad weather out; then the
+questions to people are compared exactly. `--seed` repeats a run's choices (not its timing, which no
+seed can repeat).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 import tempfile
 import time
@@ -43,7 +44,8 @@ MOMENT_S = 0.05
 MEDDLE_S = 0.4
 MEDDLE_WITH = frozenset({"claimed", "transferring", "starting", "printing", "paused"})
 ACTIVE = MEDDLE_WITH | {"cancelling", "needs_attention"}
-KILLS_OF_A_ROUND = 60
+KILLS_OF_A_ROUND = 200
+YOUNG = 0.8
 UNBORN = 0.15
 LOOK_S = 0.15
 STORM_WITHIN_S = 900.0
@@ -104,11 +106,19 @@ class RandomSweep:
         self._started_in_weather = 0
 
     def deaths(self) -> list[KillAt | None]:
-        """When each life ends: after some number of steps of any kind, and a moment later."""
+        """When each life ends: after some number of steps of any kind, and a moment later.
+
+        Most of them die young, while they still find out what the former life has left.
+        """
         return [
-            KillAt("*", self._random.randint(1, LONGEST_LIFE), self._random.uniform(0, MOMENT_S))
+            KillAt("*", self._steps(), self._random.uniform(0, MOMENT_S))
             for _ in range(self._wish.kills)
         ]
+
+    def _steps(self) -> int:
+        if self._random.random() < YOUNG:
+            return round(math.exp(self._random.uniform(0, math.log(LONGEST_LIFE))))
+        return self._random.randint(1, LONGEST_LIFE)
 
     async def run(self) -> Report:
         """Order, kill, let the weather end, wait for the last copy, and judge."""
