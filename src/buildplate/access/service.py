@@ -66,6 +66,11 @@ class KeyService:
             raise KeyRequired(message)
         return key
 
+    async def works(self, key: ApiKey) -> bool:
+        """Whether a key that was checked before still opens anything."""
+        now = self._known.get(key.sha256) or await self._look_up(key.sha256)
+        return now is not None and now.works(self._now())
+
     async def keys(self) -> list[ApiKey]:
         """Every key ever made, newest first."""
         return await self._rows.every()

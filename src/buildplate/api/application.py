@@ -17,6 +17,7 @@ from buildplate.api import (
     health,
     jobs,
     keys,
+    live,
     printers,
     prints,
     queue,
@@ -38,6 +39,7 @@ ROUTERS = (
     commands.router,
     events.router,
     keys.router,
+    live.router,
     documents.router,
 )
 ROUTES: tuple[BaseRoute, ...] = tuple(route for router in ROUTERS for route in router.routes)
@@ -77,5 +79,6 @@ def create_app(rooms: Rooms) -> FastAPI:
     app.state.pulse = Pulse(rooms.storage)
     app.state.printer_shelf = PrinterShelf()
     app.state.expectations = Expectations(rooms.queue)
+    live.keep_live(app, rooms, str(uuid_utils.uuid7()))
     app.add_middleware(Gate, rooms=rooms, new_id=lambda: str(uuid_utils.uuid7()))
     return app

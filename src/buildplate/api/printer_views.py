@@ -238,10 +238,18 @@ def retired_view(record: PrinterRecord, manifest: Manifest | None) -> dict[str, 
 
 def state_view(session: PrinterSession) -> dict[str, Any]:
     """What is known of a printer now."""
-    live, record, printer = session.live, session.record, session.as_printer()
-    age = None if live.told_at is None else session.parts.clock.boot() - live.told_at
+    told_at = session.live.told_at
+    age = None if told_at is None else session.parts.clock.boot() - told_at
     return {
-        "printer_id": record.id,
+        "printer_id": session.record.id,
+        **_state(session),
+        "age_s": None if age is None else round(max(age, 0.0), 3),
+    }
+
+
+def _state(session: PrinterSession) -> dict[str, Any]:
+    live, record, printer = session.live, session.record, session.as_printer()
+    return {
         "number": record.spec.number,
         **_doing(printer, session),
         "detail": live.detail,
@@ -257,7 +265,24 @@ def state_view(session: PrinterSession) -> dict[str, Any]:
         "command_id": printer.status.unsettled_command,
         "software": live.software,
         "warnings": list(live.warnings),
-        "age_s": None if age is None else round(max(age, 0.0), 3),
+    }
+
+
+CALM = frozenset({"temperatures", "progress", "time_left_s", "told_at_s"})
+"""What changes all the time: live clients are told of it once a tick."""
+
+
+def live_view(session: PrinterSession) -> dict[str, Any]:
+    """A printer as live clients see it; `told_at_s` is when it last said anything (boot time)."""
+    spec, live = session.record.spec, session.live
+    return {
+        "id": session.record.id,
+        "name": spec.name,
+        "version": session.record.version,
+        "enabled": spec.enabled,
+        "maintenance": spec.maintenance,
+        "told_at_s": None if live.told_at is None else round(live.told_at, 3),
+        **_state(session),
     }
 
 

@@ -82,6 +82,7 @@ BY_STATUS: Mapping[int, tuple[str, str]] = {
 # The errors of the HTTP surface itself: what else a request can meet, for the documentation.
 OWN: Mapping[tuple[int, str], str] = {
     (400, "bad_request"): "The request is no HTTP or JSON that could be read.",
+    (403, "foreign_origin"): "A page of another server opens the live socket.",
     (404, "not_found"): "There is nothing under this path.",
     (404, "no_thumbnail"): "The slicer put no picture into the file.",
     (404, "analysis_failed"): "Reading the file gave no result; the file itself is intact.",
@@ -94,6 +95,7 @@ OWN: Mapping[tuple[int, str], str] = {
     (415, "not_json"): "The body does not say that it is JSON.",
     (422, "invalid_request"): "A field or parameter cannot be right; `errors` names each.",
     (422, "no_idempotency"): "The path does not take Idempotency-Key.",
+    (503, "too_many_clients"): "As many live clients listen as are let in.",
 }
 # Raised and handled inside: no request ever meets them.
 INSIDE: frozenset[type[Exception]] = frozenset({files.AnalysisFailed, dispatch.IntentRefused})

@@ -17,7 +17,7 @@ from buildplate.files.service import FileService
 from buildplate.fleet.commands import CommandService
 from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
-from buildplate.storage import Storage
+from buildplate.storage import Bus, Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Rooms:
     files: FileService
     keys: KeyService
     storage: Storage
+    bus: Bus
     clock: Clock
     version: str = __version__
     limits: Limits = Limits()

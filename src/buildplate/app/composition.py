@@ -56,6 +56,7 @@ class Farm:
     keys: KeyService
     clock: Clock
     joined_files: JoinedFiles
+    supervisor: Supervisor
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +271,7 @@ class _Build:
                 keys=KeyService(SqlKeys(self._storage), self._clock.now, new_id),
                 clock=self._clock,
                 joined_files=self._joined,
+                supervisor=self._supervisor,
             )
         finally:
             await self._fleet.stop()

@@ -25,6 +25,7 @@ from buildplate.app.drivers import installed_drivers
 from buildplate.app.http_protocol import ServerProtocol
 from buildplate.app.logs import set_up_logs
 from buildplate.app.settings import Settings, SettingsError, load_settings
+from buildplate.app.websocket_protocol import LiveProtocol
 from buildplate.storage import DatabaseInUse, StorageError
 from buildplate.storage.lock import ProcessLock
 
@@ -32,6 +33,9 @@ REFUSED = 1
 PID_FILE = "buildplate.pid"
 LOCKED = "farm"
 GRACE = 10
+WS_BYTES = 64 * 1024
+"""The largest message that a websocket client may send."""
+
 BACKLOG = 2048
 
 
@@ -71,7 +75,9 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
         await _greet(url, farm)
         if fleet is not None:
             await furnish(farm, fleet)
-        server = http_server(create_app(rooms_of(farm, settings)))
+        app = create_app(rooms_of(farm, settings))
+        farm.supervisor.start("live", app.state.live.run)
+        server = http_server(app)
         log.info("server.started", action="start", url=url, data_dir=str(settings.data_dir))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_end(stop, server))
@@ -141,6 +147,9 @@ def http_server(app: Any) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        ws=LiveProtocol,
+        ws_max_size=WS_BYTES,
+        ws_per_message_deflate=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
     )
@@ -158,6 +167,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
         files=farm.files,
         keys=farm.keys,
         storage=farm.storage,
+        bus=farm.bus,
         clock=farm.clock,
         limits=Limits(file=settings.max_file_bytes),
         file_deleted=farm.joined_files.forget,

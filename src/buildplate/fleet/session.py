@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,7 @@ from buildplate.fleet.model import (
 )
 from buildplate.fleet.ports import Clock, PrintSteward
 from buildplate.fleet.transfers import TransferSlots
+from buildplate.fleet.watchers import Watchers
 from buildplate.storage import EventRecord, Storage, StorageError, to_micros
 
 
@@ -62,6 +63,7 @@ class SessionParts:
     new_id: Callable[[], str]
     log: Any
     on_step: Callable[[str], None] | None = None
+    watchers: Watchers = field(default_factory=Watchers)
 
 
 MAILBOX = 256
@@ -222,6 +224,7 @@ class PrinterSession:
         if push.progress is not None:
             self.live.progress = push.progress
             self.live.time_left_s = push.time_left_s
+        self.parts.watchers.tell(self.id)
 
     # --- the mailbox -----------------------------------------------------------------------------
 
@@ -255,6 +258,8 @@ class PrinterSession:
         except OwnerChanged:
             self.record = await self.parts.storage.read(repository.get_printer, self.id)
             return self.parts.timings.min_look
+        finally:
+            self.parts.watchers.tell(self.id)
         return None
 
     async def _take(self, message: Message) -> None:

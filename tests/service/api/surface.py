@@ -147,11 +147,13 @@ async def open_surface(
                 files=farm.files,
                 keys=farm.keys,
                 storage=farm.storage,
+                bus=farm.bus,
                 clock=farm.clock,
                 limits=limits or Limits(),
                 file_deleted=farm.joined_files.forget,
             )
         )
+        farm.supervisor.start("live", app.state.live.run)
         surface = Surface(farm, app, floor, made.secret, None)  # type: ignore[arg-type]
         async with surface.with_key(made.secret) as client:
             surface.client = client

@@ -1,0 +1,247 @@
+"""The live socket: everything at once, then whatever changes, for as long as the client listens."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from buildplate.access.errors import AccessError, KeyRequired
+from buildplate.access.model import ApiKey
+from buildplate.api.answers import Json
+from buildplate.api.guard import LOOK, shown_key
+from buildplate.api.live_board import Topic, Wish
+from buildplate.api.live_hub import LiveHub
+from buildplate.api.problems import Refusal, answer_to, facts_of, problem
+from buildplate.api.rooms import Rooms
+from buildplate.fleet.errors import FleetError
+from buildplate.storage import StorageError
+
+router = APIRouter(prefix="/api/v1", tags=["live"])
+_LOG = structlog.get_logger("live")
+
+TICKET_S = 30.0
+MOST_TICKETS = 1000
+MOST_CLIENTS = 1000
+STALLED_S = 30.0
+"""How long one frame may take to get out before the client is let go."""
+
+CHECK_AGAIN_S = 30.0
+"""How often it is made sure that the client's key still works."""
+
+MOST_SAID = 1000
+"""Messages a client may send in all; they mean nothing."""
+
+GOING_AWAY, POLICY, TRY_LATER = 1001, 1008, 1013
+KNOWN = frozenset({"topics", "printer", "ticket", "after", "epoch"})
+
+
+class TicketOut(BaseModel):
+    """A ticket opens one live socket, once, within `expires_in_s` seconds."""
+
+    ticket: str
+    expires_in_s: float
+
+
+class Tickets:
+    """Tickets that were given out and not used yet; kept as hashes, the oldest go first."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._open: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+
+    def give(self, key: ApiKey) -> str:
+        """A ticket for whoever holds this key."""
+        ticket = secrets.token_urlsafe(32)
+        self._open[_digest(ticket)] = (self._now() + TICKET_S, key)
+        if len(self._open) > MOST_TICKETS:
+            self._open.popitem(last=False)
+        return ticket
+
+    def take(self, ticket: str) -> ApiKey:
+        """The key that the ticket was given for; KeyRequired. It is used up."""
+        until, key = self._open.pop(_digest(ticket), (0.0, None))
+        if key is None or self._now() > until:
+            message = "the ticket is not known, used up or too old"
+            raise KeyRequired(message, "Ask POST /api/v1/live/ticket for another one.")
+        return key
+
+
+def _digest(ticket: str) -> str:
+    return sha256(ticket.encode()).hexdigest()
+
+
+@router.post(
+    "/live/ticket", status_code=201, responses={201: {"model": TicketOut}}, dependencies=[LOOK]
+)
+async def live_ticket(request: Request) -> Response:
+    """Get a ticket for one live socket, for clients that can send no header with it."""
+    tickets: Tickets = request.app.state.tickets
+    return Json({"ticket": tickets.give(request.scope["api_key"]), "expires_in_s": TICKET_S}, 201)
+
+
+@router.websocket("/live")
+async def live(websocket: WebSocket) -> None:
+    """Send a snapshot, then patches; see docs/reference/live.md."""
+    try:
+        key = await _caller(websocket)
+        wish = await _wish(websocket)
+        after = _resumed(websocket)
+        hub: LiveHub = websocket.app.state.live
+        if hub.clients >= MOST_CLIENTS:
+            raise _crowded()
+    except (AccessError, FleetError, StorageError) as error:
+        await websocket.send_denial_response(answer_to(error))
+        return
+    except HTTPException as error:
+        answer = problem(error.status_code, **facts_of(error), headers=error.headers)
+        await websocket.send_denial_response(answer)
+        return
+    await websocket.accept()
+    began, client = hub.now(), websocket.client
+    who = {"key": key.name, "client": None if client is None else client.host}
+    _LOG.info("live", action="opened", **who)
+    try:
+        await _Client(websocket, hub, key, wish).serve(after)
+    finally:
+        _LOG.info("live", action="closed", seconds=round(hub.now() - began, 1), **who)
+
+
+class _Client:
+    """One open socket."""
+
+    def __init__(self, websocket: WebSocket, hub: LiveHub, key: ApiKey, wish: Wish) -> None:
+        self._socket = websocket
+        self._hub = hub
+        self._key = key
+        self._wish = wish
+        self._close: tuple[int, str] = (GOING_AWAY, "")
+
+    async def serve(self, after: int | None) -> None:
+        """Send until the client goes or has to."""
+        async with asyncio.TaskGroup() as tasks:
+            sending = tasks.create_task(self._send(after))
+            hearing = tasks.create_task(self._hear())
+            sending.add_done_callback(lambda _: hearing.cancel())
+            hearing.add_done_callback(lambda _: sending.cancel())
+        code, why = self._close
+        with suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._socket.close(code, why)
+
+    async def _send(self, after: int | None) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._hub.following(self._wish.topics):
+            check_at = loop.time() + CHECK_AGAIN_S
+            while True:
+                if loop.time() >= check_at:
+                    if not await self._still_known():
+                        self._close = (POLICY, "the key works no longer")
+                        return
+                    check_at = loop.time() + CHECK_AGAIN_S
+                try:
+                    async with asyncio.timeout_at(check_at):
+                        frame, after = await self._hub.next(self._wish, after)
+                except TimeoutError:
+                    continue
+                try:
+                    async with asyncio.timeout(STALLED_S):
+                        await self._socket.send_text(frame.decode())
+                except TimeoutError:
+                    self._close = (TRY_LATER, "too slow")
+                    return
+                except WebSocketDisconnect:
+                    return
+
+    async def _still_known(self) -> bool:
+        rooms: Rooms = self._socket.app.state.rooms
+        try:
+            return await rooms.keys.works(self._key)
+        except StorageError:
+            return True  # it could not be asked: the next time tells
+
+    async def _hear(self) -> None:
+        """Notice when the client goes; what it says means nothing, and is bounded."""
+        for _ in range(MOST_SAID):
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+        self._close = (POLICY, "this socket listens to nobody")
+
+
+async def _caller(websocket: WebSocket) -> ApiKey:
+    """Whose key or ticket it is; KeyRequired, and a Refusal for a page from elsewhere."""
+    _check_origin(websocket)
+    ticket = websocket.query_params.get("ticket")
+    if ticket is not None:
+        tickets: Tickets = websocket.app.state.tickets
+        return tickets.take(ticket)
+    rooms: Rooms = websocket.app.state.rooms
+    return await rooms.keys.check(shown_key(websocket.scope["headers"]))
+
+
+def _check_origin(websocket: WebSocket) -> None:
+    """A browser says which page opens the socket: only this server's own may."""
+    origin = websocket.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != websocket.headers.get("host"):
+        detail = f"a page of {origin[:200]} may not open this"
+        hint = "Open the socket from a page of this server, or without a browser."
+        raise Refusal(403, "foreign_origin", detail, hint)
+
+
+async def _wish(websocket: WebSocket) -> Wish:
+    """What the client asks to follow; a Refusal, or UnknownPrinter."""
+    asked = websocket.query_params
+    unknown = sorted(asked.keys() - KNOWN)
+    if unknown:
+        detail = f"there is no parameter {', '.join(unknown)}"
+        hint = f"This path knows: {', '.join(sorted(KNOWN))}."
+        raise Refusal(422, "invalid_request", detail, hint)
+    try:
+        named = [one for one in asked.get("topics", "").split(",") if one]
+        topics = frozenset(Topic(one) for one in named) or frozenset(Topic)
+    except ValueError:
+        hint = f"Topics are: {', '.join(Topic)}."
+        raise Refusal(422, "invalid_request", "a topic is not known", hint) from None
+    printer = asked.get("printer")
+    if printer is not None:
+        rooms: Rooms = websocket.app.state.rooms
+        printer = (await rooms.fleet.get(printer)).id
+    return Wish(topics, printer)
+
+
+def _resumed(websocket: WebSocket) -> int | None:
+    """The turn from which the client can go on; None: it is sent everything."""
+    after = websocket.query_params.get("after")
+    if after is None:
+        return None
+    if not after.isascii() or not after.isdigit() or len(after) > 15:  # noqa: PLR2004 (2**53)
+        detail = "`after` is no sequence number"
+        raise Refusal(422, "invalid_request", detail, "Send the `seq` of the last frame.")
+    hub: LiveHub = websocket.app.state.live
+    seq = int(after)
+    return seq if hub.board.reaches(websocket.query_params.get("epoch"), seq) else None
+
+
+def _crowded() -> Refusal:
+    detail = f"{MOST_CLIENTS} clients listen already"
+    hint = "Close some of them, or ask for what you need with plain requests."
+    return Refusal(503, "too_many_clients", detail, hint)
+
+
+def keep_live(app: Any, rooms: Rooms, epoch: str) -> None:
+    """Give the app its hub and its tickets; whoever runs the app runs `app.state.live.run`."""
+    app.state.live = LiveHub(rooms, epoch)
+    app.state.tickets = Tickets(rooms.clock.boot)
