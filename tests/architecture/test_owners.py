@@ -21,6 +21,9 @@ OWNER = {
     "print_files": "files",
     "printers": "fleet",
     "prints": "dispatch",
+    "history_marks": "history",
+    "status_history": "history",
+    "temperature_history": "history",
 }
 WRITES = {"insert", "update", "delete"}
 

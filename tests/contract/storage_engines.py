@@ -64,6 +64,9 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "idempotency": {"scope": "jobs", "body_sha256": "0", "resource_id": "x", "created_at": 1},
     "counters": {},
     "driver_state": {},
+    "status_history": {"state": "idle", "detail": ""},
+    "temperature_history": {"readings": "{}"},
+    "history_marks": {"at": 1},
 }
 """For each table the values that no test is about."""
 

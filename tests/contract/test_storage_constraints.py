@@ -37,6 +37,9 @@ class Broken:
 
 _PRINT = {"id": "x", "number": 99, "job_id": "job", "copy_no": 99}
 _COMMAND = {"id": "x", "printer_id": "printer"}
+_SPELL = {"id": "x", "printer_id": "printer", "began_at": 10}
+_ENDED_SPELL = {**_SPELL, "ended_at": 11}
+_SAMPLE = {"printer_id": "printer", "at": 1}
 
 BROKEN = [
     Broken("pk_printers", "printers", {"id": "printer", "number": 9, "name": "x"}),
@@ -136,6 +139,27 @@ BROKEN = [
         first={"printer_id": "printer"},
     ),
     Broken("fk_driver_state_printer_id_printers", "driver_state", {"printer_id": "none"}),
+    Broken("pk_status_history", "status_history", _ENDED_SPELL, first=_ENDED_SPELL),
+    Broken("ck_status_history_ends_after_it_began", "status_history", {**_SPELL, "ended_at": 9}),
+    Broken(
+        "uq_status_history_one_open_per_printer",
+        "status_history",
+        _SPELL,
+        first={**_SPELL, "id": "y"},
+    ),
+    Broken(
+        "fk_status_history_printer_id_printers",
+        "status_history",
+        {**_SPELL, "printer_id": "none"},
+    ),
+    Broken("fk_status_history_print_id_prints", "status_history", {**_SPELL, "print_id": "none"}),
+    Broken("pk_history_marks", "history_marks", {"name": "m"}, first={"name": "m"}),
+    Broken("pk_temperature_history", "temperature_history", _SAMPLE, first=_SAMPLE),
+    Broken(
+        "fk_temperature_history_printer_id_printers",
+        "temperature_history",
+        {**_SAMPLE, "printer_id": "none"},
+    ),
 ]
 
 

@@ -55,6 +55,9 @@ DAY_OF = {
     "fleet.repository.retire_printer": "paperwork",
     "fleet.repository.store_order": "cancelled",
     "fleet.repository.take_over": "taken_over",
+    "history.repository.close_left_open": "plain",
+    "history.repository.forget": "plain",
+    "history.repository.write_down": "plain",
     "storage.outbox.publish_batch": "plain",
 }
 """The day in which each script of the running server is killed: before and after its commit."""

@@ -15,6 +15,7 @@ from buildplate.api import (
     events,
     files,
     health,
+    history,
     jobs,
     keys,
     live,
@@ -40,6 +41,7 @@ ROUTERS = (
     events.router,
     keys.router,
     live.router,
+    history.router,
     documents.router,
 )
 ROUTES: tuple[BaseRoute, ...] = tuple(route for router in ROUTERS for route in router.routes)

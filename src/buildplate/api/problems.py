@@ -21,6 +21,7 @@ from buildplate.dispatch import errors as dispatch
 from buildplate.drivers.sdk import BadConnectionSettings, DriverError
 from buildplate.files import errors as files
 from buildplate.fleet import errors as fleet
+from buildplate.history import errors as history
 from buildplate.storage import errors as storage
 
 PROBLEM_JSON = "application/problem+json"
@@ -53,6 +54,7 @@ STATUSES: Mapping[type[Exception], int] = {
     files.ContentMissing: 409,
     files.UploadsFull: 507,
     files.DiskFailed: 503,
+    history.HistoryError: 422,
     storage.StorageError: 500,
     storage.StorageFull: 507,
     storage.StorageBusy: 503,
@@ -67,6 +69,7 @@ FAMILIES: tuple[type[Exception], ...] = (
     dispatch.DispatchError,
     TooFewCopies,
     files.FileError,
+    history.HistoryError,
     storage.StorageError,
     DriverError,
 )

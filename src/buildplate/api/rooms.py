@@ -17,6 +17,7 @@ from buildplate.files.service import FileService
 from buildplate.fleet.commands import CommandService
 from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
+from buildplate.history.service import HistoryService
 from buildplate.storage import Bus, Storage
 
 
@@ -48,6 +49,7 @@ class Rooms:
     prints: PrintService
     queue: QueueService
     files: FileService
+    history: HistoryService
     keys: KeyService
     storage: Storage
     bus: Bus

@@ -38,6 +38,8 @@ from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
 from buildplate.fleet.session import SessionParts
 from buildplate.fleet.transfers import TransferSlots
+from buildplate.history.service import HistoryService
+from buildplate.history.tasks import Pace, Recorder, Retention, Sweeper
 from buildplate.storage import Bus, OutboxRelay, SqliteConfig, SqliteStorage
 
 
@@ -53,6 +55,7 @@ class Farm:
     prints: PrintService
     queue: QueueService
     files: FileService
+    history: HistoryService
     keys: KeyService
     clock: Clock
     joined_files: JoinedFiles
@@ -258,6 +261,9 @@ class _Build:
             new_id=new_id,
         )
         jobs = JobService(parts)
+        recorder, sweeper = self._history()
+        recording = self._supervisor.start("history", recorder.run)
+        self._supervisor.start("history sweeper", sweeper.run)
         try:
             yield Farm(
                 storage=self._storage,
@@ -268,10 +274,24 @@ class _Build:
                 prints=PrintService(parts),
                 queue=QueueService(parts),
                 files=self._files,
+                history=HistoryService(self._storage, self._fleet, self._clock),
                 keys=KeyService(SqlKeys(self._storage), self._clock.now, new_id),
                 clock=self._clock,
                 joined_files=self._joined,
                 supervisor=self._supervisor,
             )
         finally:
+            await recording.stop()
+            await recorder.end()
             await self._fleet.stop()
+
+    def _history(self) -> tuple[Recorder, Sweeper]:
+        settings, plain = self._settings, Pace()
+        by = settings.time_factor
+        pace = Pace(plain.write / by, settings.history_sample_seconds / by, plain.alive / by)
+        retention = Retention(
+            timedelta(days=settings.status_history_retention_days).total_seconds(),
+            settings.status_history_cleanup_interval_seconds,
+        )
+        recorder = Recorder(self._storage, self._fleet, self._clock, new_id, pace)
+        return recorder, Sweeper(self._storage, self._clock, retention)

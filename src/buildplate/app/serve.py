@@ -165,6 +165,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
         prints=farm.prints,
         queue=farm.queue,
         files=farm.files,
+        history=farm.history,
         keys=farm.keys,
         storage=farm.storage,
         bus=farm.bus,

@@ -80,6 +80,20 @@ class Settings(BaseSettings):
         validation_alias="BUILDPLATE_TRANSFERS",
         description="how many print files are sent to printers at a time",
     )
+    status_history_retention_days: float = Field(
+        30.0,
+        gt=0,
+        description="how many days what printers did, and their temperatures, are kept",
+    )
+    status_history_cleanup_interval_seconds: float = Field(
+        3600.0, gt=0, description="how often older history is deleted"
+    )
+    history_sample_seconds: float = Field(
+        10.0,
+        ge=1,
+        validation_alias="BUILDPLATE_HISTORY_SAMPLE_SECONDS",
+        description="the least time between two temperatures of a printer that are kept",
+    )
     time_factor: float = Field(
         1.0,
         gt=0,

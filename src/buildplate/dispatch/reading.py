@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, case, distinct, func, select
 
+from buildplate.core.job_state import JobState
 from buildplate.core.print_table import ACTIVE, PrintState
 from buildplate.dispatch.errors import UnknownJob
 from buildplate.dispatch.job_filters import in_state
@@ -47,6 +48,14 @@ _COUNTS = select(
     _how_many(_IS_ACTIVE).label("active"),
     _how_many(prints.c.state == PrintState.QUEUED.value).label("queued"),
 ).group_by(prints.c.job_id)
+
+
+_JOBS_OF_PRINTS = select(func.count(distinct(prints.c.job_id)).label("how_many"))
+_ACTIVE_JOBS = _JOBS_OF_PRINTS.where(_IS_ACTIVE)
+_QUEUED_JOBS = _JOBS_OF_PRINTS.where(
+    prints.c.state == PrintState.QUEUED.value,
+    prints.c.job_id.not_in(select(prints.c.job_id).where(_IS_ACTIVE)),
+)
 
 
 async def get_job(tx: Tx, reference: str) -> JobRecord:
@@ -128,6 +137,15 @@ async def list_jobs(
     found = [job_from(row) for row in rows]
     counts = await _counts(tx, [job.id for job in found]) if found else {}
     return [(job, counts[job.id]) for job in found]
+
+
+async def count_unfinished(tx: Tx) -> dict[JobState, int]:
+    """How many jobs are active, and how many wait with all their prints: from these alone."""
+    found = {}
+    for state, statement in ((JobState.QUEUED, _QUEUED_JOBS), (JobState.ACTIVE, _ACTIVE_JOBS)):
+        row = await tx.row(statement)
+        found[state] = 0 if row is None else int(row["how_many"])
+    return found
 
 
 async def list_prints(

@@ -65,6 +65,10 @@ class JobService:
         views = [self._view(job, counts) for job, counts in found[:limit]]
         return views, str(views[-1].job.number) if len(found) > limit else None
 
+    async def counts(self) -> Mapping[JobState, int]:
+        """How many jobs are not finished, by their state."""
+        return await self._parts.storage.read(reading.count_unfinished)
+
     async def edit(
         self, reference: str, version: int | None, changes: Mapping[str, Any]
     ) -> JobView:

@@ -146,7 +146,7 @@ class FleetService:
             await self._reopen(record.id)
         elif record.id in self._sessions:
             self._sessions[record.id].described(record)
-        self._parts.steward.freed(record.id)
+        self._parts.stirred(record.id)
         return record
 
     async def retire(self, reference: str) -> None:
@@ -161,7 +161,7 @@ class FleetService:
             handle = self._handles.pop(record.id, None)
             if handle is not None:
                 await handle.stop()
-        self._parts.steward.freed(record.id)
+        self._parts.stirred(record.id)
 
     async def get(self, reference: str) -> PrinterRecord:
         """The printer with this id or number, as stored; UnknownPrinter."""
@@ -191,7 +191,7 @@ class FleetService:
         )
         session.record = record
         session.look(deep=True)
-        self._parts.steward.freed(record.id)
+        self._parts.stirred(record.id)
         return record
 
     async def connect(self, reference: str) -> None:

@@ -65,6 +65,11 @@ class SessionParts:
     on_step: Callable[[str], None] | None = None
     watchers: Watchers = field(default_factory=Watchers)
 
+    def stirred(self, printer_id: str) -> None:
+        """People have changed something about a printer."""
+        self.steward.freed(printer_id)
+        self.watchers.tell(printer_id)
+
 
 MAILBOX = 256
 LONGEST_LEFT_S = 365 * 86400.0

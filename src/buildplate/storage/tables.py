@@ -331,3 +331,38 @@ driver_state = _table(
     Column("printer_id", Text, ForeignKey("printers.id"), primary_key=True, nullable=False),
     _json("data"),
 )
+
+status_history = _table(
+    "status_history",
+    _id(),
+    _text("printer_id", ForeignKey("printers.id")),
+    _text("state"),
+    _text("detail"),
+    _text("print_id", ForeignKey("prints.id"), null=True),
+    _micros("began_at"),
+    _micros("ended_at", null=True),
+    CheckConstraint("ended_at IS NULL OR ended_at >= began_at", name="ends_after_it_began"),
+    Index(
+        "uq_status_history_one_open_per_printer",
+        "printer_id",
+        unique=True,
+        **_where("ended_at IS NULL"),
+    ),
+    Index("ix_status_history_ended_at", "ended_at"),
+)
+"""What each printer did from when to when."""
+
+temperature_history = _table(
+    "temperature_history",
+    Column("printer_id", Text, ForeignKey("printers.id"), primary_key=True, nullable=False),
+    Column("at", _INTEGER, primary_key=True, nullable=False),
+    _json("readings", None),
+    Index("ix_temperature_history_at", "at"),
+)
+
+history_marks = _table(
+    "history_marks",
+    Column("name", Text, primary_key=True, nullable=False),
+    _micros("at"),
+)
+"""When something was last so: `alive`, that printers were watched."""

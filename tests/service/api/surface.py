@@ -145,6 +145,7 @@ async def open_surface(
                 prints=farm.prints,
                 queue=farm.queue,
                 files=farm.files,
+                history=farm.history,
                 keys=farm.keys,
                 storage=farm.storage,
                 bus=farm.bus,

@@ -1,0 +1,222 @@
+"""Background work of the history room: writing down what printers do, and forgetting it again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+
+import structlog
+
+from buildplate.core.spells import pastime
+from buildplate.fleet.ports import Clock
+from buildplate.fleet.service import FleetService
+from buildplate.fleet.session import PrinterSession
+from buildplate.history import repository
+from buildplate.history.model import Notes, Sample, Spell
+from buildplate.storage import Storage, StorageClosed, StorageError
+
+_LOG = structlog.get_logger("history")
+KEPT = 10_000
+"""Spells and samples that wait for a database that cannot be written; older ones are let go."""
+
+AT_A_TIME, TOGETHER = 2000, 500
+"""Rows that are deleted, and spells and samples that are written, in one transaction."""
+
+STEADY = 6
+"""A printer whose temperatures do not change is sampled so many times less often."""
+
+NOTABLE_C = 0.5
+Readings = Mapping[str, tuple[float, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds: between writes, between a printer's samples, and while nothing happens at all."""
+
+    write: float = 1.0
+    sample: float = 10.0
+    alive: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long history is kept, and how often the rest is deleted, in seconds."""
+
+    keep: float
+    every: float
+
+
+class Recorder:
+    """Writes down spells and samples of all printers: on change, and at a bounded rate."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        fleet: FleetService,
+        clock: Clock,
+        new_id: Callable[[], str],
+        pace: Pace,
+    ) -> None:
+        self._storage = storage
+        self._fleet = fleet
+        self._clock = clock
+        self._new_id = new_id
+        self._pace = pace
+        self._stirred = asyncio.Event()
+        self._changed: set[str] = set()
+        self._open: dict[str, Spell] = {}
+        self._sampled: dict[str, Sample] = {}
+        self._began: dict[str, Spell] = {}
+        self._ended: list[tuple[str, datetime]] = []
+        self._samples: deque[Sample] = deque(maxlen=KEPT)
+
+    async def run(self) -> None:
+        """Record until cancelled; what is noted by then is still written."""
+        watchers = self._fleet.watchers
+        watchers.add(self._note)
+        try:
+            await self._close_left_open()
+            self._changed.update(self._fleet.sessions)
+            while True:
+                self._look()
+                await self._write()
+                await asyncio.sleep(self._pace.write)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._pace.alive):
+                        await self._stirred.wait()
+                self._stirred.clear()
+        finally:
+            watchers.discard(self._note)
+
+    async def end(self) -> None:
+        """End every spell now: nobody watches any more. `run` has been stopped before."""
+        self._look()
+        for printer_id in list(self._open):
+            self._end_spell(printer_id)
+        await self._write()
+
+    def _note(self, printer_id: str) -> None:
+        self._changed.add(printer_id)
+        self._stirred.set()
+
+    async def _close_left_open(self) -> None:
+        """Spells of a former life end when it was last known to run."""
+        self._open.clear()
+        self._began.clear()
+        self._ended.clear()
+        await self._storage.write(repository.close_left_open)
+
+    def _look(self) -> None:
+        """Note what has changed about the printers that stirred."""
+        changed, self._changed = self._changed, set()
+        for printer_id in changed:
+            session = self._fleet.sessions.get(printer_id)
+            if session is None:
+                self._end_spell(printer_id)
+                self._sampled.pop(printer_id, None)
+            else:
+                self._see(session)
+                self._sample(session)
+
+    def _see(self, session: PrinterSession) -> None:
+        printer = session.as_printer()
+        what, print_id = pastime(printer), printer.status.active_print_id
+        before = self._open.get(session.id)
+        if before is not None and (before.pastime, before.print_id) == (what, print_id):
+            return
+        self._end_spell(session.id)
+        detail = session.live.problem or session.live.detail
+        spell = Spell(self._new_id(), session.id, what, detail[:200], print_id, self._clock.now())
+        self._open[session.id] = self._began[spell.id] = spell
+        if len(self._began) > KEPT:
+            del self._began[next(iter(self._began))]
+
+    def _end_spell(self, printer_id: str) -> None:
+        spell = self._open.pop(printer_id, None)
+        if spell is None:
+            return
+        at = max(self._clock.now(), spell.began_at)
+        if spell.id in self._began:  # not written yet
+            self._began[spell.id] = replace(spell, ended_at=at)
+        else:
+            self._ended.append((spell.id, at))
+
+    def _sample(self, session: PrinterSession) -> None:
+        """Note the temperatures where they are due: sooner when they changed."""
+        readings = {
+            name: (round(heat.actual, 1), heat.target)
+            for name, heat in session.live.temperatures.items()
+        }
+        if not readings:
+            return
+        now, last = self._clock.now(), self._sampled.get(session.id)
+        if last is not None:
+            due = self._pace.sample * (1 if _differ(last.readings, readings) else STEADY)
+            if abs((now - last.at).total_seconds()) < due:
+                return
+        sample = Sample(session.id, now, readings)
+        self._sampled[session.id] = sample
+        self._samples.append(sample)
+
+    async def _write(self) -> None:
+        """Write what was noted, in bounded transactions; where that fails it stays noted."""
+        more = True
+        while more:
+            notes = Notes(
+                self._clock.now(),
+                tuple(islice(self._began.values(), TOGETHER)),
+                tuple(self._ended),
+                tuple(islice(self._samples, TOGETHER)),
+            )
+            try:
+                await self._storage.write(repository.write_down, notes)
+            except StorageError as error:
+                if not isinstance(error, StorageClosed):
+                    _LOG.warning("history.stalled", action="write", code=error.code)
+                return
+            for spell in notes.began:
+                del self._began[spell.id]
+            del self._ended[: len(notes.ended)]
+            for _ in notes.samples:
+                self._samples.popleft()
+            more = bool(self._began or self._samples)
+
+
+def _differ(before: Readings, now: Readings) -> bool:
+    """Whether temperatures changed by more than noise, or what they shall be changed at all."""
+    if before.keys() != now.keys():
+        return True
+    return any(
+        heat[1] != before[name][1] or abs(heat[0] - before[name][0]) >= NOTABLE_C
+        for name, heat in now.items()
+    )
+
+
+class Sweeper:
+    """Deletes what is older than people want it kept, a little at a time."""
+
+    def __init__(self, storage: Storage, clock: Clock, retention: Retention) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._retention = retention
+
+    async def run(self) -> None:
+        """Delete now and then until cancelled."""
+        while True:
+            with suppress(StorageError):
+                await self.sweep()
+            await asyncio.sleep(self._retention.every)
+
+    async def sweep(self) -> int:
+        """Delete everything that is old enough now; how many rows."""
+        before = self._clock.now() - timedelta(seconds=self._retention.keep)
+        deleted = 0
+        while some := await self._storage.write(repository.forget, before, AT_A_TIME):
+            deleted += some
+            await asyncio.sleep(0)
+        return deleted
