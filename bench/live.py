@@ -128,7 +128,7 @@ async def _chatter(farm: Farm) -> None:
             session.live.progress = (said % 997) / 997
             if (said + turn) % 4 == 0:
                 session.live.detail = f"changed {time.monotonic()}"
-            farm.fleet.watchers.tell(session.id)
+            farm.watchers.tell(session.id)
             said += 1
         await asyncio.sleep(0.005)
 

@@ -97,7 +97,7 @@ class LiveHub:
 
     async def run(self) -> None:
         """Feed the board until cancelled."""
-        watchers = self._rooms.fleet.watchers
+        watchers = self._rooms.watchers
         watchers.add(self._printer_changed)
         try:
             with self._rooms.bus.subscribe() as news:

@@ -17,6 +17,7 @@ from buildplate.files.service import FileService
 from buildplate.fleet.commands import CommandService
 from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
+from buildplate.fleet.watchers import Watchers
 from buildplate.history.service import HistoryService
 from buildplate.storage import Bus, Storage
 
@@ -44,6 +45,7 @@ class Rooms:
     """The services behind the paths. `file_deleted` is told the id of a file that is gone."""
 
     fleet: FleetService
+    watchers: Watchers
     commands: CommandService
     jobs: JobService
     prints: PrintService

@@ -38,6 +38,7 @@ from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
 from buildplate.fleet.session import SessionParts
 from buildplate.fleet.transfers import TransferSlots
+from buildplate.fleet.watchers import Watchers
 from buildplate.history.service import HistoryService
 from buildplate.history.tasks import Pace, Recorder, Retention, Sweeper
 from buildplate.storage import Bus, OutboxRelay, SqliteConfig, SqliteStorage
@@ -50,6 +51,7 @@ class Farm:
     storage: SqliteStorage
     bus: Bus
     fleet: FleetService
+    watchers: Watchers
     commands: CommandService
     jobs: JobService
     prints: PrintService
@@ -170,6 +172,7 @@ class _Build:
         self._storage = storage
         self._supervisor = supervisor
         self._durations = durations(settings)
+        self._watchers = Watchers()
         self._log = structlog.get_logger("farm")
         self._files, self._analysis = self._file_room(blobs)
         self._joined = JoinedFiles(storage, self._files)
@@ -233,6 +236,7 @@ class _Build:
             new_id=new_id,
             log=self._log,
             on_step=self._on_step,
+            watchers=self._watchers,
         )
 
     @asynccontextmanager
@@ -269,6 +273,7 @@ class _Build:
                 storage=self._storage,
                 bus=self._bus,
                 fleet=self._fleet,
+                watchers=self._watchers,
                 commands=self._commands,
                 jobs=jobs,
                 prints=PrintService(parts),
@@ -293,5 +298,5 @@ class _Build:
             timedelta(days=settings.status_history_retention_days).total_seconds(),
             settings.status_history_cleanup_interval_seconds,
         )
-        recorder = Recorder(self._storage, self._fleet, self._clock, new_id, pace)
+        recorder = Recorder(self._storage, self._fleet, self._watchers, self._clock, new_id, pace)
         return recorder, Sweeper(self._storage, self._clock, retention)

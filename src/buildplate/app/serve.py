@@ -160,6 +160,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
     """What the HTTP surface works with."""
     return Rooms(
         fleet=farm.fleet,
+        watchers=farm.watchers,
         commands=farm.commands,
         jobs=farm.jobs,
         prints=farm.prints,

@@ -22,7 +22,6 @@ from buildplate.fleet.errors import (
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
 from buildplate.fleet.session import PrinterSession, SessionParts
-from buildplate.fleet.watchers import Watchers
 from buildplate.storage import EventRecord
 
 LOOK_AGAIN_S = 0.02
@@ -60,11 +59,6 @@ class FleetService:
     def manifests(self) -> Mapping[str, Manifest]:
         """The installed drivers by name."""
         return self._manifests
-
-    @property
-    def watchers(self) -> Watchers:
-        """Who is told that something about a printer may have changed."""
-        return self._parts.watchers
 
     @property
     def sessions(self) -> Mapping[str, PrinterSession]:

@@ -16,6 +16,7 @@ from buildplate.core.spells import pastime
 from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
 from buildplate.fleet.session import PrinterSession
+from buildplate.fleet.watchers import Watchers
 from buildplate.history import repository
 from buildplate.history.model import Notes, Sample, Spell
 from buildplate.storage import Storage, StorageClosed, StorageError
@@ -58,12 +59,14 @@ class Recorder:
         self,
         storage: Storage,
         fleet: FleetService,
+        watchers: Watchers,
         clock: Clock,
         new_id: Callable[[], str],
         pace: Pace,
     ) -> None:
         self._storage = storage
         self._fleet = fleet
+        self._watchers = watchers
         self._clock = clock
         self._new_id = new_id
         self._pace = pace
@@ -77,8 +80,7 @@ class Recorder:
 
     async def run(self) -> None:
         """Record until cancelled; what is noted by then is still written."""
-        watchers = self._fleet.watchers
-        watchers.add(self._note)
+        self._watchers.add(self._note)
         try:
             await self._close_left_open()
             self._changed.update(self._fleet.sessions)
@@ -91,7 +93,7 @@ class Recorder:
                         await self._stirred.wait()
                 self._stirred.clear()
         finally:
-            watchers.discard(self._note)
+            self._watchers.discard(self._note)
 
     async def end(self) -> None:
         """End every spell now: nobody watches any more. `run` has been stopped before."""

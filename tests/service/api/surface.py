@@ -140,6 +140,7 @@ async def open_surface(
         app = create_app(
             Rooms(
                 fleet=farm.fleet,
+                watchers=farm.watchers,
                 commands=farm.commands,
                 jobs=farm.jobs,
                 prints=farm.prints,

@@ -120,7 +120,7 @@ async def test_a_change_of_state_does_not_wait_for_the_tick_and_telemetry_does(
             session = surface.farm.fleet.session(printer["id"])
             while loop.time() < began + 1.0:
                 session.live.progress = loop.time()
-                surface.farm.fleet.watchers.tell(printer["id"])
+                surface.farm.watchers.tell(printer["id"])
                 await asyncio.sleep(0.002)
             await seen.until(
                 lambda: seen.printers[printer["id"]]["progress"] == session.live.progress
@@ -213,7 +213,7 @@ async def test_a_client_that_does_not_read_holds_up_nobody_and_is_let_go(
             async with asyncio.timeout(20):
                 while hub.clients > 1:
                     session.live.detail = f"{loop.time()} " + "x" * 400_000
-                    surface.farm.fleet.watchers.tell(printer["id"])
+                    surface.farm.watchers.tell(printer["id"])
                     began = loop.time()
                     await seen.until(
                         lambda: seen.printers[printer["id"]]["detail"] == session.live.detail

@@ -108,7 +108,7 @@ async def test_temperatures_are_kept_on_change_and_at_a_bounded_rate(tmp_path: P
         while loop.time() < began + 4.5:  # every second at this pace, where they change
             warm = 20.0 + 10 * (loop.time() - began)
             session.live.temperatures["tool0"] = Temperature(warm, 210.0)
-            surface.farm.fleet.watchers.tell(printer["id"])
+            surface.farm.watchers.tell(printer["id"])
             await asyncio.sleep(0.02)
         seen = (await surface.client.get(path)).json()["items"]
         kept = [one for one in seen if one["temperatures"]["tool0"]["target"] == 210.0]
@@ -119,7 +119,7 @@ async def test_temperatures_are_kept_on_change_and_at_a_bounded_rate(tmp_path: P
         steady = len(seen)
         until = loop.time() + 2.5
         while loop.time() < until:  # nothing changes any more
-            surface.farm.fleet.watchers.tell(printer["id"])
+            surface.farm.watchers.tell(printer["id"])
             await asyncio.sleep(0.02)
         assert len((await surface.client.get(path)).json()["items"]) - steady <= 1
 
@@ -155,7 +155,7 @@ async def test_what_could_not_be_written_is_written_later_and_once(
         await surface.until(printer["id"], activity="halted")
     async with asyncio.timeout(10):
         while broken or len(await spells(surface, printer["id"])) < before + 2:
-            surface.farm.fleet.watchers.tell(printer["id"])
+            surface.farm.watchers.tell(printer["id"])
             await asyncio.sleep(0.02)
     await until_last(surface, printer["id"], "waiting")
 
