@@ -158,7 +158,7 @@ class _Client:
                     continue
                 try:
                     async with asyncio.timeout(STALLED_S):
-                        await self._socket.send_text(frame.decode())
+                        await self._socket.send_text(frame)
                 except TimeoutError:
                     self._close = (TRY_LATER, "too slow")
                     return

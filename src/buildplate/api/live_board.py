@@ -22,6 +22,9 @@ KEPT_ENDED = 1000
 """Ended jobs that are still told of; the oldest are forgotten first, which no client notices."""
 
 
+SAME_TIME_S = 0.05
+
+
 class Topic(StrEnum):
     """What a client may follow."""
 
@@ -66,6 +69,24 @@ class _Fields:
         return {"id": self.values["id"], **found}
 
 
+class _Frame:
+    """A frame's content, and its text with the time in it."""
+
+    __slots__ = ("_content", "_made_at", "_text")
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._made_at = float("-inf")
+        self._text: str | None = None
+
+    def at(self, now: float) -> str | None:
+        """The text, whose time is at most `SAME_TIME_S` old; None where there is no content."""
+        if self._content and now - self._made_at > SAME_TIME_S:
+            self._made_at = now
+            self._text = f'{{"at_s":{now:.3f},{self._content[1:].decode()}'
+        return self._text
+
+
 class Board:
     """The present state of everything that is followed live, and when each part of it changed.
 
@@ -86,7 +107,7 @@ class Board:
         self._events: deque[tuple[int, Mapping[str, Any]]] = deque()
         self._last_event = 0
         self._told_event = 0
-        self._frames: dict[tuple[Wish, int], bytes] = {}
+        self._frames: dict[tuple[Wish, int], _Frame] = {}
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -95,6 +116,7 @@ class Board:
         fields = self._printers.get(view["id"])
         if fields is None:
             fields = self._printers[view["id"]] = _Fields()
+            self._gone = deque(one for one in self._gone if one[1] != view["id"])
         return self._changed(fields.put(view, self.seq + 1))
 
     def drop_printer(self, printer_id: str) -> None:
@@ -175,19 +197,19 @@ class Board:
         """Whether a client that has seen turn `seq` of a board can go on from there."""
         return epoch == self.epoch and self._oldest <= seq <= self.seq
 
-    def frame(self, wish: Wish, after: int | None, now: float) -> bytes | None:
+    def frame(self, wish: Wish, after: int | None, now: float) -> str | None:
         """What a client that has seen turn `after` (None: nothing) lacks, at `now`; None: nothing.
 
-        All but the time is made once for everybody who wishes the same and has seen the same.
+        It is made once for everybody who wishes the same and has seen the same at about that time.
         """
         if after is not None and after < self._oldest:
             after = None
         key = (wish, -1 if after is None else after)
         made = self._frames.get(key)
         if made is None:
-            made = self._snapshot(wish) if after is None else self._patch(wish, after)
-            self._frames[key] = made
-        return b'{"at_s":%.3f,%b' % (now, made[1:]) if made else None
+            content = self._snapshot(wish) if after is None else self._patch(wish, after)
+            made = self._frames[key] = _Frame(content)
+        return made.at(now)
 
     def _snapshot(self, wish: Wish) -> bytes:
         whole: dict[str, Any] = {"type": "snapshot", "epoch": self.epoch, "seq": self.seq}

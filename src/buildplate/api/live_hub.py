@@ -82,7 +82,7 @@ class LiveHub:
         """The boot-time clock, in seconds."""
         return self._rooms.clock.boot()
 
-    async def next(self, wish: Wish, after: int | None) -> tuple[bytes, int]:
+    async def next(self, wish: Wish, after: int | None) -> tuple[str, int]:
         """What a client that has seen turn `after` lacks, and which turn it has seen then."""
         while True:
             seq, turned = self.board.seq, self._turned
