@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from itertools import count
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from random import Random
 
 FOREVER = -1
+REMEMBERED = 1000
+"""Times at which a rule was played that it shows."""
 
 
 @dataclass(slots=True)
@@ -23,7 +26,7 @@ class Rule:
     `method` and `path` are shell patterns on the request (or on the file's path, for moments that
     have no request), `command` is the body's `command`. `chance` is rolled at each occasion; one
     that is not rolled does not count as a time. `params` are the fault's own, durations in
-    simulated seconds.
+    simulated seconds. `played_at` are the last times (unix s) it was played.
     """
 
     at: str
@@ -36,6 +39,7 @@ class Rule:
     params: dict[str, Any] = field(default_factory=dict)
     id: int = 0
     played: int = 0
+    played_at: list[float] = field(default_factory=list)
 
     def matches(self, at: str, method: str, path: str, command: str) -> bool:
         """Whether this is the rule's occasion."""
@@ -106,6 +110,8 @@ class RuleBook:
             if rule.chance < 1 and self._random.random() >= rule.chance:
                 continue
             rule.played += 1
+            rule.played_at.append(time.time())
+            del rule.played_at[:-REMEMBERED]
             if rule.times > 0:
                 rule.times -= 1
             return rule

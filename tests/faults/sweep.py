@@ -26,7 +26,7 @@ from buildplate_sim.launch import octoprints
 from tests.faults import weather
 from tests.faults.farms import KillAt, nursery
 from tests.faults.scenarios import suppress_codes
-from tests.faults.truth import judge, was_blinded
+from tests.faults.truth import judge, was_blinded, was_out_of_sight
 from tests.faults.worlds import Setting, World, empty_database, part, world
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ class RandomSweep:
         self._here = here
         self.report = Report(wish)
         self._started_in_weather = 0
+        self._blinded: dict[str, list[float]] = {}
 
     def deaths(self) -> list[KillAt | None]:
         """When each life ends: after some number of steps of any kind, and a moment later.
@@ -136,7 +137,7 @@ class RandomSweep:
                 await self._kill()
                 await ordering
             meddling.cancel()
-            self.report.faults = await weather.end(here.admin)
+            self.report.faults, self._blinded = await weather.end(here.admin)
             stormy = time.monotonic() - began
             self._started_in_weather = sum((await here.count()).started.values())
             wanting = tasks.create_task(self._want_all_copies())
@@ -259,6 +260,7 @@ class RandomSweep:
             f"a person was asked without need: {one}"
             for one in asked
             if not was_blinded(one, logs[one.printer], here.blinded_at)
+            and not was_out_of_sight(one, self._blinded.get(one.printer, ()))
         ]
         if self._wish.calm:
             expected, found = await here.needing_people(), {one.print_id for one in asked}

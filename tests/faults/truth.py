@@ -52,6 +52,8 @@ class Asked:
 TROUBLE = frozenset({"killed", "shut-down", "frozen", "phantom", "two-starts"})
 HARMLESS = frozenset({"clear-bed", "thaw"})
 AFTERWARDS_S = 3.0
+LONGEST_HOLD_S = 4.0
+"""A read is held for up to 100 simulated seconds, at the sweep's factor of 25."""
 
 
 def was_blinded(asked: Asked, log: Sequence[Facts], deaths: Mapping[str, Sequence[float]]) -> bool:
@@ -74,6 +76,15 @@ def was_blinded(asked: Asked, log: Sequence[Facts], deaths: Mapping[str, Sequenc
         if entry["event"] == "start-fault" and entry["play"] != "lost":
             return True
     return False
+
+
+def was_out_of_sight(asked: Asked, faults: Sequence[float]) -> bool:
+    """Whether a fault on the way to its printer broke the channel between intent and question.
+
+    The farm tells so by its next login, unless it is killed first. A read that was held since
+    before the intent may be given up after it.
+    """
+    return any(asked.intent - LONGEST_HOLD_S <= at <= asked.at for at in faults)
 
 
 def judge(orders: Mapping[str, Facts], tally: Tally, prints: Sequence[Facts]) -> list[str]:

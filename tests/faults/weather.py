@@ -86,17 +86,25 @@ async def begin(admin: AdminClient) -> None:
         await admin.rule(ALL, at, play, chance=chance, times=FOREVER, **rest)
 
 
-async def end(admin: AdminClient) -> dict[str, int]:
-    """Let it end; how often each fault was played."""
+def _blinds(rule: dict[str, Any]) -> bool:
+    """Whether a fault on the way may take the printer out of the farm's sight."""
+    return bool(rule["at"] == "socket" or rule["method"] == READ["method"])
+
+
+async def end(admin: AdminClient) -> tuple[dict[str, int], dict[str, list[float]]]:
+    """Let it end; how often each fault was played, and when one took a printer out of sight."""
     played: dict[str, int] = {}
+    blinded: dict[str, list[float]] = {}
     for printer in await admin.printers():
         name = printer["name"]
         rules = await admin.request("GET", f"/printers/{name}/rules")
-        rules += await admin.request("GET", f"/proxies/{name}/rules")
+        ways = await admin.request("GET", f"/proxies/{name}/rules")
+        blinded[name] = [at for rule in ways if _blinds(rule) for at in rule["played_at"]]
+        rules += ways
         for rule in rules:
             command = rule["command"] if rule["command"] != ALL else rule["method"]
             kind = f"{rule['at']} {rule['play']} {'' if command == ALL else command}".strip()
             played[kind] = played.get(kind, 0) + rule["played"]
     await admin.clear_rules(ALL)
     await admin.clear_proxy_rules(ALL)
-    return played
+    return played, blinded
