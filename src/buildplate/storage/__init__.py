@@ -2,9 +2,11 @@
 
 from buildplate.storage.bus import Bus, Gap, Subscription
 from buildplate.storage.errors import (
+    BadDatabaseUrl,
     ConstraintViolated,
     DatabaseInUse,
     DatabaseUnreachable,
+    OutcomeUnknown,
     SchemaTooNew,
     ScriptError,
     StorageBusy,
@@ -22,11 +24,13 @@ from buildplate.storage.model import (
 )
 from buildplate.storage.outbox import OutboxRelay, last_seq, read_events
 from buildplate.storage.ports import Row, Storage, Tx
+from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
 from buildplate.storage.scripts import SCRIPTS, script
 from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
 
 __all__ = [
     "SCRIPTS",
+    "BadDatabaseUrl",
     "Bus",
     "ConstraintViolated",
     "DatabaseInUse",
@@ -34,6 +38,9 @@ __all__ = [
     "EventRecord",
     "Gap",
     "OutboxRelay",
+    "OutcomeUnknown",
+    "PostgresConfig",
+    "PostgresStorage",
     "PublishedEvent",
     "Row",
     "SchemaTooNew",

@@ -65,8 +65,12 @@ class Storage(Protocol):
     async def open(self) -> None:
         """Take the database for this process and bring its schema up to date.
 
-        Raises `DatabaseInUse`, `SchemaTooNew`, `StorageBusy`, `StorageFull`, `StorageError`.
+        Raises `DatabaseInUse`, `DatabaseUnreachable`, `SchemaTooNew`, `StorageBusy`,
+        `StorageFull`, `StorageError`.
         """
+
+    def owned(self) -> bool:
+        """Whether this process still is the one owner of the database."""
 
     async def close(self) -> None:
         """Finish what is queued, then let go of the database. Closing twice is harmless."""
@@ -83,7 +87,8 @@ class Storage(Protocol):
         the queue is full. A caller cancelled before its script began never ran it; one
         cancelled later does not know whether it was committed.
         Raises `StorageFull`, `StorageBusy`, `StorageClosed`, `ConstraintViolated`,
-        `ScriptError`, `StorageError`; in each case nothing of the script was written.
+        `DatabaseUnreachable`, `ScriptError`, `StorageError`; in each case nothing of the script
+        was written. After `OutcomeUnknown` alone it may have been.
         """
 
     async def read(

@@ -1,0 +1,224 @@
+"""PostgreSQL for tests: a server that runs or one of our own, and databases that go with the test.
+
+`BUILDPLATE_TEST_POSTGRES` names a server (a user who may create databases); else the default
+socket and 127.0.0.1 are tried; else one is started from an installed PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import asyncpg
+import pytest
+
+from buildplate.storage import PostgresConfig, PostgresStorage
+from buildplate.storage.tables import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+GIVEN = "BUILDPLATE_TEST_POSTGRES"
+USUAL = ("postgresql:///postgres", "postgresql://postgres@127.0.0.1:5432/postgres")
+INSTALLED = Path("/usr/lib/postgresql")
+MISSING = f"no PostgreSQL: apt install postgresql, or name a server with {GIVEN}"
+_PREFIX = "buildplate_test"
+_USED: set[str] = set()
+_EMPTY: set[str] = set()
+_CLEAN: list[str] = []
+
+
+def _at_once(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end, also where a loop is running already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+async def _say(url: str, *statements: str) -> Any:
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        result = None
+        for statement in statements:
+            result = await connection.fetch(statement)
+        return result
+    finally:
+        await connection.close()
+
+
+def say(url: str, *statements: str) -> Any:
+    """Run statements on a connection of their own; the last one's rows."""
+    return _at_once(_say(url, *statements))
+
+
+def _answers(url: str) -> bool:
+    try:
+        say(url, "SELECT 1")
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True
+
+
+@cache
+def server() -> str:
+    """The URL of a server's `postgres` database; skips the test where there is none."""
+    given = os.environ.get(GIVEN)
+    for url in [given] if given else USUAL:
+        if _answers(url):
+            _sweep(url)
+            return url
+    programs = sorted(INSTALLED.glob("*/bin/initdb"), key=lambda path: float(path.parts[-3]))
+    if not given and programs:
+        return _start(programs[-1].parent)
+    pytest.skip(MISSING)
+
+
+def _start(programs: Path) -> str:
+    """A server of our own on a socket in a temporary folder, until this process ends."""
+    own_user: dict[str, Any] = {}
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        entry = pwd.getpwnam("postgres")
+        own_user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+    folder = Path(tempfile.mkdtemp(prefix="buildplate-postgres-", dir="/tmp"))  # noqa: S108 (a socket's path is short)
+    if own_user:
+        os.chown(folder, own_user["user"], own_user["group"])
+    data, name = folder / "data", "postgres"
+    options = f"-c listen_addresses= -c unix_socket_directories={folder}"
+    for command in (
+        [programs / "initdb", "-D", data, "-U", name, "-A", "trust", "-E", "UTF8", "--no-sync"],
+        [programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"],
+    ):
+        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd="/", **own_user)  # noqa: S603
+    atexit.register(_stop, programs, folder, own_user)
+    return f"postgresql://{name}@/postgres?host={quote(str(folder), safe='')}"
+
+
+def _stop(programs: Path, folder: Path, own_user: dict[str, Any]) -> None:
+    stop = [programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop"]
+    subprocess.run(stop, check=False, capture_output=True, timeout=60, cwd="/", **own_user)  # noqa: S603
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(url: str) -> None:
+    """Drop what test runs left that were killed; their process ids are in the names."""
+    rows = say(url, f"SELECT datname FROM pg_database WHERE datname LIKE '{_PREFIX}%'")  # noqa: S608
+    for row in rows:
+        pid = row["datname"].split("_")[2]
+        if not Path(f"/proc/{pid}").exists():
+            with suppress(asyncpg.PostgresError):
+                say(url, f'DROP DATABASE IF EXISTS "{row["datname"]}" WITH (FORCE)')
+
+
+def url_of(database: str) -> str:
+    """The URL of a database of the tests' server."""
+    parts = urlsplit(server())
+    return f"postgresql://{parts.netloc}/{database}?{parts.query}".rstrip("?")
+
+
+def _name(suffix: str) -> str:
+    return f"{_PREFIX}_{os.getpid()}_{suffix}"
+
+
+def new_database(*, empty: bool = False) -> str:
+    """The URL of a database for one test: as new, with this release's schema unless `empty`."""
+    if _CLEAN and not empty:
+        name = _CLEAN.pop()
+    else:
+        name = _name(os.urandom(6).hex())
+        template = "template0" if empty else _template()
+        say(server(), f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    (_EMPTY if empty else _USED).add(name)
+    return url_of(name)
+
+
+@cache
+def _template() -> str:
+    name = _name("template")
+    say(server(), f'CREATE DATABASE "{name}" TEMPLATE template0')
+    atexit.register(_end)
+
+    async def upgrade() -> None:
+        storage = PostgresStorage(PostgresConfig(url_of(name)))
+        await storage.open()
+        await storage.close()
+
+    _at_once(upgrade())
+    return name
+
+
+@cache
+def _first_rows() -> dict[str, list[dict[str, Any]]]:
+    """What a new database holds."""
+    return {
+        table.name: [dict(row) for row in say(url_of(_template()), f"SELECT * FROM {table.name}")]  # noqa: S608
+        for table in metadata.sorted_tables
+    }
+
+
+async def _clean(name: str) -> None:
+    """Make a used database as new: cheaper than a new one. Fails where the schema was changed."""
+    connection = await asyncpg.connect(url_of(name), timeout=10)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        async with connection.transaction():
+            for table in reversed(metadata.sorted_tables):
+                await connection.execute(f"DELETE FROM {table.name}")  # noqa: S608
+            await connection.execute("ALTER SEQUENCE outbox_id_seq RESTART")
+            for table_name, rows in _first_rows().items():
+                for row in rows:
+                    places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
+                    await connection.execute(
+                        f"INSERT INTO {table_name} ({', '.join(row)}) VALUES ({places})",  # noqa: S608
+                        *row.values(),
+                    )
+            await connection.execute("UPDATE identity SET id = gen_random_uuid()::text")
+    finally:
+        await connection.close()
+
+
+def _drop(name: str) -> None:
+    say(server(), f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _end() -> None:
+    for name in (*_CLEAN, *_USED, *_EMPTY, _template()):
+        _drop(name)
+
+
+def drop_databases() -> None:
+    """Give back what tests made since the last call."""
+    while _EMPTY:
+        _drop(_EMPTY.pop())
+    while _USED:
+        name = _USED.pop()
+        try:
+            _at_once(_clean(name))
+        except asyncpg.PostgresError:
+            _drop(name)
+        else:
+            _CLEAN.append(name)
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
