@@ -2,6 +2,7 @@
 
 `BUILDPLATE_TEST_POSTGRES` names a server (a user who may create databases); else the default
 socket and 127.0.0.1 are tried; else one is started from an installed PostgreSQL.
+`BUILDPLATE_TEST_DATABASE=postgresql` runs the tests of whole farms on it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 GIVEN = "BUILDPLATE_TEST_POSTGRES"
+CHOICE = "BUILDPLATE_TEST_DATABASE"
 USUAL = ("postgresql:///postgres", "postgresql://postgres@127.0.0.1:5432/postgres")
 INSTALLED = Path("/usr/lib/postgresql")
 MISSING = f"no PostgreSQL: apt install postgresql, or name a server with {GIVEN}"
@@ -94,23 +96,44 @@ def _start(programs: Path) -> str:
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         entry = pwd.getpwnam("postgres")
         own_user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    folder = Path(tempfile.mkdtemp(prefix="buildplate-postgres-", dir="/tmp"))  # noqa: S108 (a socket's path is short)
+    folder = Path(tempfile.mkdtemp(prefix="buildplate-postgres-", dir="/tmp"))
     if own_user:
         os.chown(folder, own_user["user"], own_user["group"])
     data, name = folder / "data", "postgres"
     options = f"-c listen_addresses= -c unix_socket_directories={folder}"
     for command in (
-        [programs / "initdb", "-D", data, "-U", name, "-A", "trust", "-E", "UTF8", "--no-sync"],
-        [programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"],
+        [
+            str(programs / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            name,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ],
+        [
+            str(programs / "pg_ctl"),
+            "-D",
+            str(data),
+            "-w",
+            "-l",
+            str(folder / "log"),
+            "-o",
+            options,
+            "start",
+        ],
     ):
-        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd="/", **own_user)  # noqa: S603
+        subprocess.run(command, check=True, capture_output=True, timeout=60, cwd="/", **own_user)
     atexit.register(_stop, programs, folder, own_user)
     return f"postgresql://{name}@/postgres?host={quote(str(folder), safe='')}"
 
 
 def _stop(programs: Path, folder: Path, own_user: dict[str, Any]) -> None:
-    stop = [programs / "pg_ctl", "-D", folder / "data", "-m", "immediate", "stop"]
-    subprocess.run(stop, check=False, capture_output=True, timeout=60, cwd="/", **own_user)  # noqa: S603
+    stop = [str(programs / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate", "stop"]
+    subprocess.run(stop, check=False, capture_output=True, timeout=60, cwd="/", **own_user)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -215,6 +238,22 @@ def drop_databases() -> None:
             _drop(name)
         else:
             _CLEAN.append(name)
+
+
+def chosen(folder: Path) -> str:
+    """What `DATABASE_URL` is for a farm over this folder: SQLite, unless CHOICE says otherwise."""
+    if os.environ.get(CHOICE) != "postgresql":
+        return ""
+    return database_of(folder)
+
+
+def database_of(folder: Path) -> str:
+    """The URL of the database that stands for this folder, always the same one."""
+    path = folder / "database-url"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(new_database())
+    return path.read_text()
 
 
 def free_port() -> int:

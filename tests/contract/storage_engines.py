@@ -38,15 +38,7 @@ NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 def make_storage(engine: str, folder: Path, **bounds: Any) -> Storage:
     if engine == "sqlite":
         return SqliteStorage(SqliteConfig(folder / "farm.db", **bounds))
-    return PostgresStorage(PostgresConfig(database_of(folder), **bounds))
-
-
-def database_of(folder: Path) -> str:
-    """The URL of the PostgreSQL database that stands for this folder."""
-    path = folder / "database-url"
-    if not path.exists():
-        path.write_text(postgres.new_database())
-    return path.read_text()
+    return PostgresStorage(PostgresConfig(postgres.database_of(folder), **bounds))
 
 
 class Gate:

@@ -24,6 +24,7 @@ from buildplate.storage.model import (
 )
 from buildplate.storage.outbox import OutboxRelay, last_seq, read_events
 from buildplate.storage.ports import Row, Storage, Tx
+from buildplate.storage.postgres.address import PostgresAddress, is_postgres
 from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
 from buildplate.storage.scripts import SCRIPTS, script
 from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
@@ -39,6 +40,7 @@ __all__ = [
     "Gap",
     "OutboxRelay",
     "OutcomeUnknown",
+    "PostgresAddress",
     "PostgresConfig",
     "PostgresStorage",
     "PublishedEvent",
@@ -56,6 +58,7 @@ __all__ = [
     "Tx",
     "from_json",
     "from_micros",
+    "is_postgres",
     "last_seq",
     "read_events",
     "script",

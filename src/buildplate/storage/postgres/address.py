@@ -48,14 +48,17 @@ class PostgresAddress:
         No message holds any part of the URL that could be a password.
         """
         if not is_postgres(url):
-            raise BadDatabaseUrl("it does not begin with postgresql://", "See docs/reference.")
+            why = "it does not begin with postgresql://"
+            raise BadDatabaseUrl(why, "Write it as postgresql://user:password@host:5432/database.")
         try:
             parts = urlsplit(url)
             query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         except ValueError:
-            raise BadDatabaseUrl("it cannot be read", _ENCODE) from None
+            why = "it cannot be read"
+            raise BadDatabaseUrl(why, _ENCODE) from None
         if parts.fragment:
-            raise BadDatabaseUrl("there is a # in it", _ENCODE)
+            why = "there is a # in it"
+            raise BadDatabaseUrl(why, _ENCODE)
         options = dict(query)
         _check_ports(parts)
         connect = _connect_seconds(options)
@@ -69,7 +72,8 @@ def _check_ports(parts: SplitResult) -> None:
     for host in parts.netloc.rpartition("@")[2].split(","):
         _, colon, port = host.rpartition(":")
         if colon and not host.endswith("]") and port and not port.isdecimal():
-            raise BadDatabaseUrl("its port is no number", _ENCODE)
+            why = "its port is no number"
+            raise BadDatabaseUrl(why, _ENCODE)
 
 
 def _connect_seconds(options: dict[str, str]) -> float | None:
@@ -77,21 +81,22 @@ def _connect_seconds(options: dict[str, str]) -> float | None:
     if text is None:
         return None
     if not text.isdecimal():
-        raise BadDatabaseUrl("connect_timeout is no number of seconds", "Give whole seconds.")
+        why = "connect_timeout is no number of seconds"
+        raise BadDatabaseUrl(why, "Give whole seconds.")
     return float(text) or None
 
 
 def _check_options(options: dict[str, str]) -> None:
     if options.get("channel_binding") == "require":
-        raise BadDatabaseUrl(
-            "channel_binding=require cannot be kept with this driver",
-            "Take it out, and say sslmode=verify-full to be sure of the server.",
-        )
+        why = "channel_binding=require cannot be kept with this driver"
+        hint = "Take it out, and say sslmode=verify-full to be sure of the server."
+        raise BadDatabaseUrl(why, hint)
     options.pop("channel_binding", None)
     for name in options:
         if name not in _PASSED_ON:
             known = ", ".join(sorted(_PASSED_ON | {"connect_timeout"}))
-            raise BadDatabaseUrl(f"it has an unknown parameter {name!r}", f"Known are: {known}.")
+            why = f"it has an unknown parameter {name!r}"
+            raise BadDatabaseUrl(why, f"Known are: {known}.")
 
 
 def _database(parts: SplitResult, options: dict[str, str]) -> str:

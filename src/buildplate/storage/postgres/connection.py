@@ -68,9 +68,10 @@ def _milliseconds(seconds: float) -> str:
 async def connect(address: PostgresAddress, limits: Limits) -> "asyncpg.Connection[Any]":
     """One connection outside any pool. Raises `DatabaseUnreachable`."""
     try:
-        return await asyncpg.connect(**connecting(address, limits))
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(**connecting(address, limits))
     except DRIVER_ERRORS as error:
         raise unreachable(address, error) from error
+    return connection
 
 
 async def check_durable(connection: "asyncpg.Connection[Any]", address: PostgresAddress) -> None:
@@ -134,29 +135,33 @@ def translated(error: BaseException, address: PostgresAddress) -> StorageError:
     """The error of this room for one of the driver; it holds no values of rows."""
     if isinstance(error, StorageError):
         return error
+    if is_lost(error):
+        return unreachable(address, error)
     message = _message(error)
+    if isinstance(error, asyncpg.NotNullViolationError):
+        return ConstraintViolated(message, f"{error.table_name}.{error.column_name}")
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        return ConstraintViolated(message, error.constraint_name)
+    return _kind(error)(message)
+
+
+def _kind(error: BaseException) -> type[StorageError]:
     match error:
-        case asyncpg.NotNullViolationError():
-            return ConstraintViolated(message, f"{error.table_name}.{error.column_name}")
-        case asyncpg.IntegrityConstraintViolationError():
-            return ConstraintViolated(message, error.constraint_name)
         case asyncpg.DiskFullError():
-            return StorageFull(message)
+            return StorageFull
         case (
             asyncpg.LockNotAvailableError()
             | asyncpg.QueryCanceledError()
             | asyncpg.SerializationError()
             | asyncpg.DeadlockDetectedError()
         ):
-            return StorageBusy(message)
-        case _ if is_lost(error):
-            return unreachable(address, error)
+            return StorageBusy
+        case asyncpg.DataError() | asyncpg.DatatypeMismatchError():
+            return WrongType
         case asyncpg.PostgresError():
-            state = error.sqlstate or "no code"
-            kind = WrongType if state.startswith("22") or state == "42804" else StorageError
-            return kind(f"{message} ({state})")
+            return StorageError
         case _:
-            return WrongType(message)
+            return WrongType
 
 
 def _message(error: BaseException) -> str:

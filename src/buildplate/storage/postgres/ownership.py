@@ -32,10 +32,8 @@ _KEY = 0x6275696C64706C74
 _TAKE = f"SELECT pg_try_advisory_lock({_KEY})"
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _OWNER = f"SELECT name, lease_until - {_NOW} AS left FROM nodes ORDER BY lease_until DESC LIMIT 1"  # noqa: S608
-_ENTER = (
-    "WITH gone AS (DELETE FROM nodes) INSERT INTO nodes (id, name, started_at, lease_until)"
-    f" VALUES ($1, $2, {_NOW}, {_NOW} + $3)"
-)
+_CLEAR = "DELETE FROM nodes"
+_ENTER = f"INSERT INTO nodes VALUES ($1, $2, {_NOW}, {_NOW} + $3)"  # noqa: S608
 _BEAT = f"UPDATE nodes SET lease_until = {_NOW} + $2 WHERE id = $1 RETURNING id"  # noqa: S608
 _LEAVE = "DELETE FROM nodes WHERE id = $1"
 _LOCK_PATIENCE = 3.0
@@ -79,8 +77,7 @@ class Ownership:
         connection = await connect(self._address, self._limits)
         try:
             await check_durable(connection, self._address)
-            if not await self._locked(connection, _LOCK_PATIENCE):
-                raise DatabaseInUse(self._address.shown, await _holder(connection), _OTHER_DATABASE)
+            await self._lock(connection)
         except DRIVER_ERRORS as error:
             connection.terminate()
             raise translated(error, self._address) from error
@@ -101,7 +98,9 @@ class Ownership:
         try:
             await self._outwait(connection)
             before = _boot()
-            await connection.execute(_ENTER, self._node, _process(), self._row_life)
+            async with connection.transaction():
+                await connection.execute(_CLEAR)
+                await connection.execute(_ENTER, self._node, _process(), self._row_life)
         except DRIVER_ERRORS as error:
             raise translated(error, self._address) from error
         self._trusted_until = before + self._lease
@@ -124,13 +123,14 @@ class Ownership:
             await connection.close(timeout=self._limits.connect)
         connection.terminate()
 
-    async def _locked(self, connection: "asyncpg.Connection[Any]", patience: float) -> bool:
-        until = _boot() + patience
+    async def _lock(self, connection: "asyncpg.Connection[Any]") -> None:
+        """Take the lock, which a process that was just killed may still hold for a moment."""
+        until = _boot() + _LOCK_PATIENCE
         while not await connection.fetchval(_TAKE):
             if _boot() >= until:
-                return False
+                pid = await _holder(connection)
+                raise DatabaseInUse(self._address.shown, pid, _OTHER_DATABASE)
             await asyncio.sleep(_LOOK_AGAIN)
-        return True
 
     async def _outwait(self, connection: "asyncpg.Connection[Any]") -> None:
         owner = await connection.fetchrow(_OWNER)

@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy import Text, bindparam, cast, func, insert, select, update
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
 from buildplate.storage.errors import StorageError, SuspendedScript, UnknownCounter, WrongType
@@ -15,7 +16,8 @@ from buildplate.storage.postgres.connection import Again, again, is_lost, transl
 from buildplate.storage.statements import Statements
 from buildplate.storage.tables import counters, events, outbox
 
-_STATEMENTS = Statements(PGDialect_asyncpg(paramstyle="numeric_dollar"))
+_DIALECT: Dialect = PGDialect_asyncpg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_STATEMENTS = Statements(_DIALECT)
 
 _EVENT_COLUMNS = ("id", "at", "kind", "printer_id", "job_id", "print_id", "data")
 _RECORDED = (
@@ -131,7 +133,8 @@ def _refuse_fractions(sql: str, arguments: Sequence[Any]) -> None:
     """The driver would cut a fraction off for an integer column."""
     for place, value in enumerate(arguments, start=1):
         if type(value) is float and f"${place}::BIGINT" in sql:
-            raise WrongType(f"${place} is a whole number, not {type(value).__name__}: {sql}")
+            message = f"parameter {place} must be a whole number: {sql}"
+            raise WrongType(message)
 
 
 class Watched:

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from buildplate.storage.errors import OutcomeUnknown, StorageError
+from buildplate.storage.errors import OutcomeUnknown
 from buildplate.storage.postgres.address import PostgresAddress
 from buildplate.storage.postgres.connection import (
     DRIVER_ERRORS,
@@ -116,22 +116,23 @@ class _Work:
     @asynccontextmanager
     async def _connected(self, until: float) -> AsyncIterator[Any]:
         """A connection of the pool; waits until then for a server that is away."""
-        loop = asyncio.get_running_loop()
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                connection = await self._pool.acquire()
-                break
-            except DRIVER_ERRORS as error:
-                if loop.time() > until:
-                    raise unreachable(self._address, error) from None
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        connection = await self._acquired(until)
         try:
             yield connection
         finally:
             with suppress(*DRIVER_ERRORS):
                 await self._pool.release(connection)
+
+    async def _acquired(self, until: float) -> Any:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return await self._pool.acquire()
+            except DRIVER_ERRORS as error:
+                if asyncio.get_running_loop().time() > until:
+                    raise unreachable(self._address, error) from None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class Reading(_Work):
@@ -140,10 +141,8 @@ class Reading(_Work):
     async def _attempt(self, connection: Any, tx: PostgresTx, call: Call) -> Any:
         await _execute(connection, _SNAPSHOT, self._address)
         try:
-            result = await Watched(tx, call.name, call.script, call.args, call.kwargs)
-            if tx.failure is not None:
-                raise tx.failure
-        except Exception as error:
+            result = await _outcome(tx, call)
+        except Exception as error:  # noqa: BLE001 (raised again at the caller's await)
             raise _once_more(error, tx) from None
         finally:
             await _roll_back(connection, lost=tx.lost)
@@ -156,9 +155,7 @@ class Writing(_Work):
     async def _attempt(self, connection: Any, tx: PostgresTx, call: Call) -> Any:
         await _execute(connection, _BEGIN, self._address)
         try:
-            result = await Watched(tx, call.name, call.script, call.args, call.kwargs)
-            if tx.failure is not None:
-                raise tx.failure
+            result = await _outcome(tx, call)
             if tx.xid is None:
                 tx.xid = await tx.fetch_value(_XID)
             self._notify(f"before:{call.name}")
@@ -191,6 +188,14 @@ class _Again(Exception):
         self.again = again
 
 
+async def _outcome(tx: PostgresTx, call: Call) -> Any:
+    """What the script returned. Raises what it raised, and the failure it tried to hide."""
+    result = await Watched(tx, call.name, call.script, call.args, call.kwargs)
+    if tx.failure is not None:
+        raise tx.failure
+    return result
+
+
 def _once_more(error: Exception, tx: PostgresTx) -> Exception:
     return error if tx.again is None else _Again(error, tx.again)
 
@@ -215,5 +220,5 @@ async def _roll_back(connection: Any, *, lost: bool) -> None:
 
 def _pause(tried: int) -> float:
     """Before the next try: longer each time, and not the same for two that collided."""
-    longest = min(_FIRST_PAUSE * 2**tried, _LONGEST_PAUSE)
+    longest: float = min(_FIRST_PAUSE * 2 ** min(tried, 10), _LONGEST_PAUSE)
     return longest * random.uniform(0.2, 1.0)  # noqa: S311 (spreads tries, guards nothing)
