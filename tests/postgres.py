@@ -12,7 +12,6 @@ import atexit
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -256,8 +255,77 @@ def database_of(folder: Path) -> str:
     return path.read_text()
 
 
-def free_port() -> int:
-    """A TCP port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class Line:
+    """A TCP line to a database of the tests' server that can be cut, at a chosen word too."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+        self.cut_after = b""
+        self.cut_before = b""
+
+    @property
+    def url(self) -> str:
+        user = say(self._url, "SELECT current_user AS name")[0]["name"]
+        return f"postgresql://{user}@127.0.0.1:{self.port}{urlsplit(self._url).path}?sslmode=disable"
+
+    async def up(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def down(self) -> None:
+        """Refuse new connections, and cut those there are."""
+        if self._server is not None:
+            self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await _to_server(self._url)
+        self._open |= {writer, back}
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._up(reader, back))
+                tasks.create_task(_down(there, writer))
+        except* OSError:
+            pass
+        finally:
+            self._open -= {writer, back}
+            writer.transport.abort()
+            back.transport.abort()
+
+    async def _up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            if self.cut_before and self.cut_before in data:
+                self.cut_before = b""
+                self.cut()
+                return
+            back.write(data)
+            await back.drain()
+            if self.cut_after and self.cut_after in data:
+                self.cut_after = b""
+                await asyncio.sleep(0.3)  # the server does it; its answer goes nowhere
+                self.cut()
+                return
+        back.write_eof()
+
+
+async def _down(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await there.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+async def _to_server(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    parts = urlsplit(url)
+    if parts.hostname:
+        return await asyncio.open_connection(parts.hostname, parts.port or 5432)
+    found = say(url, "SELECT current_setting('unix_socket_directories') AS folder, current_setting('port') AS port")[0]
+    folder = found["folder"].split(",")[0].strip()
+    return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{found['port']}")

@@ -20,7 +20,7 @@ from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.rows import job_from, print_from
 from buildplate.fleet import repository as fleet
 from buildplate.fleet.model import PrinterRecord
-from buildplate.storage import EventRecord, Tx, script, to_json, to_micros
+from buildplate.storage import EventRecord, Tx, script, share_farm, to_json, to_micros
 from buildplate.storage.tables import farm, jobs, prints
 
 
@@ -84,6 +84,7 @@ _ACTIVE_STATES = [state.value for state in PrintState if state in ACTIVE]
 _ACTIVE = select(prints).where(prints.c.state.in_(_ACTIVE_STATES))
 _PRINT = select(prints).where(prints.c.id == bindparam("print_id"))
 _PRINT_BY_NUMBER = select(prints).where(prints.c.number == bindparam("number"))
+_PRINT_HELD = _PRINT.with_for_update()
 _JOB = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update(read=True)
 _ATTEMPTS = (
     select(prints.c.id, prints.c.copy_no, prints.c.state)
@@ -104,6 +105,13 @@ async def get_print(tx: Tx, reference: str) -> PrintRecord:
         message = f"there is no print {reference}"
         raise UnknownPrint(message)
     return print_from(row)
+
+
+async def hold_print(tx: Tx, reference: str) -> PrintRecord:
+    """The print as `get_print` finds it; it changes for nobody else until this script ends."""
+    found = await get_print(tx, reference)
+    row = await tx.row(_PRINT_HELD, {"print_id": found.id})
+    return found if row is None else print_from(row)
 
 
 async def file_of(tx: Tx, job_id: str) -> str:
@@ -150,6 +158,7 @@ async def claim(
     tx: Tx, print_: PrintRecord, printer: PrinterRecord, stamp: Stamp
 ) -> PrintRecord | None:
     """Reserve a printer for a queued print; None when either is no longer free."""
+    await share_farm(tx)
     if await farm_stopped(tx) or not await fleet.is_claimable(tx, printer):
         return None
     row = await tx.row(_JOB, {"job_id": print_.job_id})
@@ -200,6 +209,7 @@ async def intend(
     stamp: Stamp,
 ) -> PrintRecord:
     """The intent: repeat the claim's check, occupy the bed, store the baseline; IntentRefused."""
+    await share_farm(tx)
     if await farm_stopped(tx) or print_.wants_cancel or print_.fence != printer.fence:
         message = "the print or its printer changed hands"
         raise IntentRefused(message)
@@ -368,6 +378,7 @@ async def end_print(
 ) -> PrintRecord:
     """The verdict and, if one is due, the replacement print: one transaction."""
     state = after(print_.state, EXIT_EVENT[end.verdict])
+    await tx.row(_JOB, {"job_id": print_.job_id})  # before the print: see storage/locks.py
     values = {
         "state": state.value,
         "reason": end.reason or None,

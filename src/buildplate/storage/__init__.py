@@ -14,6 +14,7 @@ from buildplate.storage.errors import (
     StorageError,
     StorageFull,
 )
+from buildplate.storage.locks import hold_farm, share_farm
 from buildplate.storage.model import (
     EventRecord,
     PublishedEvent,
@@ -58,10 +59,12 @@ __all__ = [
     "Tx",
     "from_json",
     "from_micros",
+    "hold_farm",
     "is_postgres",
     "last_seq",
     "read_events",
     "script",
+    "share_farm",
     "to_json",
     "to_micros",
 ]
