@@ -287,11 +287,12 @@ class Line:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await _to_server(self._url)
+        mute = asyncio.Event()
         self._open |= {writer, back}
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._up(reader, back))
-                tasks.create_task(_down(there, writer))
+                tasks.create_task(self._up(reader, back, mute))
+                tasks.create_task(_down(there, writer, mute))
         except* OSError:
             pass
         finally:
@@ -299,15 +300,20 @@ class Line:
             writer.transport.abort()
             back.transport.abort()
 
-    async def _up(self, reader: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+    async def _up(
+        self, reader: asyncio.StreamReader, back: asyncio.StreamWriter, mute: asyncio.Event
+    ) -> None:
         while data := await reader.read(65536):
             if self.cut_before and self.cut_before in data:
                 self.cut_before = b""
                 self.cut()
                 return
+            last = bool(self.cut_after) and self.cut_after in data
+            if last:
+                mute.set()
             back.write(data)
             await back.drain()
-            if self.cut_after and self.cut_after in data:
+            if last:
                 self.cut_after = b""
                 await asyncio.sleep(0.3)  # the server does it; its answer goes nowhere
                 self.cut()
@@ -315,8 +321,12 @@ class Line:
         back.write_eof()
 
 
-async def _down(there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _down(
+    there: asyncio.StreamReader, writer: asyncio.StreamWriter, mute: asyncio.Event
+) -> None:
     while data := await there.read(65536):
+        if mute.is_set():
+            continue
         writer.write(data)
         await writer.drain()
     writer.close()
@@ -326,6 +336,12 @@ async def _to_server(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
     parts = urlsplit(url)
     if parts.hostname:
         return await asyncio.open_connection(parts.hostname, parts.port or 5432)
-    found = say(url, "SELECT current_setting('unix_socket_directories') AS folder, current_setting('port') AS port")[0]
-    folder = found["folder"].split(",")[0].strip()
-    return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{found['port']}")
+    folder, port = _socket(url)
+    return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{port}")
+
+
+@cache
+def _socket(url: str) -> tuple[str, str]:
+    folders = "SELECT current_setting('unix_socket_directories') AS value"
+    ports = "SELECT current_setting('port') AS value"
+    return say(url, folders)[0]["value"].split(",")[0].strip(), say(url, ports)[0]["value"]

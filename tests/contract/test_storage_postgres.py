@@ -35,7 +35,7 @@ from tests.contract.storage_engines import add, add_farm, count, transition, tra
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-OWNER = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND database = {database}"
+COMMIT = b"COMMIT\x00"
 
 
 @asynccontextmanager
@@ -257,7 +257,7 @@ async def test_a_commit_whose_answer_is_lost_takes_place_exactly_once(
     async with opened(line.url) as storage:
         await storage.write(add_farm, 1)
         storage.on_step = told.append
-        setattr(line, place, b"COMMIT")
+        setattr(line, place, COMMIT)
         assert await storage.write(transition, "p1", 1, "e1")
         assert await storage.read(transitions) == 1
     assert [step for step in told if step.startswith("committed:")] == [
@@ -274,7 +274,7 @@ async def test_a_commit_that_nobody_can_tell_of_is_said_to_be_unknown(
 
         def at(step: str) -> None:
             if step.startswith("before:"):
-                line.cut_after = b"COMMIT"
+                line.cut_after = COMMIT
                 loop.create_task(go_down())
 
         async def go_down() -> None:

@@ -20,7 +20,13 @@ from buildplate.storage.postgres.address import PostgresAddress
 _CACHED_STATEMENTS = 512
 _MORE_THAN_THE_SERVER = 5.0  # seconds the client gives the server to end a statement by itself
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+_CONNECTION_ERRORS = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a server that hung up between two statements confuses it
+    OSError,
+    TimeoutError,
+)
+DRIVER_ERRORS = (asyncpg.PostgresError, *_CONNECTION_ERRORS)
 """What the driver raises: the server's word, its own, a cut connection, a time-out."""
 
 
@@ -128,7 +134,7 @@ def is_lost(error: BaseException) -> bool:
         return state.startswith(("08", "57P")) or state == "25P03"
     if isinstance(error, (asyncpg.DataError, ValueError)):
         return False
-    return isinstance(error, (OSError, TimeoutError, asyncpg.InterfaceError))
+    return isinstance(error, _CONNECTION_ERRORS)
 
 
 def translated(error: BaseException, address: PostgresAddress) -> StorageError:

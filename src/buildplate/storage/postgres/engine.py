@@ -143,7 +143,7 @@ class PostgresStorage:
     async def _pool(self, size: int) -> "asyncpg.Pool[Any]":
         try:
             return await asyncpg.create_pool(
-                min_size=1,
+                min_size=0,
                 max_size=size,
                 reset=_nothing_to_reset,
                 **connecting(self._address, self._config.limits),

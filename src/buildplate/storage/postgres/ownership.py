@@ -38,6 +38,7 @@ _ENTER = (
     f" VALUES ($1, $2, {_NOW}, {_NOW} + $3)"  # noqa: S608
 )
 _BEAT = f"UPDATE nodes SET lease_until = {_NOW} + $2 WHERE id = $1 RETURNING id"  # noqa: S608
+_STAYED = "SELECT EXISTS (SELECT FROM nodes WHERE id = $1)"
 _LEAVE = "DELETE FROM nodes WHERE id = $1"
 _LOCK_PATIENCE = 3.0
 _LOOK_AGAIN = 0.1
@@ -153,28 +154,37 @@ class Ownership:
             await asyncio.sleep(self._lease / _BEATS_PER_LEASE)
 
     async def _renew(self) -> None:
-        returning = self._connection is None
-        if returning:
-            connection = await connect(self._address, self._limits)
-            if not await connection.fetchval(_TAKE):
-                connection.terminate()
-                raise DatabaseInUse(self._address.shown, None, _OTHER_DATABASE)
-            self._connection = connection
-        connection_now = self._connection
-        if connection_now is None:
+        connection = self._connection
+        if connection is None:
+            await self._return()
             return
         before = _boot()
-        found = await connection_now.fetchval(
-            _BEAT, self._node, self._row_life, timeout=self._lease
-        )
-        if found is None:
-            self._trusted_until = 0.0
-            self._taken_away = True
-            _LOG.error("database.taken", action="stop", database=self._address.shown)
-            return
-        self._trusted_until = before + self._lease
-        if returning:
+        sent = connection.fetchval(_BEAT, self._node, self._row_life, timeout=self._lease)
+        if await sent is None:
+            self._lose_for_good()
+        else:
+            self._trusted_until = before + self._lease
+
+    async def _return(self) -> None:
+        """Take the lock again after a cut, unless another server has entered meanwhile."""
+        connection = await connect(self._address, self._limits)
+        try:
+            locked = await connection.fetchval(_TAKE)
+            if not await connection.fetchval(_STAYED, self._node):
+                self._lose_for_good()
+            elif locked:
+                self._connection, connection = connection, None
+        finally:
+            if connection is not None:
+                connection.terminate()
+        if self._connection is not None:
+            await self._renew()
             _LOG.info("database.owned_again", action="own", database=self._address.shown)
+
+    def _lose_for_good(self) -> None:
+        self._trusted_until = 0.0
+        self._taken_away = True
+        _LOG.error("database.taken", action="stop", database=self._address.shown)
 
     def _lose(self, error: BaseException) -> None:
         self._trusted_until = 0.0

@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from buildplate.storage.errors import OutcomeUnknown
+from buildplate.storage.errors import DatabaseUnreachable, OutcomeUnknown
 from buildplate.storage.postgres.address import PostgresAddress
 from buildplate.storage.postgres.connection import (
     DRIVER_ERRORS,
@@ -100,13 +100,15 @@ class _Work:
         if tx.xid is None:
             return False
         while True:
-            async with self._connected(until) as connection:
-                try:
+            try:
+                async with self._connected(until) as connection:
                     status = await connection.fetchval(_STATUS, tx.xid)
-                except asyncpg.InvalidParameterValueError:
-                    return False  # the server crashed before it knew of the transaction
-                except DRIVER_ERRORS:
-                    status = "in progress"
+            except asyncpg.InvalidParameterValueError:
+                return False  # the server crashed before it knew of the transaction
+            except DRIVER_ERRORS:
+                status = "in progress"
+            except DatabaseUnreachable:
+                raise OutcomeUnknown from None
             if status in ("committed", "aborted"):
                 return bool(status == "committed")
             if status is None or asyncio.get_running_loop().time() > until:
@@ -173,7 +175,7 @@ class Writing(_Work):
             await connection.execute("COMMIT")
         except DRIVER_ERRORS as error:
             if is_lost(error):
-                connection.terminate()
+                _let_go(connection)
                 raise _Unanswered(tx, result) from None
             await _roll_back(connection, lost=False)
             raise translated(error, self._address) from None
@@ -204,18 +206,24 @@ async def _execute(connection: Any, sql: str, address: PostgresAddress) -> None:
     try:
         await connection.execute(sql)
     except DRIVER_ERRORS as error:
-        connection.terminate()
+        _let_go(connection)
         raise _Again(translated(error, address), Again.LOST) from None
+
+
+def _let_go(connection: Any) -> None:
+    """Close without a word; a connection that is cut has gone back to the pool by itself."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _roll_back(connection: Any, *, lost: bool) -> None:
     if lost:
-        connection.terminate()
+        _let_go(connection)
         return
     try:
         await connection.execute("ROLLBACK")
     except DRIVER_ERRORS:
-        connection.terminate()
+        _let_go(connection)
 
 
 def _pause(tried: int) -> float:
