@@ -158,9 +158,11 @@ def _name(suffix: str) -> str:
 
 def new_database(*, empty: bool = False) -> str:
     """The URL of a database for one test: as new, with this release's schema unless `empty`."""
-    if _CLEAN and not empty:
-        name = _CLEAN.pop()
-    else:
+    try:
+        name = "" if empty else _CLEAN.pop()
+    except IndexError:
+        name = ""
+    if not name:
         name = _name(os.urandom(6).hex())
         template = "template0" if empty else _template()
         say(server(), f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -230,13 +232,34 @@ def drop_databases() -> None:
     while _EMPTY:
         _drop(_EMPTY.pop())
     while _USED:
-        name = _USED.pop()
-        try:
-            _at_once(_clean(name))
-        except asyncpg.PostgresError:
-            _drop(name)
-        else:
-            _CLEAN.append(name)
+        _give_back(_USED.pop())
+
+
+def give_back(url: str) -> None:
+    """Give one database back before its test ends."""
+    name = urlsplit(url).path.removeprefix("/")
+    _USED.discard(name)
+    _give_back(name)
+
+
+def _give_back(name: str) -> None:
+    try:
+        _at_once(_clean(name))
+    except asyncpg.PostgresError:
+        _drop(name)
+    else:
+        _CLEAN.append(name)
+
+
+def is_there() -> bool:
+    """Whether tests have a server; in CI a missing one is an error and no skip."""
+    try:
+        server()
+    except pytest.skip.Exception:
+        if os.environ.get("CI"):
+            raise
+        return False
+    return True
 
 
 def chosen(folder: Path) -> str:
