@@ -14,6 +14,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -39,6 +40,7 @@ _PREFIX = "buildplate_test"
 _USED: set[str] = set()
 _EMPTY: set[str] = set()
 _CLEAN: list[str] = []
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def _at_once(work: Coroutine[Any, Any, Any]) -> Any:
@@ -158,15 +160,14 @@ def _name(suffix: str) -> str:
 
 def new_database(*, empty: bool = False) -> str:
     """The URL of a database for one test: as new, with this release's schema unless `empty`."""
-    try:
-        name = "" if empty else _CLEAN.pop()
-    except IndexError:
-        name = ""
-    if not name:
-        name = _name(os.urandom(6).hex())
-        template = "template0" if empty else _template()
-        say(server(), f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    (_EMPTY if empty else _USED).add(name)
+    with _ONE_AT_A_TIME:
+        if _CLEAN and not empty:
+            name = _CLEAN.pop()
+        else:
+            name = _name(os.urandom(6).hex())
+            template = "template0" if empty else _template()
+            say(server(), f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        (_EMPTY if empty else _USED).add(name)
     return url_of(name)
 
 
@@ -194,7 +195,7 @@ def _first_rows() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-async def _clean(name: str) -> None:
+async def _clean(name: str, first_rows: dict[str, list[dict[str, Any]]]) -> None:
     """Make a used database as new: cheaper than a new one. Fails where the schema was changed."""
     connection = await asyncpg.connect(url_of(name), timeout=10)
     try:
@@ -206,7 +207,7 @@ async def _clean(name: str) -> None:
             for table in reversed(metadata.sorted_tables):
                 await connection.execute(f"DELETE FROM {table.name}")  # noqa: S608
             await connection.execute("ALTER SEQUENCE outbox_id_seq RESTART")
-            for table_name, rows in _first_rows().items():
+            for table_name, rows in first_rows.items():
                 for row in rows:
                     places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
                     await connection.execute(
@@ -244,7 +245,9 @@ def give_back(url: str) -> None:
 
 def _give_back(name: str) -> None:
     try:
-        _at_once(_clean(name))
+        with _ONE_AT_A_TIME:
+            first_rows = _first_rows()
+        _at_once(_clean(name, first_rows))
     except asyncpg.PostgresError:
         _drop(name)
     else:
@@ -292,7 +295,9 @@ class Line:
     @property
     def url(self) -> str:
         user = say(self._url, "SELECT current_user AS name")[0]["name"]
-        return f"postgresql://{user}@127.0.0.1:{self.port}{urlsplit(self._url).path}?sslmode=disable"
+        return (
+            f"postgresql://{user}@127.0.0.1:{self.port}{urlsplit(self._url).path}?sslmode=disable"
+        )
 
     async def up(self) -> None:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
 
 from buildplate.access.model import ApiKey, Role
 from buildplate.access.repository import add_first_key, revoke_key
 from buildplate.core.print_table import PrintState
-from buildplate.core.printers import Bed
 from buildplate.dispatch import repository, transitions
 from buildplate.dispatch.model import NewJob
 from buildplate.dispatch.transitions import Stamp
@@ -301,9 +299,7 @@ async def no_job_waits_for_a_deleted_file(storage: Storage, _: Sequence[Any]) ->
 async def order_twice(storage: Storage) -> tuple[Call, Call]:
     await storage.write(add, "print_files", id="file", sha256="0")
     key = repository.Key("key", "jobs", "0")
-    first, second = (
-        (repository.create_job, fresh(), new_job(), key, stamp()) for _ in range(2)
-    )
+    first, second = ((repository.create_job, fresh(), new_job(), key, stamp()) for _ in range(2))
     return first, second
 
 
@@ -388,13 +384,19 @@ RACES = [
         before=3,
     ),
     Race(
-        "fail, cancel job", "FROM (jobs|prints)", failed_and_cancel, nothing_waits_of_a_cancelled_job, before=3
+        "fail, cancel job",
+        "FROM (jobs|prints)",
+        failed_and_cancel,
+        nothing_waits_of_a_cancelled_job,
+        before=3,
     ),
     Race("confirm, assign", PRINT, confirm_and_assign, both_took_place),
     Race("clear, claim", PRINTER, clear_and_claim, no_bed_was_cleared_under_a_print),
     Race("ask, ask", PRINTER, ask_twice, one_command_waits),
     Race("send, take over", PRINTER, order_and_take_over, the_second_came_later),
-    Race("order, delete file", "FROM print_files", order_and_delete, no_job_waits_for_a_deleted_file),
+    Race(
+        "order, delete file", "FROM print_files", order_and_delete, no_job_waits_for_a_deleted_file
+    ),
     Race("bring back, bring back", "FROM print_files", bring_back_twice, one_brought_it_back),
     Race("place, place", FARM, place_twice, every_rank_is_there_once),
     Race("revoke, revoke", FARM, two_admins, an_admin_is_left),
@@ -444,7 +446,7 @@ async def test_without_its_lock_the_race_ends_wrongly(
     storage: Storage, engine: str, race: Race, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = re.compile(rf"({race.lock}\b.*) FOR (UPDATE|SHARE)$", re.DOTALL)
-    through = PostgresTx._run  # noqa: SLF001 (takes one lock out of all statements)
+    through = PostgresTx._run
 
     async def unlocked(tx: PostgresTx, call: Any, sql: str, arguments: Any) -> Any:
         return await through(tx, call, lock.sub(r"\1", sql), arguments)
@@ -455,9 +457,7 @@ async def test_without_its_lock_the_race_ends_wrongly(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-async def test_the_same_order_twice_at_once_makes_one_job(
-    storage: Storage, engine: str
-) -> None:
+async def test_the_same_order_twice_at_once_makes_one_job(storage: Storage, engine: str) -> None:
     race = Race("order, order", "", order_twice, both_name_one_job, before=2)
     outcomes = await run(storage, engine, race)
     assert await both_name_one_job(storage, outcomes), outcomes

@@ -117,7 +117,7 @@ async def test_an_owner_whose_database_was_taken_over_writes_no_more(
 
 
 def _refuses(storage: PostgresStorage) -> bool:
-    running = storage._running  # noqa: SLF001 (waits for what the next write will meet)
+    running = storage._running
     return running is not None and running.ownership.taken_away
 
 
@@ -163,7 +163,9 @@ async def test_the_first_migration_can_be_undone() -> None:
     address = PostgresAddress.parse(url)
     await migrate(address, "head")
     await on_schema(address, lambda one: command.downgrade(alembic_config(one), "base"))
-    left = await say(url, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+    left = await say(
+        url, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    )
     assert {row["relname"] for row in left} == {"alembic_version", "alembic_version_pkc"}
 
 
@@ -222,7 +224,9 @@ async def test_readers_have_a_snapshot_and_can_not_write(url: str) -> None:
 
 async def test_an_unreachable_server_is_named_without_its_password() -> None:
     url = "postgresql://me:hunter2@127.0.0.1:1/farm"
-    with pytest.raises(DatabaseUnreachable, match=r"postgresql://me@127\.0\.0\.1:1/farm") as refused:
+    with pytest.raises(
+        DatabaseUnreachable, match=r"postgresql://me@127\.0\.0\.1:1/farm"
+    ) as refused:
         await PostgresStorage(PostgresConfig(url)).open()
     assert "hunter2" not in f"{refused.value} {refused.value.hint} {PostgresConfig(url)!r}"
 

@@ -98,7 +98,6 @@ class Moves:
                 self._states[print_id] = state
         return moves
 
-
     def _events(self) -> list[tuple[str, str, str]]:
         """All of prints, as they were recorded: the outbox has their order until it is emptied."""
         query = (

@@ -51,9 +51,7 @@ _BURIED = (
     .limit(1)
     .with_for_update()
 )
-_HELD = (
-    select(print_files.c.id).where(print_files.c.id == bindparam("file_id")).with_for_update()
-)
+_HELD = select(print_files.c.id).where(print_files.c.id == bindparam("file_id")).with_for_update()
 _ANALYSING = (
     select(print_files)
     .where(print_files.c.state == FileState.ANALYSING.value)

@@ -35,7 +35,7 @@ _OWNER = f"SELECT name, lease_until - {_NOW} AS left FROM nodes ORDER BY lease_u
 _CLEAR = "DELETE FROM nodes"
 _ENTER = (
     "INSERT INTO nodes (id, name, started_at, lease_until)"
-    f" VALUES ($1, $2, {_NOW}, {_NOW} + $3)"  # noqa: S608
+    f" VALUES ($1, $2, {_NOW}, {_NOW} + $3)"
 )
 _BEAT = f"UPDATE nodes SET lease_until = {_NOW} + $2 WHERE id = $1 RETURNING id"  # noqa: S608
 _STAYED = "SELECT EXISTS (SELECT FROM nodes WHERE id = $1)"
