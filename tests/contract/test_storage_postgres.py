@@ -122,8 +122,11 @@ def _refuses(storage: PostgresStorage) -> bool:
 
 
 async def test_the_lease_of_an_owner_elsewhere_is_waited_out(url: str) -> None:
-    later = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 1500000"
-    await say(url, f"INSERT INTO nodes VALUES ('n', 'elsewhere/1:1', 1, {later})")
+    await say(
+        url,
+        "INSERT INTO nodes (id, name, started_at, lease_until) VALUES ('n', 'elsewhere/1:1', 1,"
+        " (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + 1500000)",
+    )
     began = asyncio.get_running_loop().time()
     async with opened(url):
         assert asyncio.get_running_loop().time() - began > 1.2
@@ -279,13 +282,13 @@ async def test_a_commit_that_nobody_can_tell_of_is_said_to_be_unknown(
         def at(step: str) -> None:
             if step.startswith("before:"):
                 line.cut_after = COMMIT
-                loop.create_task(go_down())
+                errands.append(loop.create_task(go_down()))
 
         async def go_down() -> None:
             await asyncio.sleep(0.1)
             await line.down()
 
-        loop = asyncio.get_running_loop()
+        loop, errands = asyncio.get_running_loop(), []
         storage.on_step = at
         with pytest.raises((OutcomeUnknown, DatabaseUnreachable)) as refused:
             await storage.write(transition, "p1", 1, "e1")
@@ -317,8 +320,11 @@ async def test_a_server_that_stays_away_is_an_error_with_a_hint(line: postgres.L
 async def test_the_server_may_restart_its_side_of_every_connection(url: str) -> None:
     async with opened(url) as storage:
         await asyncio.gather(*(storage.write(add, "farm", key=f"{n}") for n in range(20)))
-        others = "datname = current_database() AND pid <> pg_backend_pid()"
-        await say(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+        await say(
+            url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
         await asyncio.gather(*(storage.write(add, "farm", key=f"again{n}") for n in range(20)))
         assert await storage.read(count, "farm") == 40
 

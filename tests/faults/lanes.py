@@ -201,7 +201,10 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 async def lanes(
     folder: Path, *, count: int, subnet: int, database: str = SQLITE
 ) -> AsyncIterator[Lanes]:
-    """So many lanes, whose farms keep their rows in `database`; the addresses of their printers are 127.0.`subnet`.x, proxies one further."""
+    """So many lanes, whose farms keep their rows in `database`.
+
+    The addresses of their printers are 127.0.`subnet`.x, proxies one further.
+    """
     more = [f"--push-interval={PUSH_S}", f"--proxy-base-address=127.0.{subnet + 1}.10"]
     async with (
         nursery() as farms,

@@ -165,7 +165,7 @@ class World:
             return rows.execute(query).fetchall()
 
     def hold_elsewhere(self, job: str) -> bool:
-        """Hold a job as another server on this database would; False while it is not let. Blocks."""
+        """Hold a job as another server on this database would; False if it is not let. Blocks."""
         url = self._setting.settings["database_url"]
         statement = f"UPDATE jobs SET hold = true, version = version + 1 WHERE id = '{job}'"  # noqa: S608
         try:

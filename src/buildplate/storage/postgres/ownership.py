@@ -33,10 +33,8 @@ _TAKE = f"SELECT pg_try_advisory_lock({_KEY})"
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _OWNER = f"SELECT name, lease_until - {_NOW} AS left FROM nodes ORDER BY lease_until DESC LIMIT 1"  # noqa: S608
 _CLEAR = "DELETE FROM nodes"
-_ENTER = (
-    "INSERT INTO nodes (id, name, started_at, lease_until)"
-    f" VALUES ($1, $2, {_NOW}, {_NOW} + $3)"
-)
+_COLUMNS = "id, name, started_at, lease_until"
+_ENTER = f"INSERT INTO nodes ({_COLUMNS}) VALUES ($1, $2, {_NOW}, {_NOW} + $3)"  # noqa: S608
 _BEAT = f"UPDATE nodes SET lease_until = {_NOW} + $2 WHERE id = $1 RETURNING id"  # noqa: S608
 _STAYED = "SELECT EXISTS (SELECT FROM nodes WHERE id = $1)"
 _LEAVE = "DELETE FROM nodes WHERE id = $1"
@@ -167,6 +165,7 @@ class Ownership:
 
     async def _return(self) -> None:
         """Take the lock again after a cut, unless another server has entered meanwhile."""
+        connection: asyncpg.Connection[Any] | None
         connection = await connect(self._address, self._limits)
         try:
             locked = await connection.fetchval(_TAKE)
