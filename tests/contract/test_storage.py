@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,10 @@ from buildplate.storage import (
     Tx,
     from_json,
     from_micros,
+    one_statement,
     script,
     tables,
+    to_micros,
 )
 from tests.contract.storage_engines import (
     ENGINES,
@@ -477,3 +480,70 @@ async def test_opening_and_closing_leaves_nothing_behind(engine: str, tmp_path: 
             await storage.read(count, "farm")
     assert not [t.name for t in threading.enumerate() if t.name.startswith("storage-")]
     assert _open_descriptors() == descriptors
+
+
+_SET = (
+    update(tables.prints)
+    .where(tables.prints.c.id == bindparam("print_id"))
+    .where(tables.prints.c.version == bindparam("seen"))
+    .values(version=tables.prints.c.version + 1)
+    .returning(tables.prints)
+)
+
+
+@one_statement
+@script
+async def set_at_once(tx: Tx, print_id: str, seen: int, event: EventRecord | None) -> int | None:
+    row = await tx.compare_and_set(_SET, {"print_id": print_id, "seen": seen}, event)
+    return None if row is None else int(row["version"])
+
+
+async def test_a_compare_and_set_records_its_event_only_where_it_took_place(
+    storage: Storage,
+) -> None:
+    await storage.write(add_farm, 1)
+    rung: list[int] = []
+    storage.on_recorded = lambda: rung.append(1)
+    event = EventRecord("e1", NOW, "print.changed", print_id="p1", data={"n": 1})
+    assert await storage.write(set_at_once, "p1", 1, event) == 2
+    assert await storage.write(set_at_once, "p1", 1, replace(event, id="e2")) is None
+    assert await storage.write(set_at_once, "none", 1, replace(event, id="e3")) is None
+    assert rung == [1]
+    assert await storage.write(set_at_once, "p1", 2, None) == 3
+    (row,) = await storage.read(all_rows, tables.events)
+    assert (row["id"], row["at"], row["data"]) == ("e1", to_micros(NOW), '{"n":1}')
+    assert [row["event_id"] for row in await storage.read(all_rows, tables.outbox)] == ["e1"]
+
+
+async def test_a_compare_and_set_whose_event_is_refused_changes_nothing(storage: Storage) -> None:
+    await storage.write(add_farm, 1)
+    event = EventRecord("e1", NOW, "print.changed", print_id="p1")
+    await storage.write(set_at_once, "p1", 1, event)
+    with pytest.raises(ConstraintViolated):
+        await storage.write(set_at_once, "p1", 2, event)
+    assert await storage.write(set_at_once, "p1", 2, None) == 3
+
+
+async def test_of_many_compare_and_sets_at_once_one_wins(storage: Storage) -> None:
+    await storage.write(add_farm, 1)
+    events = [EventRecord(f"e{n}", NOW, "print.changed", print_id="p1") for n in range(30)]
+    outcomes = await asyncio.gather(
+        *(storage.write(set_at_once, "p1", 1, event) for event in events)
+    )
+    assert sorted(outcomes, key=str) == [2, *[None] * 29]
+    assert await storage.read(transitions) == 1
+
+
+async def test_the_observer_of_a_single_statement_can_stop_it(storage: Storage) -> None:
+    def fail(step: str) -> None:
+        assert step == "before:tests.contract.test_storage.set_at_once"
+        raise LookupError
+
+    await storage.write(add_farm, 1)
+    storage.on_step = fail
+    with pytest.raises(LookupError):
+        await storage.write(set_at_once, "p1", 1, None)
+    told: list[str] = []
+    storage.on_step = told.append
+    assert await storage.write(set_at_once, "p1", 1, None) == 2
+    assert [step.partition(":")[0] for step in told] == ["before", "committed"]

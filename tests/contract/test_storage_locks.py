@@ -71,6 +71,11 @@ class HeldTx:
             await self._gate.hold(self._tx)
         return await self._tx.change(statement, params)
 
+    async def compare_and_set(
+        self, statement: Any, params: Mapping[str, Any], event: EventRecord | None
+    ) -> Any:
+        return await self._tx.compare_and_set(statement, params, event)
+
     async def record(self, record: EventRecord) -> None:
         await self._tx.record(record)
 

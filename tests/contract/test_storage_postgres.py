@@ -21,8 +21,10 @@ from buildplate.storage import (
     PostgresConfig,
     PostgresStorage,
     SchemaTooNew,
+    ScriptError,
     StorageBusy,
     Tx,
+    one_statement,
     script,
     tables,
 )
@@ -288,7 +290,7 @@ async def test_a_commit_that_nobody_can_tell_of_is_said_to_be_unknown(
             await asyncio.sleep(0.1)
             await line.down()
 
-        loop, errands = asyncio.get_running_loop(), []
+        loop, errands = asyncio.get_running_loop(), list[Any]()
         storage.on_step = at
         with pytest.raises((OutcomeUnknown, DatabaseUnreachable)) as refused:
             await storage.write(transition, "p1", 1, "e1")
@@ -406,3 +408,40 @@ async def test_no_message_holds_what_a_row_holds(url: str) -> None:
         with pytest.raises(Exception, match="expected str") as wrong:
             await storage.write(add, "farm", key=1234321)
         assert "1234321" not in str(wrong.value)
+
+
+@one_statement
+@script
+async def two_statements(tx: Tx) -> None:
+    await tx.change(_TOUCH, {"print_id": "p1"})
+    await tx.change(_TOUCH, {"print_id": "p1"})
+
+
+async def test_a_script_of_one_statement_has_no_second_one(url: str) -> None:
+    async with opened(url) as storage:
+        await storage.write(add_farm, 1)
+        with pytest.raises(ScriptError, match="second"):
+            await storage.write(two_statements)
+
+
+@one_statement
+@script
+async def touch(tx: Tx) -> None:
+    await tx.change(_TOUCH, {"print_id": "p1"})
+
+
+async def test_a_single_statement_whose_answer_is_lost_is_said_to_be_unknown(
+    line: postgres.Line, url: str
+) -> None:
+    """It may have taken place, so nobody runs it again."""
+    async with opened(line.url) as storage:
+        await storage.write(add_farm, 1)
+        await storage.write(touch)
+        line.cut_after = b"p1"
+        with pytest.raises(OutcomeUnknown):
+            await storage.write(touch)
+        assert await storage.read(attempts) == [2]
+        line.cut_before = b"p1"
+        with pytest.raises(OutcomeUnknown):
+            await storage.write(touch)
+        assert await storage.read(attempts) == [2]

@@ -37,6 +37,7 @@ from buildplate.storage import (
     Tx,
     from_json,
     from_micros,
+    one_statement,
     script,
     to_json,
     to_micros,
@@ -362,6 +363,7 @@ _SEEN = (
 )
 
 
+@one_statement
 @script
 async def note_seen(
     tx: Tx, printer: PrinterRecord, seen_at: int, fingerprint: str, process: str

@@ -27,7 +27,7 @@ from buildplate.storage.outbox import OutboxRelay, last_seq, read_events
 from buildplate.storage.ports import Row, Storage, Tx
 from buildplate.storage.postgres.address import PostgresAddress, is_postgres
 from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
-from buildplate.storage.scripts import SCRIPTS, script
+from buildplate.storage.scripts import SCRIPTS, one_statement, script
 from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "hold_farm",
     "is_postgres",
     "last_seq",
+    "one_statement",
     "read_events",
     "script",
     "share_farm",

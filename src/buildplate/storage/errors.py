@@ -145,6 +145,13 @@ class SuspendedScript(ScriptError):
         super().__init__(f"The script {name} awaited something other than its transaction.")
 
 
+class SecondStatement(ScriptError):
+    """A script marked with `one_statement` ran another one."""
+
+    def __init__(self, sql: str) -> None:
+        super().__init__(f"A script of one statement ran a second one: {sql}")
+
+
 class MissingParameter(ScriptError):
     """A statement was run without one of its parameters."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from sqlalchemy import Update
 from sqlalchemy.sql.elements import ClauseElement
 
 from buildplate.storage.model import EventRecord
@@ -40,6 +41,14 @@ class Tx(Protocol):
         """Run an INSERT, UPDATE or DELETE; how many rows it touched.
 
         Raises `ConstraintViolated` where a constraint refuses it.
+        """
+
+    async def compare_and_set(
+        self, statement: Update, params: Mapping[str, Any], event: EventRecord | None
+    ) -> Row | None:
+        """Run an UPDATE with RETURNING; if it found its row, record the event, too. That row.
+
+        One statement on PostgreSQL: see `one_statement`.
         """
 
     async def record(self, event: EventRecord) -> None:

@@ -2,14 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import asyncpg
-from sqlalchemy import Text, bindparam, cast, func, insert, select, update
+from sqlalchemy import Select, Text, Update, bindparam, cast, func, insert, select, update
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.elements import ClauseElement
 
-from buildplate.storage.errors import StorageError, SuspendedScript, UnknownCounter, WrongType
+from buildplate.storage.errors import (
+    SecondStatement,
+    StorageError,
+    SuspendedScript,
+    UnknownCounter,
+    WrongType,
+)
 from buildplate.storage.model import EventRecord, to_json, to_micros
 from buildplate.storage.postgres.address import PostgresAddress
 from buildplate.storage.postgres.connection import Again, again, is_lost, translated
@@ -45,12 +52,31 @@ class PostgresTx:
 
     `xid` is the server's name of the transaction, known once an event was recorded. `failure`
     is the first error, after which nothing more is run; `again` is whether it may pass by.
-    `waits` holds while the script awaits the server.
+    `waits` holds while the script awaits the server. With `before`, which is called right before
+    it, the script may run one statement, and that is committed by itself.
     """
 
-    __slots__ = ("_address", "_connection", "again", "failure", "lost", "recorded", "waits", "xid")
+    __slots__ = (
+        "_address",
+        "_before",
+        "_connection",
+        "_ran",
+        "again",
+        "failure",
+        "lost",
+        "recorded",
+        "waits",
+        "xid",
+    )
 
-    def __init__(self, connection: Any, address: PostgresAddress) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        address: PostgresAddress,
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        self._before = before
+        self._ran = False
         self._connection = connection
         self._address = address
         self.failure: StorageError | None = None
@@ -84,18 +110,19 @@ class PostgresTx:
         status: str = await self._run(self._connection.execute, sql, arguments)
         return int(status.rpartition(" ")[2])
 
+    async def compare_and_set(
+        self, statement: Update, params: Mapping[str, Any], event: EventRecord | None
+    ) -> asyncpg.Record | None:
+        """See `Tx.compare_and_set`."""
+        if event is None:
+            return await self.row(statement, params)
+        moved = await self.row(_with_event(statement), {**params, **_prefixed(_columns(event))})
+        self.recorded = self.recorded or moved is not None
+        return moved
+
     async def record(self, event: EventRecord) -> None:
         """See `Tx.record`."""
-        values = {
-            "id": event.id,
-            "at": to_micros(event.at),
-            "kind": event.kind,
-            "printer_id": event.printer_id,
-            "job_id": event.job_id,
-            "print_id": event.print_id,
-            "data": to_json(event.data),
-        }
-        sql, arguments = _RECORD.ready(values)
+        sql, arguments = _RECORD.ready(_columns(event))
         self.xid = await self._run(self._connection.fetchval, sql, arguments)
         self.recorded = True
 
@@ -116,6 +143,8 @@ class PostgresTx:
     ) -> Any:
         if self.failure is not None:
             raise self.failure
+        if self._before is not None:
+            self._only_statement(sql, self._before)
         self.waits = True
         try:
             _refuse_fractions(sql, arguments)
@@ -127,6 +156,53 @@ class PostgresTx:
         finally:
             self.waits = False
         raise self.failure
+
+    def _only_statement(self, sql: str, before: Callable[[], None]) -> None:
+        if self._ran:
+            raise SecondStatement(sql)
+        self._ran = True
+        before()
+
+
+def _columns(event: EventRecord) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "at": to_micros(event.at),
+        "kind": event.kind,
+        "printer_id": event.printer_id,
+        "job_id": event.job_id,
+        "print_id": event.print_id,
+        "data": to_json(event.data),
+    }
+
+
+def _prefixed(columns: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"event__{name}": value for name, value in columns.items()}
+
+
+_WITH_EVENT: WeakKeyDictionary[Update, Select[Any]] = WeakKeyDictionary()
+
+
+def _with_event(statement: Update) -> Select[Any]:
+    """The statement, and its event recorded for the row that it found: all in one."""
+    known = _WITH_EVENT.get(statement)
+    if known is None:
+        moved = statement.cte("moved")
+        values = [bindparam(f"event__{name}", type_=events.c[name].type) for name in _EVENT_COLUMNS]
+        recorded = (
+            insert(events)
+            .from_select(_EVENT_COLUMNS, select(*values).select_from(moved))
+            .returning(events.c.id)
+            .cte("recorded")
+        )
+        queued = (
+            insert(outbox)
+            .from_select(["event_id"], select(recorded.c.id))
+            .returning(outbox.c.id)
+            .cte("queued")
+        )
+        known = _WITH_EVENT[statement] = select(moved).add_cte(queued)
+    return known
 
 
 def _refuse_fractions(sql: str, arguments: Sequence[Any]) -> None:

@@ -19,6 +19,7 @@ from buildplate.storage.postgres.connection import (
     unreachable,
 )
 from buildplate.storage.postgres.transaction import PostgresTx, Watched
+from buildplate.storage.scripts import is_one_statement
 
 _REPEATS = {Again.COLLISION: 20, Again.UNSEEN_ROW: 1, Again.LOST: 1000}
 _FIRST_PAUSE = 0.005
@@ -73,8 +74,7 @@ class _Work:
             again = Again.LOST
             try:
                 async with self._connected(until) as connection:
-                    tx = PostgresTx(connection, self._address)
-                    return await self._attempt(connection, tx, call)
+                    return await self._attempt(connection, call)
             except _Unanswered as unanswered:
                 if await self._was_committed(unanswered.tx, until):
                     self._committed(call, unanswered.tx)
@@ -87,7 +87,7 @@ class _Work:
                 raise why
             await asyncio.sleep(_pause(tried[again]))
 
-    async def _attempt(self, connection: Any, tx: PostgresTx, call: Call) -> Any:
+    async def _attempt(self, connection: Any, call: Call) -> Any:
         raise NotImplementedError
 
     def _committed(self, call: Call, tx: PostgresTx) -> None:
@@ -140,7 +140,8 @@ class _Work:
 class Reading(_Work):
     """Each script on a snapshot of its own; nothing can be written."""
 
-    async def _attempt(self, connection: Any, tx: PostgresTx, call: Call) -> Any:
+    async def _attempt(self, connection: Any, call: Call) -> Any:
+        tx = PostgresTx(connection, self._address)
         await _execute(connection, _SNAPSHOT, self._address)
         try:
             result = await _outcome(tx, call)
@@ -154,7 +155,10 @@ class Reading(_Work):
 class Writing(_Work):
     """Each script in one transaction, durable when its caller hears of it."""
 
-    async def _attempt(self, connection: Any, tx: PostgresTx, call: Call) -> Any:
+    async def _attempt(self, connection: Any, call: Call) -> Any:
+        if is_one_statement(call.script):
+            return await self._alone(connection, call)
+        tx = PostgresTx(connection, self._address)
         await _execute(connection, _BEGIN, self._address)
         try:
             result = await _outcome(tx, call)
@@ -167,6 +171,22 @@ class Writing(_Work):
                 raise _once_more(error, tx) from None
             raise
         await self._commit(connection, tx, result)
+        self._committed(call, tx)
+        return result
+
+    async def _alone(self, connection: Any, call: Call) -> Any:
+        """A script whose one statement is the transaction: there and back once."""
+        if connection.is_closed():
+            closed = unreachable(self._address, ConnectionResetError("the connection was closed"))
+            raise _Again(closed, Again.LOST)
+        tx = PostgresTx(connection, self._address, lambda: self._notify(f"before:{call.name}"))
+        try:
+            result = await _outcome(tx, call)
+        except Exception as error:  # noqa: BLE001 (raised again at the caller's await)
+            if tx.lost:
+                _let_go(connection)
+                raise OutcomeUnknown from None
+            raise _once_more(error, tx) from None
         self._committed(call, tx)
         return result
 
