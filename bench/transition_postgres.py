@@ -41,7 +41,7 @@ _MOVE = (
     update(prints)
     .where(prints.c.id == bindparam("print_id"), prints.c.version == bindparam("seen"))
     .values(version=prints.c.version + 1, reason=bindparam("why"))
-    .returning(prints)
+    .returning(prints.c.version)
 )
 _RAW_MOVE = "UPDATE prints SET version = version + 1, reason = $1 WHERE id = $2 AND version = $3"
 _RAW_ROWS = (

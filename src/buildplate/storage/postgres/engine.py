@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
-
-import asyncpg
 
 from buildplate.storage.errors import DatabaseInUse, StorageBusy, StorageClosed
 from buildplate.storage.ports import Tx
 from buildplate.storage.postgres.address import PostgresAddress
-from buildplate.storage.postgres.connection import DRIVER_ERRORS, Limits, connecting, unreachable
+from buildplate.storage.postgres.connection import Limits
+from buildplate.storage.postgres.connections import Connections
 from buildplate.storage.postgres.ownership import Ownership
 from buildplate.storage.postgres.schema import upgrade
 from buildplate.storage.postgres.work import Call, Reading, Writing
@@ -45,7 +44,7 @@ class _Lane:
     """Connections for one kind of work, and the turns of those who want one."""
 
     work: Callable[[Call], Awaitable[Any]]
-    pool: "asyncpg.Pool[Any]"
+    connections: Connections
     turns: asyncio.Semaphore
 
 
@@ -82,10 +81,9 @@ class PostgresStorage:
             await ownership.begin()
             lanes = []
             for size, kind in ((config.writers, Writing), (config.readers, Reading)):
-                pool = await self._pool(size)
-                undo.callback(pool.terminate)
-                work = kind(pool, self._address, config.outage_seconds, self._notify)
-                lanes.append(_Lane(work.run, pool, asyncio.Semaphore(size)))
+                connections = Connections(self._address, config.limits)
+                work = kind(connections, self._address, config.outage_seconds, self._notify)
+                lanes.append(_Lane(work.run, connections, asyncio.Semaphore(size)))
             undo.pop_all()
         self._closing = False
         self._running = _Running(ownership, *lanes)
@@ -105,7 +103,7 @@ class PostgresStorage:
             await self._quiet.wait()
         self._running = None
         for lane in (running.writing, running.reading):
-            await self._close_pool(lane.pool)
+            await lane.connections.close()
         await running.ownership.release()
         if self.on_recorded is not None:
             self.on_recorded()  # so that the relay sees the end
@@ -140,23 +138,6 @@ class PostgresStorage:
             raise StorageClosed
         return self._running
 
-    async def _pool(self, size: int) -> "asyncpg.Pool[Any]":
-        try:
-            return await asyncpg.create_pool(
-                min_size=0,
-                max_size=size,
-                reset=_nothing_to_reset,
-                **connecting(self._address, self._config.limits),
-            )
-        except DRIVER_ERRORS as error:
-            raise unreachable(self._address, error) from error
-
-    async def _close_pool(self, pool: "asyncpg.Pool[Any]") -> None:
-        with suppress(*DRIVER_ERRORS):
-            async with asyncio.timeout(self._config.limits.connect):
-                await pool.close()
-        pool.terminate()
-
     def _notify(self, step: str | None) -> None:
         """Pass on a step of a commit; None: events were recorded."""
         if step is None:
@@ -169,7 +150,10 @@ class PostgresStorage:
         """Wait for a turn, as long as the caller does; what has begun runs to its end."""
         self._calls += 1
         try:
-            async with asyncio.timeout(self._config.busy_seconds):
+            if lane.turns.locked():
+                async with asyncio.timeout(self._config.busy_seconds):
+                    await lane.turns.acquire()
+            else:
                 await lane.turns.acquire()
         except TimeoutError:
             self._end_call()
@@ -200,7 +184,3 @@ def _retrieved(begun: "asyncio.Task[Any]") -> None:
     """The outcome of a script whose caller has gone away concerns nobody."""
     if not begun.cancelled():
         begun.exception()
-
-
-async def _nothing_to_reset(_: Any) -> None:
-    """A script leaves nothing on its connection but a transaction that has ended."""

@@ -1,9 +1,8 @@
-"""Runs scripts on pooled connections: one transaction each, and once more where that helps."""
+"""Runs scripts on connections: one transaction each, and once more where that helps."""
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from buildplate.storage.postgres.connection import (
     translated,
     unreachable,
 )
+from buildplate.storage.postgres.connections import Connections
 from buildplate.storage.postgres.transaction import PostgresTx, Watched
 from buildplate.storage.scripts import is_one_statement
 
@@ -55,12 +55,12 @@ class _Work:
 
     def __init__(
         self,
-        pool: "asyncpg.Pool[Any]",
+        connections: Connections,
         address: PostgresAddress,
         outage_seconds: float,
         notify: Callable[[str | None], None],
     ) -> None:
-        self._pool = pool
+        self._connections = connections
         self._address = address
         self._outage = outage_seconds
         self._notify = notify
@@ -73,8 +73,11 @@ class _Work:
         while True:
             again = Again.LOST
             try:
-                async with self._connected(until) as connection:
+                connection = await self._connected(until)
+                try:
                     return await self._attempt(connection, call)
+                finally:
+                    self._connections.give_back(connection)
             except _Unanswered as unanswered:
                 if await self._was_committed(unanswered.tx, until):
                     self._committed(call, unanswered.tx)
@@ -101,8 +104,11 @@ class _Work:
             return False
         while True:
             try:
-                async with self._connected(until) as connection:
+                connection = await self._connected(until)
+                try:
                     status = await connection.fetchval(_STATUS, tx.xid)
+                finally:
+                    self._connections.give_back(connection)
             except asyncpg.InvalidParameterValueError:
                 return False  # the server crashed before it knew of the transaction
             except DRIVER_ERRORS:
@@ -115,21 +121,12 @@ class _Work:
                 raise OutcomeUnknown
             await asyncio.sleep(_LOOK_AGAIN)
 
-    @asynccontextmanager
-    async def _connected(self, until: float) -> AsyncIterator[Any]:
-        """A connection of the pool; waits until then for a server that is away."""
-        connection = await self._acquired(until)
-        try:
-            yield connection
-        finally:
-            with suppress(*DRIVER_ERRORS):
-                await self._pool.release(connection)
-
-    async def _acquired(self, until: float) -> Any:
+    async def _connected(self, until: float) -> Any:
+        """A connection; waits until then for a server that is away."""
         pause = _FIRST_PAUSE
         while True:
             try:
-                return await self._pool.acquire()
+                return await self._connections.take()
             except DRIVER_ERRORS as error:
                 if asyncio.get_running_loop().time() > until:
                     raise unreachable(self._address, error) from None
@@ -176,9 +173,6 @@ class Writing(_Work):
 
     async def _alone(self, connection: Any, call: Call) -> Any:
         """A script whose one statement is the transaction: there and back once."""
-        if connection.is_closed():
-            closed = unreachable(self._address, ConnectionResetError("the connection was closed"))
-            raise _Again(closed, Again.LOST)
         tx = PostgresTx(connection, self._address, lambda: self._notify(f"before:{call.name}"))
         try:
             result = await _outcome(tx, call)
@@ -231,9 +225,8 @@ async def _execute(connection: Any, sql: str, address: PostgresAddress) -> None:
 
 
 def _let_go(connection: Any) -> None:
-    """Close without a word; a connection that is cut has gone back to the pool by itself."""
-    with suppress(asyncpg.InterfaceError):
-        connection.terminate()
+    """Close without a word."""
+    connection.terminate()
 
 
 async def _roll_back(connection: Any, *, lost: bool) -> None:
