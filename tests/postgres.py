@@ -248,7 +248,7 @@ def _give_back(name: str) -> None:
         with _ONE_AT_A_TIME:
             first_rows = _first_rows()
         _at_once(_clean(name, first_rows))
-    except asyncpg.PostgresError:
+    except (asyncpg.PostgresError, OSError, TimeoutError):
         _drop(name)
     else:
         _CLEAN.append(name)
