@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import postgres
 from tests.processes import StartedProcesses
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ def pytest_runtest_teardown() -> Generator[None, None, None]:
         found = STARTED.left_behind()
         if found:
             pytest.fail("left behind: " + "\n".join(found), pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def _databases() -> Generator[None]:
+    """Drops the PostgreSQL databases that the test made, after everything else of it ended."""
+    yield
+    postgres.drop_databases()
 
 
 @pytest.fixture

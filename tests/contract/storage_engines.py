@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,8 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from buildplate.storage import (
     EventRecord,
+    PostgresConfig,
+    PostgresStorage,
     SqliteConfig,
     SqliteStorage,
     Storage,
@@ -17,6 +21,7 @@ from buildplate.storage import (
     script,
     tables,
 )
+from tests import postgres
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -24,13 +29,39 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-ENGINES = ("sqlite",)
+ENGINES = ("sqlite", "postgresql")
+ONE_WRITER: Mapping[str, Mapping[str, int]] = {"sqlite": {}, "postgresql": {"writers": 1}}
+"""The bounds with which no two scripts write at the same time."""
 NOW = datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
 def make_storage(engine: str, folder: Path, **bounds: Any) -> Storage:
-    assert engine == "sqlite"
-    return SqliteStorage(SqliteConfig(folder / "farm.db", **bounds))
+    if engine == "sqlite":
+        return SqliteStorage(SqliteConfig(folder / "farm.db", **bounds))
+    return PostgresStorage(PostgresConfig(postgres.database_of(folder), **bounds))
+
+
+class Gate:
+    """Holds a script inside its transaction until the test lets it go on."""
+
+    def __init__(self, engine: str) -> None:
+        self.entered = threading.Event()
+        self.go_on = threading.Event()
+        self._engine = engine
+
+    async def hold(self, tx: Tx) -> None:
+        """For the script: on SQLite it blocks its thread, on PostgreSQL it waits in the server."""
+        self.entered.set()
+        if self._engine == "sqlite":
+            assert self.go_on.wait(10)
+        for _ in range(1000):
+            if self.go_on.is_set():
+                return
+            await tx.row(select(func.pg_sleep(0.01)))
+        raise AssertionError
+
+    async def until_entered(self) -> None:
+        assert await asyncio.to_thread(self.entered.wait, 10)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,16 @@ from buildplate.storage import (
     Tx,
     from_json,
     from_micros,
+    one_statement,
     script,
     tables,
+    to_micros,
 )
 from tests.contract.storage_engines import (
     ENGINES,
     NOW,
+    ONE_WRITER,
+    Gate,
     add,
     add_farm,
     all_rows,
@@ -53,22 +58,16 @@ async def storage(engine: str, tmp_path: Path) -> AsyncIterator[Storage]:
         yield storage
 
 
-class Gate:
-    """Holds a script inside its transaction until the test lets it go on."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.go_on = threading.Event()
-
-    async def until_entered(self) -> None:
-        assert await asyncio.to_thread(self.entered.wait, 10)
+@pytest.fixture
+async def one_writer(engine: str, tmp_path: Path) -> AsyncIterator[Storage]:
+    async with opened(engine, tmp_path, **ONE_WRITER[engine]) as storage:
+        yield storage
 
 
 @script
 async def pass_gate(tx: Tx, gate: Gate, key: str) -> None:
     await add(tx, "farm", key=key)
-    gate.entered.set()
-    assert gate.go_on.wait(10)
+    await gate.hold(tx)
 
 
 @script
@@ -91,8 +90,8 @@ async def test_what_was_written_is_read_back_and_survives_a_restart(
     assert [bool(row["wants_cancel"]) for row in rows] == [False, False]
 
 
-async def test_an_error_of_one_script_undoes_that_one_alone(storage: Storage) -> None:
-    gate = Gate()
+async def test_an_error_of_one_script_undoes_that_one_alone(engine: str, storage: Storage) -> None:
+    gate = Gate(engine)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(storage.write(pass_gate, gate, "gate"))
         await gate.until_entered()
@@ -245,37 +244,43 @@ async def test_the_bell_rings_only_when_events_were_recorded(storage: Storage) -
     assert rung == [1]
 
 
-async def test_a_caller_cancelled_before_its_turn_never_ran(storage: Storage) -> None:
-    gate = Gate()
+async def test_a_caller_cancelled_before_its_turn_never_ran(
+    engine: str, one_writer: Storage
+) -> None:
+    gate = Gate(engine)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(storage.write(pass_gate, gate, "gate"))
+        tasks.create_task(one_writer.write(pass_gate, gate, "gate"))
         await gate.until_entered()
-        waiting = tasks.create_task(storage.write(add, "farm", key="cancelled"))
+        waiting = tasks.create_task(one_writer.write(add, "farm", key="cancelled"))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.wait([waiting])
         gate.go_on.set()
-    await storage.write(add, "farm", key="after")
-    keys = {row["key"] for row in await storage.read(all_rows, tables.farm)}
+    await one_writer.write(add, "farm", key="after")
+    keys = {row["key"] for row in await one_writer.read(all_rows, tables.farm)}
     assert keys == {"gate", "after"}
 
 
-async def test_a_caller_cancelled_in_mid_transaction_harms_nobody(storage: Storage) -> None:
-    gate = Gate()
+async def test_a_caller_cancelled_in_mid_transaction_harms_nobody(
+    engine: str, one_writer: Storage
+) -> None:
+    gate = Gate(engine)
     async with asyncio.TaskGroup() as tasks:
-        first = tasks.create_task(storage.write(pass_gate, gate, "gate"))
+        first = tasks.create_task(one_writer.write(pass_gate, gate, "gate"))
         await gate.until_entered()
         first.cancel()
         await asyncio.wait([first])
         gate.go_on.set()
-    await storage.write(add, "farm", key="after")
-    keys = {row["key"] for row in await storage.read(all_rows, tables.farm)}
+    await one_writer.write(add, "farm", key="after")
+    keys = {row["key"] for row in await one_writer.read(all_rows, tables.farm)}
     assert keys == {"gate", "after"}
 
 
-async def test_a_reader_neither_waits_for_a_writer_nor_sees_its_half(storage: Storage) -> None:
+async def test_a_reader_neither_waits_for_a_writer_nor_sees_its_half(
+    engine: str, storage: Storage
+) -> None:
     await storage.write(add, "farm", key="before")
-    gate = Gate()
+    gate = Gate(engine)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(storage.write(pass_gate, gate, "gate"))
         await gate.until_entered()
@@ -287,13 +292,12 @@ async def test_a_reader_neither_waits_for_a_writer_nor_sees_its_half(storage: St
 
 async def read_twice(tx: Tx, gate: Gate) -> tuple[int, int]:
     first = await count(tx, "farm")
-    gate.entered.set()
-    assert gate.go_on.wait(10)
+    await gate.hold(tx)
     return first, await count(tx, "farm")
 
 
-async def test_a_reader_sees_one_moment(storage: Storage) -> None:
-    gate = Gate()
+async def test_a_reader_sees_one_moment(engine: str, storage: Storage) -> None:
+    gate = Gate(engine)
     async with asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(storage.read(read_twice, gate))
         await gate.until_entered()
@@ -309,8 +313,9 @@ async def test_a_reader_can_not_write(storage: Storage) -> None:
 
 
 async def test_a_full_queue_makes_writers_wait(engine: str, tmp_path: Path) -> None:
-    gate = Gate()
-    async with opened(engine, tmp_path, queue_limit=2) as storage, asyncio.TaskGroup() as tasks:
+    gate = Gate(engine)
+    bounds = {"queue_limit": 2} if engine == "sqlite" else ONE_WRITER[engine]
+    async with opened(engine, tmp_path, **bounds) as storage, asyncio.TaskGroup() as tasks:
         tasks.create_task(storage.write(pass_gate, gate, "gate"))
         await gate.until_entered()
         calls = [tasks.create_task(storage.write(add, "farm", key=f"{n}")) for n in range(9)]
@@ -421,13 +426,16 @@ async def test_an_observer_that_fails_is_heard_and_stops_nobody_else(storage: St
     assert await storage.read(count, "farm") == 1
 
 
-@pytest.mark.parametrize("group_limit", [1, 3, 64])
+@pytest.mark.parametrize("group_limit", [1, 3, 16])
 async def test_whatever_else_runs_each_caller_gets_its_own_outcome(
     engine: str, tmp_path: Path, seed: int, group_limit: int
 ) -> None:
     luck = random.Random(seed)
     expected: dict[str, object] = {}
-    async with opened(engine, tmp_path, group_limit=group_limit, queue_limit=20) as storage:
+    bounds = {"group_limit": group_limit, "queue_limit": 20}
+    if engine == "postgresql":
+        bounds = {"writers": group_limit}
+    async with opened(engine, tmp_path, **bounds) as storage:
         await storage.write(add, "farm", key="taken")
         async with asyncio.TaskGroup() as tasks:
             for n in range(300):
@@ -472,3 +480,70 @@ async def test_opening_and_closing_leaves_nothing_behind(engine: str, tmp_path: 
             await storage.read(count, "farm")
     assert not [t.name for t in threading.enumerate() if t.name.startswith("storage-")]
     assert _open_descriptors() == descriptors
+
+
+_SET = (
+    update(tables.prints)
+    .where(tables.prints.c.id == bindparam("print_id"))
+    .where(tables.prints.c.version == bindparam("seen"))
+    .values(version=tables.prints.c.version + 1)
+    .returning(tables.prints)
+)
+
+
+@one_statement
+@script
+async def set_at_once(tx: Tx, print_id: str, seen: int, event: EventRecord | None) -> int | None:
+    row = await tx.compare_and_set(_SET, {"print_id": print_id, "seen": seen}, event)
+    return None if row is None else int(row["version"])
+
+
+async def test_a_compare_and_set_records_its_event_only_where_it_took_place(
+    storage: Storage,
+) -> None:
+    await storage.write(add_farm, 1)
+    rung: list[int] = []
+    storage.on_recorded = lambda: rung.append(1)
+    event = EventRecord("e1", NOW, "print.changed", print_id="p1", data={"n": 1})
+    assert await storage.write(set_at_once, "p1", 1, event) == 2
+    assert await storage.write(set_at_once, "p1", 1, replace(event, id="e2")) is None
+    assert await storage.write(set_at_once, "none", 1, replace(event, id="e3")) is None
+    assert rung == [1]
+    assert await storage.write(set_at_once, "p1", 2, None) == 3
+    (row,) = await storage.read(all_rows, tables.events)
+    assert (row["id"], row["at"], row["data"]) == ("e1", to_micros(NOW), '{"n":1}')
+    assert [row["event_id"] for row in await storage.read(all_rows, tables.outbox)] == ["e1"]
+
+
+async def test_a_compare_and_set_whose_event_is_refused_changes_nothing(storage: Storage) -> None:
+    await storage.write(add_farm, 1)
+    event = EventRecord("e1", NOW, "print.changed", print_id="p1")
+    await storage.write(set_at_once, "p1", 1, event)
+    with pytest.raises(ConstraintViolated):
+        await storage.write(set_at_once, "p1", 2, event)
+    assert await storage.write(set_at_once, "p1", 2, None) == 3
+
+
+async def test_of_many_compare_and_sets_at_once_one_wins(storage: Storage) -> None:
+    await storage.write(add_farm, 1)
+    events = [EventRecord(f"e{n}", NOW, "print.changed", print_id="p1") for n in range(30)]
+    outcomes = await asyncio.gather(
+        *(storage.write(set_at_once, "p1", 1, event) for event in events)
+    )
+    assert sorted(outcomes, key=str) == [2, *[None] * 29]
+    assert await storage.read(transitions) == 1
+
+
+async def test_the_observer_of_a_single_statement_can_stop_it(storage: Storage) -> None:
+    def fail(step: str) -> None:
+        assert step == "before:tests.contract.test_storage.set_at_once"
+        raise LookupError
+
+    await storage.write(add_farm, 1)
+    storage.on_step = fail
+    with pytest.raises(LookupError):
+        await storage.write(set_at_once, "p1", 1, None)
+    told: list[str] = []
+    storage.on_step = told.append
+    assert await storage.write(set_at_once, "p1", 1, None) == 2
+    assert [step.partition(":")[0] for step in told] == ["before", "committed"]

@@ -164,20 +164,26 @@ BROKEN = [
 
 
 @pytest.fixture(params=ENGINES)
-async def storage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Storage]:
-    async with opened(request.param, tmp_path) as storage:
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+async def storage(engine: str, tmp_path: Path) -> AsyncIterator[Storage]:
+    async with opened(engine, tmp_path) as storage:
         await storage.write(add_farm, 1)
         yield storage
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda b: f"{b.constraint}-{b.row.get('state')}")
-async def test_the_database_refuses(storage: Storage, broken: Broken) -> None:
+async def test_the_database_refuses(engine: str, storage: Storage, broken: Broken) -> None:
     if broken.first:
         await storage.write(add, broken.table, **broken.first)
     with pytest.raises(ConstraintViolated) as refusal:
         await storage.write(add, broken.table, **broken.row)
     # SQLite does not say which foreign key it was.
-    expected = None if broken.constraint.startswith("fk_") else broken.constraint
+    unsaid = engine == "sqlite" and broken.constraint.startswith("fk_")
+    expected = None if unsaid else broken.constraint
     assert refusal.value.constraint == expected
 
 

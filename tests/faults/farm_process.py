@@ -31,6 +31,7 @@ from buildplate.core.print_table import PrintState
 from buildplate.dispatch import steward
 from buildplate.drivers.sdk import Manifest
 from buildplate.storage import StorageError
+from tests import postgres
 from tests.faults.farm_control import Control
 
 PR_SET_PDEATHSIG = 1
@@ -73,10 +74,10 @@ class Moves:
     It asks the database itself, on the thread that has just committed.
     """
 
-    def __init__(self, database: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, database: Path | str, tell: Callable[[str], None]) -> None:
         self._database = database
         self._tell = tell
-        self._last = 0
+        self._told: set[str] = set()
         self._states: dict[str, str] = {}
         self._look()
 
@@ -86,19 +87,28 @@ class Moves:
                 self._tell(move)
 
     def _look(self) -> list[str]:
-        with closing(sqlite3.connect(self._database)) as rows:
-            found = rows.execute(
-                "SELECT rowid, print_id, kind FROM events WHERE rowid > ? AND kind LIKE 'print.%'",
-                (self._last,),
-            ).fetchall()
         moves = []
-        for row, print_id, kind in found:
-            self._last = row
+        for event_id, print_id, kind in self._events():
+            if event_id in self._told:
+                continue
+            self._told.add(event_id)
             state = kind.removeprefix("print.")
             if state in STATES:
                 moves.append(f"moved:{self._states.get(print_id, '')}>{state}")
                 self._states[print_id] = state
         return moves
+
+    def _events(self) -> list[tuple[str, str, str]]:
+        """All of prints, as they were recorded: the outbox has their order until it is emptied."""
+        query = (
+            "SELECT events.id, print_id, kind FROM events"
+            " LEFT JOIN outbox ON outbox.event_id = events.id WHERE kind LIKE 'print.%'"
+            " ORDER BY seq IS NULL, seq, outbox.id"
+        )
+        if isinstance(self._database, str):
+            return [tuple(row) for row in postgres.say(self._database, query)]
+        with closing(sqlite3.connect(self._database)) as rows:
+            return rows.execute(query).fetchall()
 
 
 class ShiftedClock(SystemClock):
@@ -121,7 +131,7 @@ async def run_farm(order: dict[str, Any], drivers: Mapping[str, Manifest]) -> No
 
     moves: Moves | None = None
     if kill is not None and killer is not None and kill["step"].startswith("moved:"):
-        moves = Moves(settings.database_path, killer)
+        moves = Moves(settings.database, killer)
 
     def on_step(step: str) -> None:
         reached[step] += 1

@@ -16,7 +16,7 @@ from buildplate_sim.errors import RefusedControlError
 from buildplate_sim.launch import octoprints
 from tests.faults.farms import Refused, nursery
 from tests.faults.truth import judge
-from tests.faults.worlds import Setting, World, empty_database, world
+from tests.faults.worlds import SQLITE, Setting, World, empty_database, world
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -45,7 +45,7 @@ class Trial:
     `farm_factor` is a time factor of the farm's own. `source` is a folder with another version of
     the program for it. `helpful` is whether people clear beds and answer for prints by themselves.
     `asks` is whether the prints that people are asked about are compared with those of which the
-    kills took the evidence.
+    kills took the evidence. `database` is the engine it needs, if not that of its lanes.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Trial:
     source: Path | None = None
     helpful: bool = True
     asks: bool = True
+    database: str | None = None
 
     @property
     def deaths(self) -> int:
@@ -80,8 +81,16 @@ class Outcome:
 class Lanes:
     """A simulator's printers, shared out to lanes."""
 
-    def __init__(self, farms: Nursery, simulator: Simulator, folder: Path, template: Path) -> None:
+    def __init__(
+        self,
+        farms: Nursery,
+        simulator: Simulator,
+        folder: Path,
+        template: Path,
+        database: str = SQLITE,
+    ) -> None:
         self._farms = farms
+        self._database = database
         self._simulator = simulator
         self._folder = folder
         self._template = template
@@ -126,6 +135,7 @@ class Lanes:
                 settings=dict(trial.settings),
                 template=self._template,
                 helpful=trial.helpful,
+                database=trial.database or self._database,
             )
             async with world(setting, *trial.kills) as here:
                 await trial.run(here)
@@ -188,8 +198,13 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 @asynccontextmanager
-async def lanes(folder: Path, *, count: int, subnet: int) -> AsyncIterator[Lanes]:
-    """So many lanes; the addresses of their printers are 127.0.`subnet`.x, proxies one further."""
+async def lanes(
+    folder: Path, *, count: int, subnet: int, database: str = SQLITE
+) -> AsyncIterator[Lanes]:
+    """So many lanes, whose farms keep their rows in `database`.
+
+    The addresses of their printers are 127.0.`subnet`.x, proxies one further.
+    """
     more = [f"--push-interval={PUSH_S}", f"--proxy-base-address=127.0.{subnet + 1}.10"]
     async with (
         nursery() as farms,
@@ -203,4 +218,4 @@ async def lanes(folder: Path, *, count: int, subnet: int) -> AsyncIterator[Lanes
         ) as simulator,
     ):
         template = await empty_database(farms, folder / "empty")
-        yield Lanes(farms, simulator, folder, template)
+        yield Lanes(farms, simulator, folder, template, database)

@@ -7,14 +7,16 @@ which each of them must tell from it.
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from tests import postgres
 from tests.faults.farms import KillAt, Refused
 from tests.faults.lanes import FACTOR, Trial
 from tests.faults.scenarios import DAYS, ENDLESS, SETTLE_S
-from tests.faults.worlds import World, part
+from tests.faults.worlds import POSTGRESQL, World, part
 
 if TYPE_CHECKING:
     from tests.faults.truth import Facts
@@ -180,6 +182,23 @@ def _printer(state: Facts, printer: str) -> Facts:
     return next(one for one in state["printers"] if one["id"] == printer)
 
 
+async def a_held_job_is_claimed_by_nobody(world: World) -> None:
+    """Somebody holds the job through another server while a claim is not yet committed."""
+    job = await world.order(part("held"), 1)
+    await world.furnish()
+    life = await world.marked()
+    try:
+        held = await asyncio.to_thread(world.hold_elsewhere, job)
+    finally:
+        life.signal(signal.SIGCONT)
+    if held:
+        await asyncio.sleep(1.0)
+        (print_,) = world.stored("SELECT state FROM prints")
+        assert print_ == ("queued",), "a print of a job that was on hold was claimed"
+        await world.ask("hold", job=job, hold=False)
+    await world.until_finished()
+
+
 PROMISES: dict[str, Trial] = {
     trial.name: trial
     for trial in (
@@ -216,10 +235,21 @@ PROMISES: dict[str, Trial] = {
         Trial(
             "a_completion_without_a_print_time_is_none", a_completion_without_a_print_time_is_none
         ),
+        Trial(
+            "a_held_job_is_claimed_by_nobody",
+            a_held_job_is_claimed_by_nobody,
+            kills=[KillAt("before:dispatch.transitions.claim", signal=signal.SIGSTOP)],
+            database=POSTGRESQL,
+        ),
     )
 }
 
 
 def trials() -> list[Trial]:
-    """All of them."""
-    return list(PROMISES.values())
+    """All of them that have the database they need here."""
+    return [trial for trial in PROMISES.values() if can_be_tried(trial)]
+
+
+def can_be_tried(trial: Trial) -> bool:
+    """Whether the trial's database is here; where nothing may be skipped it is an error if not."""
+    return trial.database != POSTGRESQL or postgres.is_there()

@@ -27,7 +27,15 @@ from tests.faults import weather
 from tests.faults.farms import KillAt, nursery
 from tests.faults.scenarios import suppress_codes
 from tests.faults.truth import judge, was_blinded, was_out_of_sight
-from tests.faults.worlds import Setting, World, empty_database, part, world
+from tests.faults.worlds import (
+    POSTGRESQL,
+    SQLITE,
+    Setting,
+    World,
+    empty_database,
+    part,
+    world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +69,7 @@ class Wish:
     copies: int = COPIES
     calm: bool = False
     printers: int = PRINTERS
+    database: str = SQLITE
 
 
 @dataclass(slots=True)
@@ -294,6 +303,7 @@ async def sweep(wish: Wish, folder: Path) -> Report:
             FACTOR,
             template=template,
             look_s=LOOK_S,
+            database=wish.database,
         )
         async with world(setting) as here:
             return await RandomSweep(wish, here).run()
@@ -307,10 +317,16 @@ def main() -> int:
     parser.add_argument("--copies", type=int, default=COPIES)
     parser.add_argument("--printers", type=int, default=PRINTERS)
     parser.add_argument("--calm", action="store_true", help="kills only, no bad weather")
+    parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=SQLITE)
     parser.add_argument("--keep", type=Path, help="a folder for logs and data")
     options = parser.parse_args()
     wish = Wish(
-        options.kills, options.seed, options.copies, calm=options.calm, printers=options.printers
+        options.kills,
+        options.seed,
+        options.copies,
+        calm=options.calm,
+        printers=options.printers,
+        database=options.database,
     )
     report = rounds(wish, options.keep)
     print(report)

@@ -20,8 +20,9 @@ from tests.faults.kill_points import (
     kill_points,
     program_scripts,
 )
-from tests.faults.lanes import Outcome, Trial, lanes
-from tests.faults.scenarios import DAYS, SLOW_DAYS
+from tests.faults.lanes import Outcome, lanes
+from tests.faults.points import trial_of
+from tests.faults.scenarios import DAYS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -53,11 +54,6 @@ def test_the_page_of_proofs_counts_the_kill_points_and_days_as_they_are() -> Non
     for what, number in (("kill points", len(POINTS)), ("days", len(DAYS))):
         said = re.findall(rf"^\| {what} \| (\d+) \|$", page, re.MULTILINE)
         assert said == [str(number)], f"{PAGE.name} says {said} {what}, there are {number}"
-
-
-def trial_of(point: KillPoint) -> Trial:
-    """The day with a kill in it; only its last life dies at the point."""
-    return Trial(point.name, DAYS[point.day], point.kills, SLOW_DAYS.get(point.day))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -17,6 +17,9 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+
+from tests import postgres
 from tests.faults.farms import Died, FarmProcess, KillAt, Nursery, Refused
 from tests.faults.truth import Asked, Facts, Tally
 
@@ -30,6 +33,7 @@ LOOK_S = 0.05
 AT_REST = frozenset({"queued", "completed", "failed", "cancelled", "not_started"})
 RAN = "SELECT print_id FROM events WHERE kind IN ('print.printing', 'print.paused')"
 DATABASE = "buildplate.db"
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 MARKER = "killed"
 
 
@@ -66,6 +70,7 @@ class Setting:
     template: Path | None = None
     look_s: float = LOOK_S
     helpful: bool = True
+    database: str = SQLITE
 
     @property
     def seen(self) -> Path:
@@ -153,8 +158,21 @@ class World:
 
     def stored(self, query: str) -> list[tuple[Any, ...]]:
         """What the database holds."""
+        url = self._setting.settings.get("database_url")
+        if url:
+            return [tuple(row) for row in postgres.say(url, query)]
         with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)) as rows:
             return rows.execute(query).fetchall()
+
+    def hold_elsewhere(self, job: str) -> bool:
+        """Hold a job as another server on this database would; False if it is not let. Blocks."""
+        url = self._setting.settings["database_url"]
+        statement = f"UPDATE jobs SET hold = true, version = version + 1 WHERE id = '{job}'"  # noqa: S608
+        try:
+            postgres.say(url, "SET lock_timeout = '1s'", statement)
+        except asyncpg.LockNotAvailableError:
+            return False
+        return True
 
     def log_tail(self, size: int = 6000) -> str:
         """The end of what the farm wrote."""
@@ -382,7 +400,9 @@ class World:
 async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[World]:
     """A world that lives for as long as the block runs."""
     setting.seen.mkdir(parents=True, exist_ok=True)
-    if setting.template is not None:
+    if setting.database == POSTGRESQL:
+        setting.settings["database_url"] = await asyncio.to_thread(postgres.new_database)
+    elif setting.template is not None:
         shutil.copy(setting.template, setting.seen / DATABASE)
     found = World(setting)
     found.kill_points = list(kill_points)
@@ -398,6 +418,9 @@ async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[
                 await asyncio.gather(*kept, return_exceptions=True)
             finally:
                 await found.kill()
+                if setting.database == POSTGRESQL:
+                    url = setting.settings["database_url"]
+                    await asyncio.to_thread(postgres.give_back, url)
 
 
 async def empty_database(nursery: Nursery, folder: Path) -> Path:

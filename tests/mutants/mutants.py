@@ -215,6 +215,19 @@ MUTANTS = (
         "a_completion_without_a_print_time_is_none",
         "are called completed",
     ),
+    Mutant(
+        "a claim without the job's lock",
+        (
+            Patch(
+                TRANSITIONS,
+                '_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))'
+                ".with_for_update(read=True)\n",
+                '_JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))\n',
+            ),
+        ),
+        "a_held_job_is_claimed_by_nobody",
+        "on hold was claimed",
+    ),
 )
 
 

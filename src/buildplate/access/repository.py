@@ -8,7 +8,16 @@ from sqlalchemy import bindparam, insert, select, update
 
 from buildplate.access.errors import LastAdmin, UnknownKey
 from buildplate.access.model import ApiKey, Role
-from buildplate.storage import EventRecord, Row, Storage, Tx, from_micros, script, to_micros
+from buildplate.storage import (
+    EventRecord,
+    Row,
+    Storage,
+    Tx,
+    from_micros,
+    hold_farm,
+    script,
+    to_micros,
+)
 from buildplate.storage.tables import api_keys
 
 _ADD = insert(api_keys)
@@ -63,6 +72,7 @@ async def add_key(tx: Tx, key: ApiKey, event_id: str) -> None:
 @script
 async def add_first_key(tx: Tx, key: ApiKey, event_id: str) -> bool:
     """Insert a key where there is none at all; whether it did."""
+    await hold_farm(tx)
     if await tx.row(_ANY) is not None:
         return False
     await add_key(tx, key, event_id)
@@ -72,6 +82,7 @@ async def add_first_key(tx: Tx, key: ApiKey, event_id: str) -> bool:
 @script
 async def revoke_key(tx: Tx, key_id: str, at: datetime, event_id: str) -> ApiKey:
     """Revoke a key, unless it is the last admin's; UnknownKey, LastAdmin."""
+    await hold_farm(tx)
     key = await _by_id(tx, key_id)
     if key.revoked_at is not None:
         return key

@@ -14,6 +14,7 @@ import uuid_utils
 from buildplate.access.repository import SqlKeys
 from buildplate.access.service import KeyService
 from buildplate.app.clock import SystemClock
+from buildplate.app.database import database_of
 from buildplate.app.print_files import JobsOfFiles, JoinedFiles
 from buildplate.app.settings import Settings
 from buildplate.app.supervisor import Pauses, Supervisor
@@ -41,14 +42,14 @@ from buildplate.fleet.transfers import TransferSlots
 from buildplate.fleet.watchers import Watchers
 from buildplate.history.service import HistoryService
 from buildplate.history.tasks import Pace, Recorder, Retention, Sweeper
-from buildplate.storage import Bus, OutboxRelay, SqliteConfig, SqliteStorage
+from buildplate.storage import Bus, OutboxRelay, Storage
 
 
 @dataclass(frozen=True, slots=True)
 class Farm:
     """A running farm: every use case, and the storage beneath."""
 
-    storage: SqliteStorage
+    storage: Storage
     bus: Bus
     fleet: FleetService
     watchers: Watchers
@@ -139,7 +140,7 @@ async def open_farm(
     """Open the database and the files, take the printers over, and run until the block ends."""
     outside = outside or Outside(SystemClock())
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    storage = SqliteStorage(SqliteConfig(settings.database_path))
+    storage = database_of(settings, durations(settings).fleet.lease)
     await storage.open()
     storage.on_step = outside.on_step
     try:
@@ -162,7 +163,7 @@ class _Build:
         settings: Settings,
         manifests: Mapping[str, Manifest],
         outside: Outside,
-        storage: SqliteStorage,
+        storage: Storage,
         blobs: LocalBlobStore,
         supervisor: Supervisor,
     ) -> None:

@@ -43,7 +43,7 @@ def serve(*, host: str | None, port: int | None, data_dir: Path | None, demo: in
     """Run until SIGINT or SIGTERM; exits with 1 and a plain sentence when it can't start."""
     try:
         settings = load_settings(host=host, port=port, data_dir=data_dir)
-        settings.database_path  # noqa: B018 (refuse a database that is not supported, now)
+        settings.database  # noqa: B018 (refuse a database that is not supported, now)
     except SettingsError as error:
         raise SystemExit(_complain(str(error), error.hint)) from None
     set_up_logs(settings.log_level)

@@ -12,7 +12,10 @@ from dotenv import dotenv_values
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from buildplate.storage import BadDatabaseUrl, PostgresAddress, is_postgres
+
 SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql://user:password@host:5432/database"
 FOR_THE_COMMAND_LINE = {"BUILDPLATE_URL", "BUILDPLATE_API_KEY", "BUILDPLATE_CONFIG"}
 
 
@@ -29,7 +32,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
 
     database_url: str = Field(
-        "", description="where the farm's rows live: `sqlite:///path`; empty: in the data folder"
+        "",
+        repr=False,
+        description="where the farm's rows live: `sqlite:///path`, or"
+        " `postgresql://user:password@host:5432/database`; empty: in the data folder",
     )
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(4000, ge=0, le=65535, description="port to listen on; 0 takes a free one")
@@ -102,18 +108,36 @@ class Settings(BaseSettings):
     )
 
     @property
-    def database_path(self) -> Path:
-        """The SQLite file; SettingsError for a database that is not supported yet."""
-        if not self.database_url:
+    def database(self) -> Path | str:
+        """The SQLite file, or the URL of a PostgreSQL database; SettingsError for anything else."""
+        url = self.database_url
+        if not url:
             return self.data_dir / "buildplate.db"
-        if not self.database_url.startswith(SQLITE):
-            message = f"DATABASE_URL must begin with {SQLITE}, not {_scheme(self.database_url)}"
+        if url.startswith(SQLITE) and url != SQLITE:
+            return Path(url.removeprefix(SQLITE))
+        if not is_postgres(url):
+            message = f"DATABASE_URL must be {SQLITE}path or {POSTGRESQL}, not {_scheme(url)}"
             raise SettingsError(message)
-        return Path(self.database_url.removeprefix(SQLITE))
+        try:
+            PostgresAddress.parse(url)
+        except BadDatabaseUrl as error:
+            message = f"{error} {error.hint}"
+            raise SettingsError(message) from None
+        return url
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file; SettingsError where the rows are on a server."""
+        where = self.database
+        if isinstance(where, str):
+            message = "the farm's rows are in PostgreSQL, not in a file"
+            raise SettingsError(message)
+        return where
 
 
 def _scheme(url: str) -> str:
-    return f"{url.partition('://')[0]}://"
+    scheme, separator, _ = url.partition("://")
+    return f"{scheme}://" if separator else "a text without ://"
 
 
 def load_settings(**flags: Any) -> Settings:

@@ -14,9 +14,10 @@ from buildplate.access.repository import SqlKeys
 from buildplate.access.service import KeyService
 from buildplate.app.clock import SystemClock
 from buildplate.app.composition import new_id
-from buildplate.app.settings import SettingsError, load_settings
+from buildplate.app.database import database_of
+from buildplate.app.settings import Settings, SettingsError, load_settings
 from buildplate.cli.failures import fail, note
-from buildplate.storage import SqliteConfig, SqliteStorage, StorageError
+from buildplate.storage import StorageError
 
 T = TypeVar("T")
 
@@ -29,7 +30,8 @@ def add_key(data_dir: Path, name: str, role: str, expires: str | None) -> dict[s
         made = await keys.create(name, Role(role), until)
         return {**_view(made.key), "key": made.secret}
 
-    if not _database(data_dir).exists():
+    path = _file(_settings(data_dir))
+    if path is not None and not path.exists():
         note(f"There was no farm in {data_dir}: a new one is made there.")
     return _with_keys(data_dir, make)
 
@@ -54,23 +56,30 @@ def revoke_key(data_dir: Path, key_id: str) -> dict[str, Any]:
     return _with_keys(data_dir, end)
 
 
-def _database(data_dir: Path) -> Path:
+def _settings(data_dir: Path) -> Settings:
     try:
-        return load_settings(data_dir=data_dir).database_path
+        settings = load_settings(data_dir=data_dir)
+        settings.database  # noqa: B018 (refuse what cannot be right, now)
     except SettingsError as error:
         return fail(str(error), error.hint)
+    return settings
+
+
+def _file(settings: Settings) -> Path | None:
+    """The database's file, where it has one."""
+    return settings.database if isinstance(settings.database, Path) else None
 
 
 def _must_exist(data_dir: Path) -> None:
     """A mistyped folder makes no farm."""
-    path = _database(data_dir)
-    if not path.exists():
+    path = _file(_settings(data_dir))
+    if path is not None and not path.exists():
         fail(f"there is no farm in {data_dir}", f"Its database would be {path}.")
 
 
 def _with_keys(data_dir: Path, work: Callable[[KeyService], Awaitable[T]]) -> T:
     try:
-        return asyncio.run(_opened(_database(data_dir), work))
+        return asyncio.run(_opened(_settings(data_dir), work))
     except (AccessError, StorageError) as error:
         return fail(str(error), error.hint)
     except OSError as error:
@@ -78,9 +87,11 @@ def _with_keys(data_dir: Path, work: Callable[[KeyService], Awaitable[T]]) -> T:
         return fail(f"{data_dir} cannot be used: {error.strerror}", hint)
 
 
-async def _opened(path: Path, work: Callable[[KeyService], Awaitable[T]]) -> T:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    storage = SqliteStorage(SqliteConfig(path))
+async def _opened(settings: Settings, work: Callable[[KeyService], Awaitable[T]]) -> T:
+    path = _file(settings)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    storage = database_of(settings)
     await storage.open()
     try:
         return await work(KeyService(SqlKeys(storage), SystemClock().now, new_id))

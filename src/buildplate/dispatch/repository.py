@@ -36,8 +36,15 @@ from buildplate.dispatch.reading import (
     prints_of,
 )
 from buildplate.dispatch.rows import job_from, print_from, requirements_to_json
-from buildplate.dispatch.transitions import Stamp, attempts_of, farm_stopped, get_print, queue_print
-from buildplate.storage import EventRecord, Tx, from_micros, script, to_json, to_micros
+from buildplate.dispatch.transitions import (
+    Stamp,
+    attempts_of,
+    farm_stopped,
+    get_print,
+    hold_print,
+    queue_print,
+)
+from buildplate.storage import EventRecord, Tx, from_micros, hold_farm, script, to_json, to_micros
 from buildplate.storage.tables import farm, idempotency, jobs, print_files, prints
 
 
@@ -51,6 +58,12 @@ class Key:
 
 
 _JOB_LOCKED = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update()
+_PRINTS_LOCKED = (
+    select(prints.c.id)
+    .where(prints.c.job_id == bindparam("job_id"))
+    .order_by(prints.c.number)
+    .with_for_update()
+)
 
 
 _KEY = select(idempotency).where(idempotency.c.key == bindparam("of_key"))
@@ -58,6 +71,7 @@ _FILE = (
     select(print_files.c.id, print_files.c.name)
     .where(print_files.c.id == bindparam("file_id"))
     .where(print_files.c.state != "deleted")
+    .with_for_update(read=True)
 )
 _NEW_JOB = insert(jobs)
 _NEW_KEY = insert(idempotency)
@@ -155,8 +169,8 @@ async def _change_job(tx: Tx, job: JobRecord, values: Mapping[str, Any]) -> None
 
 async def _locked(tx: Tx, reference: str) -> JobRecord:
     job = await get_job(tx, reference)
-    await tx.row(_JOB_LOCKED, {"job_id": job.id})
-    return job
+    row = await tx.row(_JOB_LOCKED, {"job_id": job.id})
+    return job if row is None else job_from(row)
 
 
 @script
@@ -233,6 +247,7 @@ async def cancel_job(
     if not job.cancelled:
         await _change_job(tx, job, {"cancelled": True})
         await tx.record(_event(stamp, "job.cancelled", job.id, number=job.number))
+    await tx.rows(_PRINTS_LOCKED, {"job_id": job.id})
     for print_ in await prints_of(tx, job.id):
         await _cancel_one(tx, print_, "the job was cancelled", stamp)
     active = await active_prints_of(tx, job.id)
@@ -242,7 +257,7 @@ async def cancel_job(
 @script
 async def cancel_print(tx: Tx, reference: str, stamp: Stamp) -> PrintRecord:
     """Wish for the end of one print; PrintRefused when it has ended."""
-    print_ = await get_print(tx, reference)
+    print_ = await hold_print(tx, reference)
     if print_.state is not PrintState.QUEUED and print_.state not in ACTIVE:
         message = f"print {print_.number} has ended: {print_.state}"
         raise PrintRefused(message)
@@ -319,7 +334,7 @@ async def resolve_print(
     stamp: Stamp,
 ) -> PrintRecord:
     """Store a person's word on a print; it is evidence, and takes the same exit; PrintRefused."""
-    print_ = await get_print(tx, reference)
+    print_ = await hold_print(tx, reference)
     waits = print_.state is PrintState.NEEDS_ATTENTION
     overridden = bool(said.get("override")) and print_.state in ACTIVE and not reachable
     if not waits and not (overridden and print_.intent_at is not None):
@@ -350,7 +365,7 @@ async def resolve_print(
 @script
 async def confirm_print(tx: Tx, reference: str, stamp: Stamp) -> PrintRecord:
     """A person lets a waiting print start on a printer that asks for it."""
-    print_ = await get_print(tx, reference)
+    print_ = await hold_print(tx, reference)
     if print_.state is not PrintState.QUEUED:
         message = f"print {print_.number} is {print_.state}, only a queued one is confirmed"
         raise PrintRefused(message)
@@ -370,7 +385,7 @@ async def confirm_print(tx: Tx, reference: str, stamp: Stamp) -> PrintRecord:
 @script
 async def assign_print(tx: Tx, reference: str, printer_id: str, stamp: Stamp) -> PrintRecord:
     """Give a queued print to one printer only; PrintRefused, Stale."""
-    print_ = await get_print(tx, reference)
+    print_ = await hold_print(tx, reference)
     if print_.state is not PrintState.QUEUED:
         message = f"print {print_.number} is {print_.state}, only a queued one is assigned"
         raise PrintRefused(message)
@@ -395,6 +410,7 @@ async def assign_print(tx: Tx, reference: str, printer_id: str, stamp: Stamp) ->
 @script
 async def place_before(tx: Tx, reference: str, before: str, stamp: Stamp) -> None:
     """Give a job a rank ahead of another one's, within their priority class."""
+    await hold_farm(tx)
     job, other = await get_job(tx, reference), await get_job(tx, before)
     if job.id == other.id:
         message = "a job cannot be put before itself"
@@ -411,6 +427,7 @@ async def place_before(tx: Tx, reference: str, before: str, stamp: Stamp) -> Non
 @script
 async def unrank(tx: Tx, reference: str, stamp: Stamp) -> None:
     """Give a job back to the planner's own order."""
+    await hold_farm(tx)
     job = await get_job(tx, reference)
     await tx.change(update(jobs).where(jobs.c.id == job.id).values(rank=None))
     await tx.record(_event(stamp, "queue.reordered", job.id))
@@ -424,6 +441,7 @@ async def _set_stopped(tx: Tx, value: str) -> None:
 @script
 async def stop_farm(tx: Tx, stopped: bool, reason: str, stamp: Stamp) -> None:  # noqa: FBT001
     """Stop or release the whole farm: no new claim and no start while it is stopped."""
+    await hold_farm(tx)
     if await farm_stopped(tx) is stopped:
         return
     await _set_stopped(tx, "true" if stopped else "false")
@@ -451,6 +469,7 @@ async def sent_uploads(tx: Tx, print_ids: Sequence[str]) -> tuple[dict[str, int]
 @script
 async def distrust(tx: Tx, paths: Sequence[str], reason: str, stamp: Stamp) -> None:
     """Stop the farm over files that the database does not know; each of them stops it once."""
+    await hold_farm(tx)
     for path in paths:
         await tx.change(delete(farm).where(farm.c.key == _ACCEPTED + path))
         await tx.change(insert(farm).values(key=_ACCEPTED + path, value="true"))

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Update, bindparam, insert, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from buildplate.core.job_state import Attempt, retry_pause, wants_replacement
 from buildplate.core.print_table import ACTIVE, EXIT_EVENT, Event, PrintState, after
@@ -20,7 +21,15 @@ from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.rows import job_from, print_from
 from buildplate.fleet import repository as fleet
 from buildplate.fleet.model import PrinterRecord
-from buildplate.storage import EventRecord, Tx, script, to_json, to_micros
+from buildplate.storage import (
+    EventRecord,
+    Tx,
+    one_statement,
+    script,
+    share_farm,
+    to_json,
+    to_micros,
+)
 from buildplate.storage.tables import farm, jobs, prints
 
 
@@ -52,8 +61,8 @@ def _cas(*columns: str) -> Update:
 
 
 _CLAIM = _cas("state", "printer_id", "fence", "claimed_at", "reason", "not_before")
-_NAME = _cas("state", "attempt", "path", "sent_sha256")
-_PATH = _cas("path", "sent_sha256", "sent_size")
+_NAME = _cas("state", "attempt", "path", "sent_sha256").returning(prints)
+_PATH = _cas("path", "sent_sha256", "sent_size").returning(prints)
 _INTENT = _cas("state", "baseline", "intent_at", "bed_before", "bed_version", "reason")
 _MOVE = _cas(
     "state",
@@ -67,8 +76,10 @@ _MOVE = _cas(
 )
 _GIVE_BACK = _cas(
     "state", "printer_id", "fence", "path", "reason", "not_before", "avoid_printer_id"
-)
-_EXIT = _cas("exit_verdict", "exit_by", "exit_step", "exit_evidence", "evidence", "reason")
+).returning(prints)
+_EXIT = _cas(
+    "exit_verdict", "exit_by", "exit_step", "exit_evidence", "evidence", "reason"
+).returning(prints)
 _ABANDON = _cas(
     "exit_verdict",
     "exit_by",
@@ -77,13 +88,14 @@ _ABANDON = _cas(
     "evidence",
     "reason",
     "resolution",
-)
-_STEP = _cas("exit_step")
+).returning(prints)
+_STEP = _cas("exit_step").returning(prints)
 _END = _cas("state", "reason", "evidence", "exit_step", "ended_at", "exit_verdict", "exit_by")
 _ACTIVE_STATES = [state.value for state in PrintState if state in ACTIVE]
 _ACTIVE = select(prints).where(prints.c.state.in_(_ACTIVE_STATES))
 _PRINT = select(prints).where(prints.c.id == bindparam("print_id"))
 _PRINT_BY_NUMBER = select(prints).where(prints.c.number == bindparam("number"))
+_PRINT_HELD = _PRINT.with_for_update()
 _JOB = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update(read=True)
 _ATTEMPTS = (
     select(prints.c.id, prints.c.copy_no, prints.c.state)
@@ -106,6 +118,13 @@ async def get_print(tx: Tx, reference: str) -> PrintRecord:
     return print_from(row)
 
 
+async def hold_print(tx: Tx, reference: str) -> PrintRecord:
+    """The print as `get_print` finds it; it changes for nobody else until this script ends."""
+    found = await get_print(tx, reference)
+    row = await tx.row(_PRINT_HELD, {"print_id": found.id})
+    return found if row is None else print_from(row)
+
+
 async def file_of(tx: Tx, job_id: str) -> str:
     """The id of the job's print file."""
     row = await tx.row(_FILE_OF, {"job_id": job_id})
@@ -125,15 +144,37 @@ async def _change(
     tx: Tx, statement: Update, print_: PrintRecord, values: Mapping[str, Any]
 ) -> None:
     """Compare-and-set; Stale when the print is not what it was read as."""
-    bound = {f"new_{column}": value for column, value in values.items()}
-    at = {"print_id": print_.id, "at_version": print_.version, "at_fence": print_.fence}
-    if await tx.change(statement, at | bound) != 1:
+    if await tx.change(statement, _bound(print_, values)) != 1:
         message = f"print {print_.number} was changed meanwhile"
         raise Stale(message)
 
 
+def _bound(print_: PrintRecord, values: Mapping[str, Any]) -> dict[str, Any]:
+    at = {"print_id": print_.id, "at_version": print_.version, "at_fence": print_.fence}
+    return at | {f"new_{column}": value for column, value in values.items()}
+
+
+async def _step(
+    tx: Tx,
+    statement: ReturningUpdate[Any],
+    print_: PrintRecord,
+    values: Mapping[str, Any],
+    event: EventRecord | None = None,
+) -> PrintRecord:
+    """Compare-and-set and its event in one statement; the print as it is then, or Stale."""
+    row = await tx.compare_and_set(statement, _bound(print_, values), event)
+    if row is None:
+        message = f"print {print_.number} was changed meanwhile"
+        raise Stale(message)
+    return print_from(row)
+
+
 async def _say(tx: Tx, print_: PrintRecord, state: PrintState, stamp: Stamp, **data: Any) -> None:
-    event = EventRecord(
+    await tx.record(_became(print_, state, stamp, **data))
+
+
+def _became(print_: PrintRecord, state: PrintState, stamp: Stamp, **data: Any) -> EventRecord:
+    return EventRecord(
         id=stamp.ids[0],
         at=stamp.at,
         kind=f"print.{state}",
@@ -142,7 +183,6 @@ async def _say(tx: Tx, print_: PrintRecord, state: PrintState, stamp: Stamp, **d
         print_id=print_.id,
         data={"number": print_.number, "copy": print_.copy_no, "try": print_.try_no} | data,
     )
-    await tx.record(event)
 
 
 @script
@@ -150,6 +190,7 @@ async def claim(
     tx: Tx, print_: PrintRecord, printer: PrinterRecord, stamp: Stamp
 ) -> PrintRecord | None:
     """Reserve a printer for a queued print; None when either is no longer free."""
+    await share_farm(tx)
     if await farm_stopped(tx) or not await fleet.is_claimable(tx, printer):
         return None
     row = await tx.row(_JOB, {"job_id": print_.job_id})
@@ -169,6 +210,7 @@ async def claim(
     return await get_print(tx, print_.id)
 
 
+@one_statement
 @script
 async def name_upload(tx: Tx, print_: PrintRecord, stamp: Stamp) -> PrintRecord:
     """Commit the next upload name before its first byte is sent."""
@@ -179,16 +221,16 @@ async def name_upload(tx: Tx, print_: PrintRecord, stamp: Stamp) -> PrintRecord:
         "path": None,
         "sent_sha256": None,
     }
-    await _change(tx, _NAME, print_, values)
-    await _say(tx, print_, state, stamp, attempt=print_.attempt + 1)
-    return await get_print(tx, print_.id)
+    event = _became(print_, state, stamp, attempt=print_.attempt + 1)
+    return await _step(tx, _NAME, print_, values, event)
 
 
+@one_statement
 @script
 async def store_path(tx: Tx, print_: PrintRecord, path: str, sha256: str, size: int) -> PrintRecord:
     """Store where the host keeps the verified file, and of which bytes it is."""
-    await _change(tx, _PATH, print_, {"path": path, "sent_sha256": sha256, "sent_size": size})
-    return await get_print(tx, print_.id)
+    values = {"path": path, "sent_sha256": sha256, "sent_size": size}
+    return await _step(tx, _PATH, print_, values)
 
 
 @script
@@ -200,6 +242,7 @@ async def intend(
     stamp: Stamp,
 ) -> PrintRecord:
     """The intent: repeat the claim's check, occupy the bed, store the baseline; IntentRefused."""
+    await share_farm(tx)
     if await farm_stopped(tx) or print_.wants_cancel or print_.fence != printer.fence:
         message = "the print or its printer changed hands"
         raise IntentRefused(message)
@@ -261,6 +304,7 @@ def _micros(moment: datetime | None) -> int | None:
     return None if moment is None else to_micros(moment)
 
 
+@one_statement
 @script
 async def give_back(
     tx: Tx, print_: PrintRecord, reason: str, not_before: datetime | None, stamp: Stamp
@@ -276,11 +320,11 @@ async def give_back(
         "not_before": _micros(not_before),
         "avoid_printer_id": print_.printer_id,
     }
-    await _change(tx, _GIVE_BACK, print_, values)
-    await _say(tx, print_, state, stamp, reason=reason)
-    return await get_print(tx, print_.id)
+    event = _became(print_, state, stamp, reason=reason)
+    return await _step(tx, _GIVE_BACK, print_, values, event)
 
 
+@one_statement
 @script
 async def begin_exit(
     tx: Tx,
@@ -301,10 +345,9 @@ async def begin_exit(
         "evidence": text,
         "reason": reason or None,
     }
-    await _change(tx, _EXIT, print_, values)
     wish = {"verdict": verdict.value, "by": by, "reason": reason}
-    await tx.record(_exit_event(print_, "print.exit", stamp, wish))
-    return await get_print(tx, print_.id)
+    event = _exit_event(print_, "print.exit", stamp, wish)
+    return await _step(tx, _EXIT, print_, values, event)
 
 
 def _exit_event(
@@ -321,13 +364,14 @@ def _exit_event(
     )
 
 
+@one_statement
 @script
 async def step_exit(tx: Tx, print_: PrintRecord, step: str) -> PrintRecord:
     """Store how far the exit has come."""
-    await _change(tx, _STEP, print_, {"exit_step": step})
-    return await get_print(tx, print_.id)
+    return await _step(tx, _STEP, print_, {"exit_step": step})
 
 
+@one_statement
 @script
 async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) -> PrintRecord:
     """Drop the wanted verdict, and the word it may stand on: the printer contradicts it."""
@@ -340,10 +384,9 @@ async def abandon_exit(tx: Tx, print_: PrintRecord, reason: str, stamp: Stamp) -
         "reason": reason,
         "resolution": None,
     }
-    await _change(tx, _ABANDON, print_, values)
     dropped = {"verdict": print_.exit_verdict, "by": print_.exit_by, "reason": reason}
-    await tx.record(_exit_event(print_, "print.exit_abandoned", stamp, dropped))
-    return await get_print(tx, print_.id)
+    event = _exit_event(print_, "print.exit_abandoned", stamp, dropped)
+    return await _step(tx, _ABANDON, print_, values, event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +411,7 @@ async def end_print(
 ) -> PrintRecord:
     """The verdict and, if one is due, the replacement print: one transaction."""
     state = after(print_.state, EXIT_EVENT[end.verdict])
+    await tx.row(_JOB, {"job_id": print_.job_id})  # before the print: see storage/locks.py
     values = {
         "state": state.value,
         "reason": end.reason or None,

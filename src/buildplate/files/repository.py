@@ -49,7 +49,9 @@ _BURIED = (
     .where(print_files.c.state == _DELETED)
     .where(print_files.c.sha256.like(bindparam("buried")))
     .limit(1)
+    .with_for_update()
 )
+_HELD = select(print_files.c.id).where(print_files.c.id == bindparam("file_id")).with_for_update()
 _ANALYSING = (
     select(print_files)
     .where(print_files.c.state == FileState.ANALYSING.value)
@@ -141,6 +143,7 @@ async def jobs_using(tx: Tx, file_id: str) -> tuple[int, ...]:
 async def delete_file(tx: Tx, file_id: str) -> None:
     """Remove a file; its row stays, out of sight, where ended jobs still name it. FileInUse."""
     key = {"file_id": file_id}
+    await tx.row(_HELD, key)
     wanted = await jobs_using(tx, file_id)
     if wanted:
         raise FileInUse(wanted)

@@ -37,6 +37,7 @@ from buildplate.storage import (
     Tx,
     from_json,
     from_micros,
+    one_statement,
     script,
     to_json,
     to_micros,
@@ -121,6 +122,8 @@ def record_from(row: Row) -> PrinterRecord:
 
 _BY_ID = select(printers).where(printers.c.id == bindparam("printer_id"))
 _BY_NUMBER = select(printers).where(printers.c.number == bindparam("number"))
+_HELD = select(printers.c.id).where(printers.c.id == bindparam("printer_id")).with_for_update()
+_SHARED = _BY_ID.with_for_update(read=True)
 _IN_SERVICE = select(printers).where(printers.c.retired_at.is_(None)).order_by(printers.c.number)
 
 
@@ -134,6 +137,11 @@ async def get_printer(tx: Tx, reference: str) -> PrinterRecord:
         message = f"there is no printer {reference}"
         raise UnknownPrinter(message)
     return record_from(row)
+
+
+async def _hold(tx: Tx, printer_id: str) -> None:
+    """Let nobody else claim, clear, retire or take over the printer until this script ends."""
+    await tx.row(_HELD, {"printer_id": printer_id})
 
 
 async def list_printers(tx: Tx) -> list[PrinterRecord]:
@@ -205,6 +213,7 @@ async def retire_printer(
     tx: Tx, printer_id: str, steward: PrintSteward, event: EventRecord
 ) -> None:
     """Take a printer out of service for good; its history stays. PrinterBusy with a print."""
+    await _hold(tx, printer_id)
     if not await steward.release(tx, printer_id):
         message = "the printer has an active print"
         raise PrinterBusy(message)
@@ -296,6 +305,7 @@ _CLAIMABLE = (
     .where(printers.c.enabled.is_(True))
     .where(printers.c.maintenance.is_(False))
     .where(printers.c.retired_at.is_(None))
+    .with_for_update(read=True)
 )
 _IN_FLIGHT = (
     select(commands.c.id)
@@ -328,6 +338,7 @@ async def clear_bed(
     tx: Tx, printer_id: str, bed_version: int, steward: PrintSteward, event: EventRecord
 ) -> PrinterRecord:
     """A person says the bed is clear: refused while a print is active or on another version."""
+    await _hold(tx, printer_id)
     if not await steward.release(tx, printer_id):
         message = "a print is active on this bed"
         raise PrinterBusy(message)
@@ -352,6 +363,7 @@ _SEEN = (
 )
 
 
+@one_statement
 @script
 async def note_seen(
     tx: Tx, printer: PrinterRecord, seen_at: int, fingerprint: str, process: str
@@ -436,6 +448,7 @@ def _new_command(command: CommandRecord) -> dict[str, Any]:
 @script
 async def ask_command(tx: Tx, command: CommandRecord, event: EventRecord) -> CommandRecord:
     """Store a person's pause or resume; it is sent when its turn comes. One may wait per print."""
+    await _hold(tx, command.printer_id)
     waiting = await tx.row(
         select(commands.c.kind)
         .where(commands.c.print_id == command.print_id)
@@ -457,7 +470,7 @@ async def store_order(
 
     False when what a person asked for has been refused or settled meanwhile.
     """
-    row = await tx.row(_BY_ID, {"printer_id": printer.id})
+    row = await tx.row(_SHARED, {"printer_id": printer.id})
     if row is None or row["fence"] != printer.fence:
         message = "the owner changed meanwhile"
         raise OwnerChanged(message)

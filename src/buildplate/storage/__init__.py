@@ -2,9 +2,11 @@
 
 from buildplate.storage.bus import Bus, Gap, Subscription
 from buildplate.storage.errors import (
+    BadDatabaseUrl,
     ConstraintViolated,
     DatabaseInUse,
     DatabaseUnreachable,
+    OutcomeUnknown,
     SchemaTooNew,
     ScriptError,
     StorageBusy,
@@ -12,6 +14,7 @@ from buildplate.storage.errors import (
     StorageError,
     StorageFull,
 )
+from buildplate.storage.locks import hold_farm, share_farm
 from buildplate.storage.model import (
     EventRecord,
     PublishedEvent,
@@ -22,11 +25,14 @@ from buildplate.storage.model import (
 )
 from buildplate.storage.outbox import OutboxRelay, last_seq, read_events
 from buildplate.storage.ports import Row, Storage, Tx
-from buildplate.storage.scripts import SCRIPTS, script
+from buildplate.storage.postgres.address import PostgresAddress, is_postgres
+from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
+from buildplate.storage.scripts import SCRIPTS, one_statement, script
 from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
 
 __all__ = [
     "SCRIPTS",
+    "BadDatabaseUrl",
     "Bus",
     "ConstraintViolated",
     "DatabaseInUse",
@@ -34,6 +40,10 @@ __all__ = [
     "EventRecord",
     "Gap",
     "OutboxRelay",
+    "OutcomeUnknown",
+    "PostgresAddress",
+    "PostgresConfig",
+    "PostgresStorage",
     "PublishedEvent",
     "Row",
     "SchemaTooNew",
@@ -49,9 +59,13 @@ __all__ = [
     "Tx",
     "from_json",
     "from_micros",
+    "hold_farm",
+    "is_postgres",
     "last_seq",
+    "one_statement",
     "read_events",
     "script",
+    "share_farm",
     "to_json",
     "to_micros",
 ]

@@ -43,20 +43,49 @@ class DatabaseInUse(StorageError):
     code = "database_in_use"
     hint = "Stop the other server, or give this one its own --data-dir."
 
-    def __init__(self, path: str, pid: int | None) -> None:
+    def __init__(self, path: str, pid: int | None, hint: str | None = None) -> None:
         holder = "another process" if pid is None else f"process {pid}"
         super().__init__(f"The database {path} is in use by {holder}.")
         self.pid = pid
+        if hint is not None:
+            self.hint = hint  # type: ignore[misc]  # this one's own
 
 
 class DatabaseUnreachable(StorageError):
-    """The database's file or folder can't be used. Refused at start."""
+    """The database can't be used: its file or folder, or its server. Nothing was written."""
 
     code = "database_unreachable"
     hint = "Check that the data folder exists, is on a local disk and may be written to."
 
-    def __init__(self, path: str, why: object) -> None:
+    def __init__(self, path: str, why: object, hint: str | None = None) -> None:
         super().__init__(f"The database {path} can't be opened: {why}.")
+        if hint is not None:
+            self.hint = hint  # type: ignore[misc]  # this one's own
+
+
+class BadDatabaseUrl(StorageError):
+    """The database's URL can't be right. Refused at start; no message holds the URL."""
+
+    code = "bad_database_url"
+    hint = "Write it as postgresql://user:password@host:5432/database."
+
+    def __init__(self, why: str, hint: str | None = None) -> None:
+        super().__init__(f"DATABASE_URL can't be used: {why}.")
+        if hint is not None:
+            self.hint = hint  # type: ignore[misc]  # this one's own
+
+
+class OutcomeUnknown(StorageError):
+    """The server went away in mid commit, and could not be asked what became of it.
+
+    The only error after which something may have been written: read again and decide anew.
+    """
+
+    code = "outcome_unknown"
+    hint = "Read again to see whether it took place, then decide anew."
+
+    def __init__(self) -> None:
+        super().__init__("The database went away while it stored a change.")
 
 
 class SchemaTooNew(StorageError):
@@ -114,6 +143,13 @@ class SuspendedScript(ScriptError):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"The script {name} awaited something other than its transaction.")
+
+
+class SecondStatement(ScriptError):
+    """A script marked with `one_statement` ran another one."""
+
+    def __init__(self, sql: str) -> None:
+        super().__init__(f"A script of one statement ran a second one: {sql}")
 
 
 class MissingParameter(ScriptError):

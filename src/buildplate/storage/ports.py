@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from sqlalchemy import Update
 from sqlalchemy.sql.elements import ClauseElement
 
 from buildplate.storage.model import EventRecord
@@ -42,6 +43,14 @@ class Tx(Protocol):
         Raises `ConstraintViolated` where a constraint refuses it.
         """
 
+    async def compare_and_set(
+        self, statement: Update, params: Mapping[str, Any], event: EventRecord | None
+    ) -> Row | None:
+        """Run an UPDATE with RETURNING; if it found its row, record the event, too. That row.
+
+        One statement on PostgreSQL: see `one_statement`.
+        """
+
     async def record(self, event: EventRecord) -> None:
         """Write the event and queue it for publishing, in this transaction."""
 
@@ -65,8 +74,12 @@ class Storage(Protocol):
     async def open(self) -> None:
         """Take the database for this process and bring its schema up to date.
 
-        Raises `DatabaseInUse`, `SchemaTooNew`, `StorageBusy`, `StorageFull`, `StorageError`.
+        Raises `DatabaseInUse`, `DatabaseUnreachable`, `SchemaTooNew`, `StorageBusy`,
+        `StorageFull`, `StorageError`.
         """
+
+    def owned(self) -> bool:
+        """Whether this process still is the one owner of the database."""
 
     async def close(self) -> None:
         """Finish what is queued, then let go of the database. Closing twice is harmless."""
@@ -83,7 +96,8 @@ class Storage(Protocol):
         the queue is full. A caller cancelled before its script began never ran it; one
         cancelled later does not know whether it was committed.
         Raises `StorageFull`, `StorageBusy`, `StorageClosed`, `ConstraintViolated`,
-        `ScriptError`, `StorageError`; in each case nothing of the script was written.
+        `DatabaseUnreachable`, `ScriptError`, `StorageError`; in each case nothing of the script
+        was written. After `OutcomeUnknown` alone it may have been.
         """
 
     async def read(

@@ -34,17 +34,29 @@ def upgrade(path: Path, busy_seconds: float) -> None:
         found = revision(connection)
     if found == HEAD:
         return
-    from alembic import command  # noqa: PLC0415 (slow to load, and most starts need none of it)
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
-
-    known = {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and found not in known_revisions():
         raise SchemaTooNew(found, HEAD)
     try:
-        with _ONE_AT_A_TIME, migrating(path, busy_seconds) as migration:
-            command.upgrade(alembic_config(migration), "head")
+        with migrating(path, busy_seconds) as migration:
+            run_migrations(migration, "head")
     except DBAPIError as error:
         raise _reason(error) from error
+
+
+def known_revisions() -> set[str]:
+    """Every revision this release has a migration for."""
+    # Slow to load, and most starts need none of it.
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    return {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
+
+
+def run_migrations(connection: Connection, target: str) -> None:
+    """Bring a connection's database up to `target`, one database at a time in this process."""
+    from alembic import command  # noqa: PLC0415 (as in known_revisions)
+
+    with _ONE_AT_A_TIME:
+        command.upgrade(alembic_config(connection), target)
 
 
 def revision(connection: sqlite3.Connection) -> str | None:

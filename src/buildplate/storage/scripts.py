@@ -29,6 +29,25 @@ def script(function: _Script) -> _Script:
     return function
 
 
+_ONE_STATEMENT: set[Callable[..., Awaitable[Any]]] = set()
+
+
+def one_statement(function: _Script) -> _Script:
+    """Mark a script that runs exactly one statement, whatever it finds; returns it unchanged.
+
+    On PostgreSQL such a script needs no BEGIN and no COMMIT: its statement is the transaction.
+    So it raises only where the statement changed nothing, and a second statement is refused with
+    `ScriptError`. Should the connection break meanwhile, its caller hears `OutcomeUnknown`.
+    """
+    _ONE_STATEMENT.add(function)
+    return function
+
+
+def is_one_statement(function: Callable[..., Awaitable[Any]]) -> bool:
+    """Whether the script is marked with `one_statement`."""
+    return function in _ONE_STATEMENT
+
+
 def name_of(function: Callable[..., Awaitable[Any]]) -> str:
     """The script's registered name. Raises `UnregisteredScript`."""
     name = _NAMES.get(function)

@@ -18,6 +18,7 @@ from buildplate.api.rooms import Limits
 from buildplate.app.composition import Farm, open_farm
 from buildplate.app.serve import http_server
 from buildplate.app.settings import Settings
+from tests import postgres
 from tests.service.api.answers import CheckedTransport
 from tests.service.api.paper import KEY, PaperHost, paper_manifest
 
@@ -130,10 +131,15 @@ async def open_surface(
     limits: Limits | None = None,
     factor: float = FASTER,
     floor: dict[str, PaperHost] | None = None,
+    database: str | None = None,
 ) -> AsyncIterator[Surface]:
-    """A farm over `folder`, with its first key; `floor` is what stood there before."""
+    """A farm over `folder`, with its first key; `floor` is what stood there before.
+
+    `database` is a URL; without one it is SQLite, or as `tests.postgres` was told to choose.
+    """
     floor = {} if floor is None else floor
-    settings = Settings(data_dir=folder, time_factor=factor, _env_file=None)
+    url = postgres.chosen(folder) if database is None else database
+    settings = Settings(data_dir=folder, time_factor=factor, database_url=url, _env_file=None)
     async with open_farm(settings, {"paper": paper_manifest(floor)}) as farm:
         first = await farm.keys.first()
         made = first or await farm.keys.create("again", Role.ADMIN)

@@ -37,10 +37,34 @@ def test_a_database_url_as_people_write_it_is_taken(monkeypatch: pytest.MonkeyPa
     assert load_settings().database_path == Path("farm/rows.db")
 
 
-def test_a_database_that_is_not_supported_is_refused_without_showing_its_password() -> None:
-    settings = Settings(database_url="postgresql://me:hunter2@host/db")
-    with pytest.raises(SettingsError) as refused:
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg"])
+def test_a_postgresql_url_as_people_write_it_is_taken(scheme: str) -> None:
+    settings = Settings(database_url=f"{scheme}://me:hunter2@host:5432/db?sslmode=require")
+    assert settings.database == settings.database_url
+    with pytest.raises(SettingsError, match="not in a file"):
         _ = settings.database_path
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://me:hunter2@host/db",
+        "me:hunter2@host/db",
+        "postgresql://me:hunter2#@host/db",
+        "postgresql://me:hunter2/@host/db",
+        "postgresql://me:hunter2@host/db?sslmod=require",
+        "postgresql://me:hunter2@host/db?connect_timeout=soon",
+        "postgresql://me:hunter2@host/db?channel_binding=require",
+        "postgresql://me:hunter2@[host/db",
+        "sqlite:///",
+    ],
+)
+def test_a_database_that_can_not_be_right_is_refused_without_showing_its_password(
+    url: str,
+) -> None:
+    with pytest.raises(SettingsError) as refused:
+        _ = Settings(database_url=url).database
     assert "hunter2" not in str(refused.value)
 
 

@@ -49,6 +49,8 @@ def test_every_error_says_what_to_do_and_its_code_is_stable() -> None:
         "database_unreachable",
         "schema_too_new",
         "constraint_violated",
+        "outcome_unknown",
+        "bad_database_url",
         "storage_script_error",
     }
     assert all(error.hint.endswith(".") for error in found)

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import Update, bindparam, insert, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -58,6 +58,17 @@ class SqliteTx:
     ) -> int:
         """See `Tx.change`."""
         return self._run(statement, params).rowcount
+
+    async def compare_and_set(
+        self, statement: Update, params: Mapping[str, Any], event: EventRecord | None
+    ) -> sqlite3.Row | None:
+        """See `Tx.compare_and_set`."""
+        found: list[sqlite3.Row] = self._run(statement, params).fetchall()
+        if not found:
+            return None
+        if event is not None:
+            await self.record(event)
+        return found[0]
 
     async def record(self, event: EventRecord) -> None:
         """See `Tx.record`."""

@@ -1,0 +1,186 @@
+"""`Storage` on one PostgreSQL database: scripts run side by side, each in one transaction."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from buildplate.storage.errors import DatabaseInUse, StorageBusy, StorageClosed
+from buildplate.storage.ports import Tx
+from buildplate.storage.postgres.address import PostgresAddress
+from buildplate.storage.postgres.connection import Limits
+from buildplate.storage.postgres.connections import Connections
+from buildplate.storage.postgres.ownership import Ownership
+from buildplate.storage.postgres.schema import upgrade
+from buildplate.storage.postgres.work import Call, Reading, Writing
+from buildplate.storage.scripts import name_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresConfig:
+    """Where the database is, and its bounds.
+
+    `writers` and `readers`: scripts that run at the same time, each on a connection.
+    `busy_seconds`: how long a script waits for its turn. `outage_seconds`: how long a server
+    that went away is waited for. `lease_seconds`, `grace_seconds`: see `Ownership`.
+    """
+
+    url: str = field(repr=False)
+    writers: int = 8
+    readers: int = 4
+    busy_seconds: float = 60.0
+    outage_seconds: float = 10.0
+    lease_seconds: float = 5.0
+    grace_seconds: float = 5.0
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """Connections for one kind of work, and the turns of those who want one."""
+
+    work: Callable[[Call], Awaitable[Any]]
+    connections: Connections
+    turns: asyncio.Semaphore
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    ownership: Ownership
+    writing: _Lane
+    reading: _Lane
+
+
+class PostgresStorage:
+    """Fulfils `Storage`. Used from the loop that opened it."""
+
+    def __init__(self, config: PostgresConfig) -> None:
+        self.on_step: Callable[[str], None] | None = None
+        self.on_recorded: Callable[[], None] | None = None
+        self._config = config
+        self._address = PostgresAddress.parse(config.url)
+        self._running: _Running | None = None
+        self._closing = False
+        self._calls = 0
+        self._quiet = asyncio.Event()
+
+    async def open(self) -> None:
+        """See `Storage.open`."""
+        config = self._config
+        async with AsyncExitStack() as undo:
+            ownership = Ownership(
+                self._address, config.limits, config.lease_seconds, config.grace_seconds
+            )
+            connection = await ownership.take()
+            undo.push_async_callback(ownership.release)
+            await upgrade(connection, self._address)
+            await ownership.begin()
+            lanes = []
+            for size, kind in ((config.writers, Writing), (config.readers, Reading)):
+                connections = Connections(self._address, config.limits)
+                work = kind(connections, self._address, config.outage_seconds, self._notify)
+                lanes.append(_Lane(work.run, connections, asyncio.Semaphore(size)))
+            undo.pop_all()
+        self._closing = False
+        self._running = _Running(ownership, *lanes)
+
+    def owned(self) -> bool:
+        """See `Storage.owned`."""
+        return self._running is not None and self._running.ownership.held
+
+    async def close(self) -> None:
+        """See `Storage.close`."""
+        running = self._running
+        if running is None or self._closing:
+            return
+        self._closing = True
+        while self._calls:
+            self._quiet.clear()
+            await self._quiet.wait()
+        self._running = None
+        for lane in (running.writing, running.reading):
+            await lane.connections.close()
+        await running.ownership.release()
+        if self.on_recorded is not None:
+            self.on_recorded()  # so that the relay sees the end
+
+    async def write(
+        self,
+        script: Callable[Concatenate[Tx, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """See `Storage.write`."""
+        call = Call(name_of(script), script, args, kwargs)
+        running = self._need()
+        if running.ownership.taken_away:
+            raise DatabaseInUse(self._address.shown, None, "Restart this server to see why.")
+        result: T = await self._in_turn(running.writing, call)
+        return result
+
+    async def read(
+        self,
+        script: Callable[Concatenate[Tx, P], Awaitable[T]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """See `Storage.read`."""
+        call = Call(getattr(script, "__qualname__", "read"), script, args, kwargs)
+        result: T = await self._in_turn(self._need().reading, call)
+        return result
+
+    def _need(self) -> _Running:
+        if self._running is None or self._closing:
+            raise StorageClosed
+        return self._running
+
+    def _notify(self, step: str | None) -> None:
+        """Pass on a step of a commit; None: events were recorded."""
+        if step is None:
+            if self.on_recorded is not None:
+                self.on_recorded()
+        elif self.on_step is not None:
+            self.on_step(step)
+
+    async def _in_turn(self, lane: _Lane, call: Call) -> Any:
+        """Wait for a turn, as long as the caller does; what has begun runs to its end."""
+        self._calls += 1
+        try:
+            if lane.turns.locked():
+                async with asyncio.timeout(self._config.busy_seconds):
+                    await lane.turns.acquire()
+            else:
+                await lane.turns.acquire()
+        except TimeoutError:
+            self._end_call()
+            waited = f"no connection was free for {self._config.busy_seconds:g} s"
+            raise StorageBusy(waited) from None
+        except BaseException:
+            self._end_call()
+            raise
+        loop = asyncio.get_running_loop()
+        begun = loop.create_task(self._begun(lane, call), name=f"storage {call.name}")
+        begun.add_done_callback(_retrieved)
+        return await asyncio.shield(begun)
+
+    async def _begun(self, lane: _Lane, call: Call) -> Any:
+        try:
+            return await lane.work(call)
+        finally:
+            lane.turns.release()
+            self._end_call()
+
+    def _end_call(self) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._quiet.set()
+
+
+def _retrieved(begun: "asyncio.Task[Any]") -> None:
+    """The outcome of a script whose caller has gone away concerns nobody."""
+    if not begun.cancelled():
+        begun.exception()
