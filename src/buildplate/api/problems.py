@@ -21,6 +21,7 @@ from buildplate.dispatch import errors as dispatch
 from buildplate.drivers.sdk import BadConnectionSettings, DriverError
 from buildplate.files import errors as files
 from buildplate.fleet import errors as fleet
+from buildplate.fleet.sealing import SecretLocked
 from buildplate.storage import errors as storage
 
 PROBLEM_JSON = "application/problem+json"
@@ -60,6 +61,7 @@ STATUSES: Mapping[type[Exception], int] = {
     storage.ConstraintViolated: 409,
     DriverError: 502,
     BadConnectionSettings: 422,
+    SecretLocked: 409,
 }
 FAMILIES: tuple[type[Exception], ...] = (
     access.AccessError,

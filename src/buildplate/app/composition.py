@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,9 @@ import uuid_utils
 from buildplate.access.repository import SqlKeys
 from buildplate.access.service import KeyService
 from buildplate.app.clock import SystemClock
+from buildplate.app.key_file import KeyFile
 from buildplate.app.print_files import JobsOfFiles, JoinedFiles
+from buildplate.app.seals import seal_everything, seals_for, tell
 from buildplate.app.settings import Settings
 from buildplate.app.supervisor import Pauses, Supervisor
 from buildplate.core.order import PlanPolicy
@@ -35,10 +38,11 @@ from buildplate.fleet.commands import CommandService
 from buildplate.fleet.leases import Lease
 from buildplate.fleet.model import FleetTimings
 from buildplate.fleet.ports import Clock
+from buildplate.fleet.sealing import Seals
 from buildplate.fleet.service import FleetService
 from buildplate.fleet.session import SessionParts
 from buildplate.fleet.transfers import TransferSlots
-from buildplate.storage import Bus, OutboxRelay, SqliteConfig, SqliteStorage
+from buildplate.storage import Bus, OutboxRelay, SqliteConfig, SqliteStorage, scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,13 @@ async def open_farm(
             LocalBlobStore(settings.data_dir / "files") as blobs,
             Supervisor(Pauses(last=30.0 / settings.time_factor)) as supervisor,
         ):
-            built = _Build(settings, manifests, outside, storage, blobs, supervisor)
+            key_file = KeyFile(settings.key_path)
+            seals = await seals_for(storage, key_file)
+            found = await seal_everything(storage, seals, key_file, manifests)
+            tell(found)
+            if found.plain:
+                await asyncio.to_thread(scrub, settings.database_path)
+            built = _Build(settings, manifests, outside, storage, blobs, supervisor, seals)
             async with built.running() as farm:
                 yield farm
     finally:
@@ -159,8 +169,10 @@ class _Build:
         storage: SqliteStorage,
         blobs: LocalBlobStore,
         supervisor: Supervisor,
+        seals: Seals,
     ) -> None:
         self._settings = settings
+        self._seals = seals
         self._clock = outside.clock
         self._on_step = outside.on_step
         self._storage = storage
@@ -224,6 +236,7 @@ class _Build:
             clock=self._clock,
             timings=timings,
             lease=Lease(timings.lease, boot, self._storage.owned),
+            seals=self._seals,
             slots=TransferSlots(self._settings.transfers, timings.transfer_stall, boot),
             host_locks=WeakValueDictionary(),
             new_id=new_id,

@@ -44,6 +44,11 @@ class Settings(BaseSettings):
         validation_alias="BUILDPLATE_DATA_DIR",
         description="rows, files and the process id",
     )
+    key_file: Path | None = Field(
+        None,
+        validation_alias="BUILDPLATE_KEY_FILE",
+        description="the key that opens printers' secrets; empty: `secrets.key` in the data folder",
+    )
     max_file_bytes: int = Field(
         500_000_000,
         gt=0,
@@ -86,6 +91,11 @@ class Settings(BaseSettings):
         validation_alias="BUILDPLATE_TIME_FACTOR",
         description="for simulated printers only: divides every duration of the farm",
     )
+
+    @property
+    def key_path(self) -> Path:
+        """The key file."""
+        return self.key_file or self.data_dir / "secrets.key"
 
     @property
     def database_path(self) -> Path:

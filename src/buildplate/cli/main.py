@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from buildplate import __version__
-from buildplate.cli import farm, files, jobs, keys, printers, prints, queue, serve
+from buildplate.cli import farm, files, jobs, key_file, keys, printers, prints, queue, serve
 from buildplate.cli.target import target_of
 
 app = typer.Typer(
@@ -59,3 +59,4 @@ app.add_typer(jobs.app, name="job")
 app.add_typer(prints.app, name="print")
 app.add_typer(queue.app, name="queue")
 app.add_typer(keys.app, name="key")
+app.add_typer(key_file.app, name="key-file")

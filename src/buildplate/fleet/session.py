@@ -41,6 +41,7 @@ from buildplate.fleet.model import (
     PrinterRecord,
 )
 from buildplate.fleet.ports import Clock, PrintSteward
+from buildplate.fleet.sealing import Seals
 from buildplate.fleet.transfers import TransferSlots
 from buildplate.storage import EventRecord, Storage, StorageError, to_micros
 
@@ -57,6 +58,7 @@ class SessionParts:
     clock: Clock
     timings: FleetTimings
     lease: Lease
+    seals: Seals
     slots: TransferSlots
     host_locks: MutableMapping[str, asyncio.Lock]
     new_id: Callable[[], str]
@@ -211,7 +213,8 @@ class PrinterSession:
     # --- the link's side -------------------------------------------------------------------------
 
     def _make(self) -> Any:
-        return self.manifest.make(self.record.connection, self.hands.driver_timings)
+        connection = self.parts.seals.open(self.id, self.record.connection)
+        return self.manifest.make(connection, self.hands.driver_timings)
 
     def _watch(self) -> Watch | None:
         return self.parts.steward.watch(self.id)

@@ -24,6 +24,7 @@ from buildplate.storage.outbox import OutboxRelay, last_seq, read_events
 from buildplate.storage.ports import Row, Storage, Tx
 from buildplate.storage.scripts import SCRIPTS, script
 from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
+from buildplate.storage.sqlite.scrub import scrub
 
 __all__ = [
     "SCRIPTS",
@@ -52,6 +53,7 @@ __all__ = [
     "last_seq",
     "read_events",
     "script",
+    "scrub",
     "to_json",
     "to_micros",
 ]
