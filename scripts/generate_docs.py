@@ -183,7 +183,7 @@ def settings() -> str:
 
 def _about(field: FieldInfo) -> str:
     """What a setting is for, and the words it takes where these are few."""
-    words = get_args(field.annotation)
+    words = [one for one in get_args(field.annotation) if isinstance(one, str)]
     return f"{field.description}: {', '.join(words)}" if words else str(field.description)
 
 

@@ -17,19 +17,22 @@ from buildplate.api import (
     health,
     jobs,
     keys,
+    metrics,
     printers,
     prints,
     queue,
 )
+from buildplate.api.armour import Armour
 from buildplate.api.expectations import Expectations
 from buildplate.api.gate import Gate
-from buildplate.api.health import Pulse
+from buildplate.api.health import Checks
 from buildplate.api.printer_views import PrinterShelf
 from buildplate.api.problems import handle_problems
 from buildplate.api.rooms import Rooms
 
 ROUTERS = (
     health.router,
+    metrics.router,
     printers.router,
     files.router,
     jobs.router,
@@ -74,8 +77,9 @@ def create_app(rooms: Rooms) -> FastAPI:
     """The ASGI app over the rooms of a running farm."""
     app = Application(rooms.version)
     app.state.rooms = rooms
-    app.state.pulse = Pulse(rooms.storage)
+    app.state.checks = Checks(rooms)
     app.state.printer_shelf = PrinterShelf()
     app.state.expectations = Expectations(rooms.queue)
     app.add_middleware(Gate, rooms=rooms, new_id=lambda: str(uuid_utils.uuid7()))
+    app.add_middleware(Armour, vitals=rooms.vitals)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,6 +14,7 @@ import uuid_utils
 
 from buildplate.access.repository import SqlKeys
 from buildplate.access.service import KeyService
+from buildplate.api.vitals import Places, Vitals
 from buildplate.app.clock import SystemClock
 from buildplate.app.key_file import KeyFile
 from buildplate.app.print_files import JobsOfFiles, JoinedFiles
@@ -40,7 +41,7 @@ from buildplate.fleet.model import FleetTimings
 from buildplate.fleet.ports import Clock
 from buildplate.fleet.sealing import Seals
 from buildplate.fleet.service import FleetService
-from buildplate.fleet.session import SessionParts
+from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.fleet.transfers import TransferSlots
 from buildplate.storage import Bus, OutboxRelay, SqliteConfig, SqliteStorage, scrub
 
@@ -60,6 +61,7 @@ class Farm:
     keys: KeyService
     clock: Clock
     joined_files: JoinedFiles
+    vitals: Vitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,20 @@ async def open_farm(
         await storage.close()
 
 
+def _both(
+    first: Callable[[str], None], second: Callable[[str], None] | None
+) -> Callable[[str], None]:
+    """One observer of steps for two."""
+    if second is None:
+        return first
+
+    def told(step: str) -> None:
+        first(step)
+        second(step)
+
+    return told
+
+
 class _Build:
     """Joins the rooms of one farm."""
 
@@ -189,6 +205,12 @@ class _Build:
         self._fleet = FleetService(parts, manifests, supervisor, new_id())
         self._commands = CommandService(parts, self._fleet)
         self._bus = Bus()
+        places = Places(settings.data_dir, settings.database_path)
+        self._vitals = Vitals(self._sessions, self._bus, self._clock, places)
+        storage.on_step = _both(self._vitals.step, outside.on_step)
+
+    def _sessions(self) -> Iterable[PrinterSession]:
+        return self._fleet.sessions.values()
 
     def _file_room(self, blobs: LocalBlobStore) -> tuple[FileService, AnalysisWorker]:
         rows = SqlFiles(self._storage)
@@ -255,6 +277,7 @@ class _Build:
         await self._steward.load()
         await self._fleet.start()
         self._supervisor.start("lease", self._fleet.keep_lease)
+        self._supervisor.start("vitals", self._vitals.run)
 
         async def plan() -> None:
             await self._planner.run(self._fleet, self._steward)
@@ -283,6 +306,7 @@ class _Build:
                 keys=KeyService(SqlKeys(self._storage), self._clock.now, new_id),
                 clock=self._clock,
                 joined_files=self._joined,
+                vitals=self._vitals,
             )
         finally:
             await self._fleet.stop()
