@@ -21,6 +21,7 @@ from buildplate.api import (
     printers,
     prints,
     queue,
+    settings,
 )
 from buildplate.api.armour import Armour
 from buildplate.api.expectations import Expectations
@@ -41,6 +42,7 @@ ROUTERS = (
     commands.router,
     events.router,
     keys.router,
+    settings.router,
     documents.router,
 )
 ROUTES: tuple[BaseRoute, ...] = tuple(route for router in ROUTERS for route in router.routes)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import platform
+import sqlite3
+import ssl
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from functools import partial
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 from starlette.responses import Response
 
 from buildplate.api.answers import Json
@@ -19,6 +22,7 @@ from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.survey import InThread, Question
 from buildplate.api.vitals import Room, room
 from buildplate.core.printers import Activity, Link
+from buildplate.fleet.sealing import NO_KEY
 from buildplate.fleet.session import PrinterSession
 from buildplate.storage import last_seq
 
@@ -98,8 +102,28 @@ class NotUsedOut(BaseModel):
     status: Literal["not_used"] = "not_used"
 
 
+class SecretsOut(BaseModel):
+    """Whether there is a key that opens the printers' secrets; `problem` says why not."""
+
+    status: Health
+    problem: str
+    hint: str
+
+
+class SystemOut(BaseModel):
+    """What the server runs on, and its clock."""
+
+    python: str
+    sqlite: str
+    openssl: str
+    time: AwareDatetime
+
+
 class DetailedOut(HealthOut):
     """How each part of the farm is."""
+
+    secrets: SecretsOut
+    system: SystemOut
 
     database: DatabaseOut
     broker: NotUsedOut
@@ -198,10 +222,23 @@ async def health_detailed(rooms: AllRooms, request: Request) -> Response:
             "waiting": None if counted is None else counted.waiting,
             "active": None if counted is None else counted.active,
         },
+        "secrets": _secrets(rooms),
+        "system": {
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+            "openssl": ssl.OPENSSL_VERSION,
+            "time": rooms.clock.now(),
+        },
         "event_loop_lag_s": None if rooms.vitals is None else rooms.vitals.lag_s,
         "each_printer": [_printer(one) for one in rooms.fleet.sessions.values()],
     }
     return Json(content, _code(content))
+
+
+def _secrets(rooms: Rooms) -> dict[str, Any]:
+    trouble = rooms.fleet.seals.trouble
+    status = Health.DEGRADED if trouble else Health.OK
+    return {"status": status, "problem": trouble, "hint": NO_KEY if trouble else ""}
 
 
 def _storage(disk: Room | None) -> dict[str, Any]:

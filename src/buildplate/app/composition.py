@@ -29,6 +29,7 @@ from buildplate.dispatch.print_service import PrintService
 from buildplate.dispatch.queue_service import QueueService
 from buildplate.dispatch.service import JobService
 from buildplate.dispatch.steward import Steward, StewardParts
+from buildplate.dispatch.trails import TRAILS
 from buildplate.drivers.sdk import Manifest
 from buildplate.files.analyser import LocalAnalyser
 from buildplate.files.repository import SqlFiles
@@ -194,7 +195,7 @@ class _Build:
         self._storage = storage
         self._supervisor = supervisor
         self._durations = durations(settings)
-        self._log = structlog.get_logger("farm")
+        self._log = structlog.get_logger("dispatch")
         self._files, self._analysis = self._file_room(blobs)
         self._joined = JoinedFiles(storage, self._files)
         self._planner = Planner(
@@ -262,7 +263,7 @@ class _Build:
             slots=TransferSlots(self._settings.transfers, timings.transfer_stall, boot),
             host_locks=WeakValueDictionary(),
             new_id=new_id,
-            log=self._log,
+            log=structlog.get_logger("fleet"),
             on_step=self._on_step,
         )
 
@@ -274,6 +275,7 @@ class _Build:
         self._supervisor.start("outbox relay", relay.run)
         self._supervisor.start("file analysis", self._analysis.run)
         await self._fleet.own()
+        await TRAILS.load(self._storage)
         await self._steward.load()
         await self._fleet.start()
         self._supervisor.start("lease", self._fleet.keep_lease)
@@ -291,6 +293,7 @@ class _Build:
             planner=self._planner,
             clock=self._clock,
             new_id=new_id,
+            log=self._log,
         )
         jobs = JobService(parts)
         try:

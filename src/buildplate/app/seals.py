@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import structlog
 
 from buildplate.app.key_file import KeyFile, KeyFileError, KeyFileMissing
+from buildplate.app.redaction import REDACTION
 from buildplate.drivers.sdk import Manifest
 from buildplate.fleet.resealing import Resealed, held, reseal
 from buildplate.fleet.sealing import KEY_BYTES, Seals
@@ -32,7 +33,7 @@ async def seals_for(storage: Storage, key_file: KeyFile) -> Seals:
             keys = await asyncio.to_thread(key_file.make)
     except KeyFileError as error:
         _LOG.error("secrets.locked", action="start", problem=str(error), hint=error.hint)
-        return Seals((), str(error))
+        return Seals((), str(error), REDACTION.learn)
     if key_file.open_to_others():
         closed = await asyncio.to_thread(key_file.close_to_others)
         _LOG.warning(
@@ -40,7 +41,7 @@ async def seals_for(storage: Storage, key_file: KeyFile) -> Seals:
             action="chmod 600" if closed else "could not chmod 600",
             hint="Others could read the key file: rotate it with `buildplate key-file rotate`.",
         )
-    return Seals(keys)
+    return Seals(keys, opened=REDACTION.learn)
 
 
 async def seal_everything(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from buildplate import __version__
-from buildplate.cli import farm, files, jobs, key_file, keys, printers, prints, queue, serve
+from buildplate.cli import doctor, farm, files, jobs, key_file, keys, printers, prints, queue, serve
 from buildplate.cli.target import target_of
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ def main(
 
 serve.add_to(app)
 farm.add_to(app)
+doctor.add_to(app)
 app.add_typer(printers.app, name="printer")
 app.add_typer(files.app, name="file")
 app.add_typer(jobs.app, name="job")

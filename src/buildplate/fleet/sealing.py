@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,13 +44,24 @@ def key_name(key: bytes) -> str:
     return hashlib.sha256(b"buildplate key name\0" + key).hexdigest()[:16]
 
 
+def _nobody(_: Any) -> None:
+    pass
+
+
 class Seals:
     """Seals with the first key, opens with all of them.
 
     Without a key nothing opens and nothing can be sealed; `trouble` says why there is none.
+    `opened` is told each secret that is sealed or opened here, to keep it out of the log.
     """
 
-    def __init__(self, keys: Sequence[bytes], trouble: str = "") -> None:
+    def __init__(
+        self,
+        keys: Sequence[bytes],
+        trouble: str = "",
+        opened: Callable[[Any], None] = _nobody,
+    ) -> None:
+        self._told = opened
         self._ciphers = {key_name(key): AESGCM(key) for key in keys}
         self._present = next(iter(self._ciphers), None)
         self._trouble = trouble
@@ -135,6 +146,7 @@ class Seals:
             raise SecretLocked(message, NO_KEY)
         if isinstance(before, Sealed) and self._is(printer_id, name, before, value):
             return before
+        self._told(value)
         nonce = os.urandom(NONCE_BYTES)
         plain = to_json(value).encode()
         closed = self._ciphers[self._present].encrypt(nonce, plain, _place(printer_id, name))
@@ -159,7 +171,9 @@ class Seals:
         except (InvalidTag, ValueError):
             message = f"the secret {name} is damaged or belongs to another printer"
             raise SecretLocked(message) from None
-        return from_json(plain.decode())
+        found = from_json(plain.decode())
+        self._told(found)
+        return found
 
 
 NO_KEY = (

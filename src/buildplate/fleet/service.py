@@ -21,7 +21,7 @@ from buildplate.fleet.errors import (
 )
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
-from buildplate.fleet.sealing import SecretLocked
+from buildplate.fleet.sealing import Seals, SecretLocked
 from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.storage import EventRecord
 
@@ -60,6 +60,11 @@ class FleetService:
     def manifests(self) -> Mapping[str, Manifest]:
         """The installed drivers by name."""
         return self._manifests
+
+    @property
+    def seals(self) -> Seals:
+        """What seals and opens the printers' secrets."""
+        return self._parts.seals
 
     @property
     def sessions(self) -> Mapping[str, PrinterSession]:

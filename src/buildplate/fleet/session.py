@@ -210,6 +210,11 @@ class PrinterSession:
         new_id, at = self.parts.new_id(), self.parts.clock.now()
         return EventRecord(new_id, at, kind, printer_id=self.id, print_id=print_id, data=data)
 
+    def names(self) -> dict[str, str]:
+        """What a line of the log calls the printer, and the print on it."""
+        occupant = self.parts.steward.occupant(self.id)
+        return {"printer_id": self.id} | ({} if occupant is None else {"print_id": occupant[0]})
+
     # --- the link's side -------------------------------------------------------------------------
 
     def _make(self) -> Any:
@@ -253,7 +258,7 @@ class PrinterSession:
             await self.parts.steward.attend(self)
             self._tidy_up()
         except StorageError as error:
-            self.parts.log.warning("printer.storage", printer_id=self.id, error=str(error))
+            self.parts.log.warning("printer.storage", error=str(error), **self.names())
             return self.parts.timings.backoff_first
         except OwnerChanged:
             self.record = await self.parts.storage.read(repository.get_printer, self.id)
@@ -290,7 +295,7 @@ class PrinterSession:
         say(
             "printer.link",
             action=f"link {before} to {change.link}",
-            printer_id=self.id,
+            **self.names(),
             printer=self.record.spec.name,
             problem=change.problem,
         )

@@ -24,6 +24,7 @@ from buildplate.storage.outbox import OutboxRelay, last_seq, read_events
 from buildplate.storage.ports import Row, Storage, Tx
 from buildplate.storage.scripts import SCRIPTS, script
 from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
+from buildplate.storage.sqlite.examine import Examination, examine
 from buildplate.storage.sqlite.scrub import scrub
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "DatabaseInUse",
     "DatabaseUnreachable",
     "EventRecord",
+    "Examination",
     "Gap",
     "OutboxRelay",
     "PublishedEvent",
@@ -48,6 +50,7 @@ __all__ = [
     "StorageFull",
     "Subscription",
     "Tx",
+    "examine",
     "from_json",
     "from_micros",
     "last_seq",

@@ -19,6 +19,8 @@ ADMINS = {
     ("GET", "/api/v1/keys"),
     ("POST", "/api/v1/keys"),
     ("DELETE", "/api/v1/keys/{key_id}"),
+    ("GET", "/api/v1/settings"),
+    ("PATCH", "/api/v1/settings"),
     ("POST", "/api/v1/printers"),
     ("POST", "/api/v1/printers/probe"),
     ("DELETE", "/api/v1/printers/{printer_id}"),
