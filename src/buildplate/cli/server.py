@@ -60,7 +60,8 @@ class Server:
     def health(self) -> Any:
         """How each part of the server is, also where it is down."""
         answer = self._answer("GET", "/health/detailed")
-        if answer.status_code in HEALTHY_ANSWERS:
+        whole = answer.headers.get("content-type", "").startswith("application/json")
+        if whole and answer.status_code in HEALTHY_ANSWERS:
             return answer.json()
         return _refused(answer, self._url)
 

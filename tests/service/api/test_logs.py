@@ -4,58 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
-import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from buildplate.access.model import Role
-from buildplate.api.log_levels import ROOMS, set_levels
-from buildplate.app.logs import set_up_logs
+from tests.service.api.log_reader import Log, logging_to
 from tests.service.api.paper import PaperHost
 from tests.service.api.surface import Surface, open_surface
 
 
-class Log:
-    """What the farm has written."""
-
-    def __init__(self, stream: io.StringIO) -> None:
-        self._stream = stream
-
-    @property
-    def text(self) -> str:
-        return self._stream.getvalue()
-
-    def forget(self) -> None:
-        self._stream.seek(0)
-        self._stream.truncate()
-
-    def lines(self, **wanted: Any) -> list[dict[str, Any]]:
-        found = [json.loads(line) for line in self.text.splitlines()]
-        return [
-            line for line in found if all(line.get(key) == value for key, value in wanted.items())
-        ]
-
-
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "stderr", stream)
-        set_up_logs("debug", pretty=False)
-    structlog.configure(cache_logger_on_first_use=False)  # loggers of modules outlive this test
-    yield Log(stream)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
-    set_levels(dict.fromkeys(ROOMS))
+def log() -> Iterator[Log]:
+    with logging_to(io.StringIO()) as found:
+        yield found
 
 
 async def order(surface: Surface, request_id: str) -> dict[str, Any]:
@@ -95,7 +59,6 @@ async def test_an_order_is_followed_over_a_restart(log: Log, tmp_path: Path) -> 
     async with open_surface(tmp_path, floor=floor) as surface:
         job = await order(surface, "before-the-restart")
         other = await order(surface, "another")
-    structlog.contextvars.clear_contextvars()
     assert log.lines(correlation_id="before-the-restart")
     log.forget()
     async with open_surface(tmp_path, floor=floor) as surface:
