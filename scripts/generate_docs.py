@@ -190,6 +190,8 @@ def _about(field: FieldInfo) -> str:
 def _default(name: str, quote: str = "") -> str:
     """A setting's default as one would write it; an en dash for an empty one on a page."""
     value = Settings.model_fields[name].default
+    if value is None:
+        value = ""
     if isinstance(value, Path):
         return f"{quote}./{value}{quote}"
     if isinstance(value, float) and value.is_integer():

@@ -207,3 +207,14 @@ def test_the_scrape_configuration_names_the_path() -> None:
     scrape = yaml.safe_load(path.read_text(encoding="utf-8"))["scrape_configs"][0]
     assert scrape["metrics_path"] == "/metrics"
     assert scrape["job_name"] == "buildplate"
+
+
+async def test_the_page_of_metrics_lists_exactly_those_there_are(surface: Surface) -> None:
+    await surface.printer()
+    text = (await surface.client.get("/metrics")).text
+    there = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    page = (ROOT / "docs" / "reference" / "observability.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    made = {name for name in there if name.endswith("_created")}
+    own = {name for name in there - made if name.startswith(("buildplate_", "printfarm_"))}
+    assert own == listed
