@@ -15,7 +15,12 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SQLITE = "sqlite:///"
-FOR_THE_COMMAND_LINE = {"BUILDPLATE_URL", "BUILDPLATE_API_KEY", "BUILDPLATE_CONFIG"}
+FOR_THE_COMMAND_LINE = {
+    "BUILDPLATE_API_KEY",
+    "BUILDPLATE_CA",
+    "BUILDPLATE_CONFIG",
+    "BUILDPLATE_URL",
+}
 
 
 class SettingsError(Exception):

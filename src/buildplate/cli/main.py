@@ -37,9 +37,15 @@ def main(
         str | None,
         typer.Option(envvar="BUILDPLATE_API_KEY", help="The key it gave you."),
     ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(envvar="BUILDPLATE_CA", help="The authority of the server's certificate."),
+    ] = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Work on this data directly, while no server runs on it (key)."),
+        typer.Option(
+            help="Work on this data directly, while no server runs on it (key, key-file, doctor)."
+        ),
     ] = None,
     version: Annotated[
         bool,
@@ -48,7 +54,7 @@ def main(
 ) -> None:
     """One open control plane for every 3D printer on the floor."""
     del version
-    context.obj = target_of(url, api_key, data_dir)
+    context.obj = target_of(url, api_key, data_dir, ca)
 
 
 serve.add_to(app)

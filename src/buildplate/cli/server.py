@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
@@ -13,6 +14,8 @@ from buildplate.cli.failures import REFUSED, UNREACHABLE, USAGE, fail
 from buildplate.cli.target import Target
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 API = "/api/v1"
@@ -162,6 +165,16 @@ def _sendable(key: str) -> str:
     return key
 
 
+def _authority(path: Path) -> ssl.SSLContext:
+    """What believes the certificates of this authority alone."""
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError:  # an SSLError is one
+        return fail(f"{path} holds no certificate of an authority", code=USAGE)
+
+
 @contextmanager
 def server_of(context: typer.Context) -> Iterator[Server]:
     """The server that a command talks to."""
@@ -181,6 +194,10 @@ def server_of(context: typer.Context) -> Iterator[Server]:
     timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
     # No proxy of the environment: the key would go through it.
     with httpx.Client(
-        base_url=target.url, headers=headers, timeout=timeout, trust_env=False
+        base_url=target.url,
+        headers=headers,
+        timeout=timeout,
+        trust_env=False,
+        verify=True if target.ca is None else _authority(target.ca),
     ) as client:
         yield Server(client, target.url)

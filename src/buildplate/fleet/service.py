@@ -21,7 +21,7 @@ from buildplate.fleet.errors import (
 )
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
-from buildplate.fleet.sealing import Seals, SecretLocked
+from buildplate.fleet.sealing import SecretLocked
 from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.storage import EventRecord
 
@@ -39,7 +39,7 @@ class NewPrinter:
 
 
 class FleetService:
-    """All printers in service and their sessions."""
+    """All printers in service and their sessions; `seals` is what seals and opens their secrets."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class FleetService:
         node: str,
     ) -> None:
         self._parts = parts
+        self.seals = parts.seals
         self._manifests = manifests
         self._spawner = spawner
         self._node = node
@@ -60,11 +61,6 @@ class FleetService:
     def manifests(self) -> Mapping[str, Manifest]:
         """The installed drivers by name."""
         return self._manifests
-
-    @property
-    def seals(self) -> Seals:
-        """What seals and opens the printers' secrets."""
-        return self._parts.seals
 
     @property
     def sessions(self) -> Mapping[str, PrinterSession]:
@@ -121,7 +117,7 @@ class FleetService:
         manifest = self._manifest(new.driver)
         self._check(manifest, new.spec, new.connection)
         spec = replace(new.spec, id=self._parts.new_id())
-        sealed = self._parts.seals.seal(spec.id, new.connection, manifest.secrets)
+        sealed = self.seals.seal(spec.id, new.connection, manifest.secrets)
         event = self._event("printer.added", spec.id, name=spec.name, driver=new.driver)
         record = await self._parts.storage.write(
             repository.add_printer, spec, new.driver, sealed, self._node, event
@@ -136,9 +132,7 @@ class FleetService:
         before = await self.get(reference)
         manifest = self._manifest(before.driver)
         self._check(manifest, spec, self._plain(before, connection))
-        sealed = self._parts.seals.seal(
-            before.id, connection, manifest.secrets, before=before.connection
-        )
+        sealed = self.seals.seal(before.id, connection, manifest.secrets, before=before.connection)
         event = self._event("printer.edited", before.id, name=spec.name)
         record = await self._parts.storage.write(
             repository.edit_printer, spec, sealed, version, event
@@ -237,7 +231,7 @@ class FleetService:
     ) -> Mapping[str, Any] | None:
         """A connection as its driver takes it; None where it is the stored one, and locked."""
         try:
-            return self._parts.seals.open(before.id, connection)
+            return self.seals.open(before.id, connection)
         except SecretLocked:
             if dict(connection) == dict(before.connection):
                 return None  # whatever else of the printer is changed, this is let be
