@@ -25,18 +25,21 @@ class Question(Generic[T]):
 
     def __init__(self, ask: Callable[[], Awaitable[T]]) -> None:
         self._ask = ask
+        self._one_at_a_time = asyncio.Lock()
         self._asked_at = float("-inf")
         self._answer: T | None = None
         self.took_s: float | None = None
 
     async def answer(self) -> T | None:
-        """What was answered."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._asked_at + FRESH_S:
-            self._asked_at = now
-            began = perf_counter()
-            self._answer, self.took_s = await self._in_time(), perf_counter() - began
-        return self._answer
+        """What was answered; who comes while it is being asked waits for the same answer."""
+        async with self._one_at_a_time:
+            now = asyncio.get_running_loop().time()
+            if now >= self._asked_at + FRESH_S:
+                began = perf_counter()
+                self._answer = await self._in_time()
+                # Only now: who was cancelled while asking leaves the question to the next.
+                self._asked_at, self.took_s = now, perf_counter() - began
+            return self._answer
 
     async def _in_time(self) -> T | None:
         try:

@@ -69,7 +69,10 @@ def _pid_in(descriptor: int) -> int | None:
 
 
 def holder(database: Path) -> int | None:
-    """The process that holds the lock now (0: one that cannot be named), or None; takes nothing."""
+    """The process that holds the lock now (0: one that cannot be named), or None.
+
+    Shares the lock for the moment of the look where nobody holds it; makes and leaves nothing.
+    """
     path = database.with_name(database.name + ".lock")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from buildplate.access.model import Role
+from buildplate.dispatch.trails import TRAILS
 from tests.service.api.log_reader import Log, logging_to
 from tests.service.api.paper import PaperHost
 from tests.service.api.surface import Surface, open_surface
@@ -61,6 +62,8 @@ async def test_an_order_is_followed_over_a_restart(log: Log, tmp_path: Path) -> 
         other = await order(surface, "another")
     assert log.lines(correlation_id="before-the-restart")
     log.forget()
+    for kept in (TRAILS._jobs, TRAILS._job_of):  # another process remembers nothing
+        kept.clear()
     async with open_surface(tmp_path, floor=floor) as surface:
         await surface.printer()
         await surface.client.post(f"/api/v1/jobs/{other['id']}/cancel")

@@ -142,6 +142,12 @@ async def test_health_answers_while_the_disk_hangs(
     assert answer["storage"] == {"status": "down", "free_bytes": None, "total_bytes": None}
 
 
+async def test_the_first_who_ask_at_once_all_get_the_answer(surface: Surface) -> None:
+    async with surface.with_key(None) as anybody:
+        answers = await asyncio.gather(*(anybody.get("/health") for _ in range(10)))
+    assert {answer.status_code for answer in answers} == {200}
+
+
 async def test_the_detailed_health_names_each_part_and_each_printer(surface: Surface) -> None:
     await surface.printer()
     await surface.printer("Right")
