@@ -183,13 +183,15 @@ def settings() -> str:
 
 def _about(field: FieldInfo) -> str:
     """What a setting is for, and the words it takes where these are few."""
-    words = get_args(field.annotation)
+    words = [one for one in get_args(field.annotation) if isinstance(one, str)]
     return f"{field.description}: {', '.join(words)}" if words else str(field.description)
 
 
 def _default(name: str, quote: str = "") -> str:
     """A setting's default as one would write it; an en dash for an empty one on a page."""
     value = Settings.model_fields[name].default
+    if value is None:
+        value = ""
     if isinstance(value, Path):
         return f"{quote}./{value}{quote}"
     if isinstance(value, float) and value.is_integer():

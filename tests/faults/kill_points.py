@@ -52,6 +52,7 @@ DAY_OF = {
     "fleet.repository.edit_printer": "paperwork",
     "fleet.repository.note_seen": "plain",
     "fleet.repository.observe_bed": "foreign",
+    "fleet.repository.reseal_connections": "rotated",
     "fleet.repository.retire_printer": "paperwork",
     "fleet.repository.store_order": "cancelled",
     "fleet.repository.take_over": "taken_over",
@@ -97,6 +98,9 @@ class KillPoint:
         """The deaths of the farm's lives, in their order."""
         return (*self.earlier, self.kill)
 
+
+SECOND_LIFE = frozenset({"rotated", "taken_over"})
+"""Days that kill the farm once themselves: what they are about happens at the next start."""
 
 _INTENT = "committed:dispatch.transitions.intend"
 MOVE_OF: dict[Event, tuple[str, ...]] = {
@@ -157,7 +161,7 @@ def kill_points() -> list[KillPoint]:
 
 
 def _point(day: str, step: str, nth: int) -> KillPoint:
-    return KillPoint(day, KillAt(step, nth), (None,) if day == "taken_over" else ())
+    return KillPoint(day, KillAt(step, nth), (None,) if day in SECOND_LIFE else ())
 
 
 def _move(event: Event) -> KillPoint:

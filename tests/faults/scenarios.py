@@ -13,6 +13,7 @@ from typing import Any
 
 import uuid_utils
 
+from buildplate.app.key_file import KeyFile
 from buildplate.core.upload_names import upload_name
 from tests.faults.farms import Refused
 from tests.faults.worlds import World, part
@@ -278,3 +279,18 @@ async def taken_over(world: World) -> None:
     if world.deaths == 0:
         await world.kill()
     await world.until_finished()
+
+
+@day
+async def rotated(world: World) -> None:
+    """A rotation of the key file was cut off: the next start seals with the new key."""
+    name = world.printers[0]["name"]
+    await world.furnish(name)
+    key_file = KeyFile(world.database.with_name("secrets.key"))
+    former = key_file.read()
+    if world.deaths == 0:
+        key_file.replace([b"a key of 32 bytes for this world", *former])
+        await world.kill()
+    await world.order(part("rotated"), 1)
+    await world.until_finished()
+    assert len(key_file.read()) == 1

@@ -19,19 +19,23 @@ from buildplate.api import (
     jobs,
     keys,
     live,
+    metrics,
     printers,
     prints,
     queue,
+    settings,
 )
+from buildplate.api.armour import Armour
 from buildplate.api.expectations import Expectations
 from buildplate.api.gate import Gate
-from buildplate.api.health import Pulse
+from buildplate.api.health import Checks
 from buildplate.api.printer_views import PrinterShelf
 from buildplate.api.problems import handle_problems
 from buildplate.api.rooms import Rooms
 
 ROUTERS = (
     health.router,
+    metrics.router,
     printers.router,
     files.router,
     jobs.router,
@@ -42,6 +46,7 @@ ROUTERS = (
     keys.router,
     live.router,
     history.router,
+    settings.router,
     documents.router,
 )
 ROUTES: tuple[BaseRoute, ...] = tuple(route for router in ROUTERS for route in router.routes)
@@ -78,9 +83,10 @@ def create_app(rooms: Rooms) -> FastAPI:
     """The ASGI app over the rooms of a running farm."""
     app = Application(rooms.version)
     app.state.rooms = rooms
-    app.state.pulse = Pulse(rooms.storage)
+    app.state.checks = Checks(rooms)
     app.state.printer_shelf = PrinterShelf()
     app.state.expectations = Expectations(rooms.queue)
     live.keep_live(app, rooms, str(uuid_utils.uuid7()))
     app.add_middleware(Gate, rooms=rooms, new_id=lambda: str(uuid_utils.uuid7()))
+    app.add_middleware(Armour, vitals=rooms.vitals)
     return app

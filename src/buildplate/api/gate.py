@@ -50,7 +50,6 @@ class Exchange:
             self.status = message["status"]
             headers = message.setdefault("headers", [])
             headers.append((b"x-request-id", self.request_id.encode()))
-            headers.append((b"x-content-type-options", b"nosniff"))
             if not self.intake.complete and not await self.intake.drain():
                 headers.append((b"connection", b"close"))
         await self.send(message)

@@ -14,7 +14,7 @@ from buildplate.access.errors import KeyRequired, RoleTooLow
 from buildplate.access.model import ApiKey, Role
 from buildplate.api.problems import Refusal
 
-OPEN = frozenset({"/health", "/health/", "/docs", "/openapi.json"})
+OPEN = frozenset({"/health", "/health/", "/docs", "/docs/", "/redoc", "/redoc/", "/openapi.json"})
 OPEN_UNDER = "/docs/"
 # Paths that existing clients rely on: whatever else they say is let be.
 OWED = frozenset(

@@ -18,6 +18,7 @@ from buildplate.api.schemas import PageOut
 from buildplate.core.printers import Activity, Bed, Link, Printer, StartPolicy, is_ready
 from buildplate.drivers.sdk import Manifest
 from buildplate.fleet.model import PrinterRecord
+from buildplate.fleet.sealing import Sealed
 from buildplate.fleet.session import PrinterSession
 
 
@@ -147,7 +148,10 @@ class BedsOut(BaseModel):
 def hidden(connection: Mapping[str, Any], manifest: Manifest | None) -> dict[str, Any]:
     """A connection without its secrets; of an unknown driver everything is one."""
     secrets = connection.keys() if manifest is None else manifest.secrets
-    return {k: {"set": True} if k in secrets else v for k, v in connection.items()}
+    return {
+        name: {"set": True} if name in secrets or isinstance(value, Sealed) else value
+        for name, value in connection.items()
+    }
 
 
 def described(record: PrinterRecord, manifest: Manifest | None) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from buildplate.dispatch import errors as dispatch
 from buildplate.drivers.sdk import BadConnectionSettings, DriverError
 from buildplate.files import errors as files
 from buildplate.fleet import errors as fleet
+from buildplate.fleet.sealing import SecretLocked
 from buildplate.history import errors as history
 from buildplate.storage import errors as storage
 
@@ -65,6 +66,7 @@ STATUSES: Mapping[type[Exception], int] = {
     storage.ConstraintViolated: 409,
     DriverError: 502,
     BadConnectionSettings: 422,
+    SecretLocked: 409,
 }
 FAMILIES: tuple[type[Exception], ...] = (
     access.AccessError,

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 
 from buildplate import __version__
 from buildplate.access.service import KeyService
+from buildplate.api.vitals import Vitals
 from buildplate.dispatch.print_service import PrintService
 from buildplate.dispatch.queue_service import QueueService
 from buildplate.dispatch.service import JobService
@@ -59,6 +60,7 @@ class Rooms:
     version: str = __version__
     limits: Limits = Limits()
     file_deleted: Callable[[str], None] = _nothing
+    vitals: Vitals | None = None
 
 
 async def _rooms(request: Request) -> Rooms:

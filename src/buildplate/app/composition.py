@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from weakref import WeakValueDictionary
 
 import structlog
@@ -13,9 +15,12 @@ import uuid_utils
 
 from buildplate.access.repository import SqlKeys
 from buildplate.access.service import KeyService
+from buildplate.api.vitals import Places, Vitals
 from buildplate.app.clock import SystemClock
 from buildplate.app.database import database_of
+from buildplate.app.key_file import KeyFile
 from buildplate.app.print_files import JobsOfFiles, JoinedFiles
+from buildplate.app.seals import seal_everything, seals_for, tell
 from buildplate.app.settings import Settings
 from buildplate.app.supervisor import Pauses, Supervisor
 from buildplate.core.order import PlanPolicy
@@ -26,6 +31,7 @@ from buildplate.dispatch.print_service import PrintService
 from buildplate.dispatch.queue_service import QueueService
 from buildplate.dispatch.service import JobService
 from buildplate.dispatch.steward import Steward, StewardParts
+from buildplate.dispatch.trails import TRAILS
 from buildplate.drivers.sdk import Manifest
 from buildplate.files.analyser import LocalAnalyser
 from buildplate.files.repository import SqlFiles
@@ -36,13 +42,14 @@ from buildplate.fleet.commands import CommandService
 from buildplate.fleet.leases import Lease
 from buildplate.fleet.model import FleetTimings
 from buildplate.fleet.ports import Clock
+from buildplate.fleet.sealing import Seals
 from buildplate.fleet.service import FleetService
-from buildplate.fleet.session import SessionParts
+from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.fleet.transfers import TransferSlots
 from buildplate.fleet.watchers import Watchers
 from buildplate.history.service import HistoryService
 from buildplate.history.tasks import Pace, Recorder, Retention, Sweeper
-from buildplate.storage import Bus, OutboxRelay, Storage
+from buildplate.storage import Bus, OutboxRelay, Storage, scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Farm:
     clock: Clock
     joined_files: JoinedFiles
     supervisor: Supervisor
+    vitals: Vitals
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +156,31 @@ async def open_farm(
             LocalBlobStore(settings.data_dir / "files") as blobs,
             Supervisor(Pauses(last=30.0 / settings.time_factor)) as supervisor,
         ):
-            built = _Build(settings, manifests, outside, storage, blobs, supervisor)
+            key_file = KeyFile(settings.key_path)
+            seals = await seals_for(storage, key_file)
+            found = await seal_everything(storage, seals, key_file, manifests)
+            tell(found)
+            if found.plain and isinstance(settings.database, Path):
+                await asyncio.to_thread(scrub, settings.database)
+            built = _Build(settings, manifests, outside, storage, blobs, supervisor, seals)
             async with built.running() as farm:
                 yield farm
     finally:
         await storage.close()
+
+
+def _both(
+    first: Callable[[str], None], second: Callable[[str], None] | None
+) -> Callable[[str], None]:
+    """One observer of steps for two."""
+    if second is None:
+        return first
+
+    def told(step: str) -> None:
+        first(step)
+        second(step)
+
+    return told
 
 
 class _Build:
@@ -166,15 +194,17 @@ class _Build:
         storage: Storage,
         blobs: LocalBlobStore,
         supervisor: Supervisor,
+        seals: Seals,
     ) -> None:
         self._settings = settings
+        self._seals = seals
         self._clock = outside.clock
         self._on_step = outside.on_step
         self._storage = storage
         self._supervisor = supervisor
         self._durations = durations(settings)
         self._watchers = Watchers()
-        self._log = structlog.get_logger("farm")
+        self._log = structlog.get_logger("dispatch")
         self._files, self._analysis = self._file_room(blobs)
         self._joined = JoinedFiles(storage, self._files)
         self._planner = Planner(
@@ -185,6 +215,13 @@ class _Build:
         self._fleet = FleetService(parts, manifests, supervisor, new_id())
         self._commands = CommandService(parts, self._fleet)
         self._bus = Bus()
+        file = settings.database if isinstance(settings.database, Path) else None
+        places = Places(settings.data_dir, file)
+        self._vitals = Vitals(self._sessions, self._bus, self._clock, places)
+        storage.on_step = _both(self._vitals.step, outside.on_step)
+
+    def _sessions(self) -> Iterable[PrinterSession]:
+        return self._fleet.sessions.values()
 
     def _file_room(self, blobs: LocalBlobStore) -> tuple[FileService, AnalysisWorker]:
         rows = SqlFiles(self._storage)
@@ -232,10 +269,11 @@ class _Build:
             clock=self._clock,
             timings=timings,
             lease=Lease(timings.lease, boot, self._storage.owned),
+            seals=self._seals,
             slots=TransferSlots(self._settings.transfers, timings.transfer_stall, boot),
             host_locks=WeakValueDictionary(),
             new_id=new_id,
-            log=self._log,
+            log=structlog.get_logger("fleet"),
             on_step=self._on_step,
             watchers=self._watchers,
         )
@@ -248,9 +286,11 @@ class _Build:
         self._supervisor.start("outbox relay", relay.run)
         self._supervisor.start("file analysis", self._analysis.run)
         await self._fleet.own()
+        await TRAILS.load(self._storage)
         await self._steward.load()
         await self._fleet.start()
         self._supervisor.start("lease", self._fleet.keep_lease)
+        self._supervisor.start("vitals", self._vitals.run)
 
         async def plan() -> None:
             await self._planner.run(self._fleet, self._steward)
@@ -264,6 +304,7 @@ class _Build:
             planner=self._planner,
             clock=self._clock,
             new_id=new_id,
+            log=self._log,
         )
         jobs = JobService(parts)
         recorder, sweeper = self._history()
@@ -285,6 +326,7 @@ class _Build:
                 clock=self._clock,
                 joined_files=self._joined,
                 supervisor=self._supervisor,
+                vitals=self._vitals,
             )
         finally:
             await recording.stop()

@@ -25,6 +25,7 @@ from buildplate.app.drivers import installed_drivers
 from buildplate.app.http_protocol import ServerProtocol
 from buildplate.app.logs import set_up_logs
 from buildplate.app.settings import Settings, SettingsError, load_settings
+from buildplate.app.tls import tls_context
 from buildplate.app.websocket_protocol import LiveProtocol
 from buildplate.storage import DatabaseInUse, StorageError
 from buildplate.storage.lock import ProcessLock
@@ -39,10 +40,14 @@ WS_BYTES = 64 * 1024
 BACKLOG = 2048
 
 
-def serve(*, host: str | None, port: int | None, data_dir: Path | None, demo: int | None) -> None:
-    """Run until SIGINT or SIGTERM; exits with 1 and a plain sentence when it can't start."""
+def serve(*, demo: int | None, **flags: Any) -> None:
+    """Run until SIGINT or SIGTERM; exits with 1 and a plain sentence when it can't start.
+
+    `flags` are settings; those that are None leave the environment's value.
+    """
     try:
-        settings = load_settings(host=host, port=port, data_dir=data_dir)
+        settings = load_settings(**flags)
+        tls_context(settings)
         settings.database  # noqa: B018 (refuse a database that is not supported, now)
     except SettingsError as error:
         raise SystemExit(_complain(str(error), error.hint)) from None
@@ -77,7 +82,7 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
             await furnish(farm, fleet)
         app = create_app(rooms_of(farm, settings))
         farm.supervisor.start("live", app.state.live.run)
-        server = http_server(app)
+        server = http_server(app, settings)
         log.info("server.started", action="start", url=url, data_dir=str(settings.data_dir))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_end(stop, server))
@@ -138,8 +143,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def http_server(app: Any) -> uvicorn.Server:
-    """The server around the app, with the limits it keeps for every connection."""
+def http_server(app: Any, settings: Settings | None = None) -> uvicorn.Server:
+    """The server around the app, with the limits it keeps for every connection. TlsError."""
+    trusted = "" if settings is None else settings.trusted_proxies
+    tls = None if settings is None else tls_context(settings)
     config = uvicorn.Config(
         app,
         loop="none",
@@ -152,6 +159,9 @@ def http_server(app: Any) -> uvicorn.Server:
         ws_per_message_deflate=False,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE,
+        proxy_headers=bool(trusted),
+        forwarded_allow_ips=trusted,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )
     return _Server(config)
 
@@ -173,6 +183,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
         clock=farm.clock,
         limits=Limits(file=settings.max_file_bytes),
         file_deleted=farm.joined_files.forget,
+        vitals=farm.vitals,
     )
 
 
@@ -195,7 +206,8 @@ async def _pid_file(data_dir: Path) -> AsyncIterator[None]:
 def _url(settings: Settings, listener: socket.socket) -> str:
     host = settings.host if settings.host not in ("0.0.0.0", "::") else "127.0.0.1"  # noqa: S104
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{listener.getsockname()[1]}"
+    scheme = "http" if settings.tls_cert is None else "https"
+    return f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
 
 async def _greet(url: str, farm: Farm) -> None:

@@ -5,18 +5,25 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from buildplate.storage import BadDatabaseUrl, PostgresAddress, is_postgres
 
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://user:password@host:5432/database"
-FOR_THE_COMMAND_LINE = {"BUILDPLATE_URL", "BUILDPLATE_API_KEY", "BUILDPLATE_CONFIG"}
+FOR_THE_COMMAND_LINE = {
+    "BUILDPLATE_API_KEY",
+    "BUILDPLATE_CA",
+    "BUILDPLATE_CONFIG",
+    "BUILDPLATE_URL",
+}
 
 
 class SettingsError(Exception):
@@ -49,6 +56,31 @@ class Settings(BaseSettings):
         Path("./var"),
         validation_alias="BUILDPLATE_DATA_DIR",
         description="rows, files and the process id",
+    )
+    key_file: Path | None = Field(
+        None,
+        validation_alias="BUILDPLATE_KEY_FILE",
+        description="the key that opens printers' secrets; empty: `secrets.key` in the data folder",
+    )
+    tls_cert: Path | None = Field(
+        None,
+        validation_alias="BUILDPLATE_TLS_CERT",
+        description="the server's certificate with its chain (PEM): answers over HTTPS only",
+    )
+    tls_key: Path | None = Field(
+        None,
+        validation_alias="BUILDPLATE_TLS_KEY",
+        description="the certificate's private key (PEM, not encrypted)",
+    )
+    tls_client_ca: Path | None = Field(
+        None,
+        validation_alias="BUILDPLATE_TLS_CLIENT_CA",
+        description="mutual TLS: only clients with a certificate of this authority (PEM) get in",
+    )
+    trusted_proxies: str = Field(
+        "",
+        validation_alias="BUILDPLATE_TRUSTED_PROXIES",
+        description="proxies whose X-Forwarded-* is believed: addresses, networks; by comma",
     )
     max_file_bytes: int = Field(
         500_000_000,
@@ -107,6 +139,34 @@ class Settings(BaseSettings):
         description="for simulated printers only: divides every duration of the farm",
     )
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        found = [one.strip() for one in value.split(",") if one.strip()]
+        for one in found:
+            try:
+                ip_network(one)
+            except ValueError:
+                raise PydanticCustomError(
+                    "address", "{one} is neither an address nor a network", {"one": one}
+                ) from None
+        return ",".join(found)
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> Self:
+        if (self.tls_cert is None) is not (self.tls_key is None):
+            raise PydanticCustomError("pair", "a certificate and its private key go together")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise PydanticCustomError(
+                "mutual", "mutual TLS needs a certificate and a private key of the server"
+            )
+        return self
+
+    @property
+    def key_path(self) -> Path:
+        """The key file."""
+        return self.key_file or self.data_dir / "secrets.key"
+
     @property
     def database(self) -> Path | str:
         """The SQLite file, or the URL of a PostgreSQL database; SettingsError for anything else."""
@@ -149,7 +209,8 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        message = f"the setting {name} is wrong: {first['msg']}"
+        which = f"the setting {name} is" if name else "the settings are"
+        message = f"{which} wrong: {first['msg']}"
         raise SettingsError(message) from None
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from buildplate import __version__
-from buildplate.cli import farm, files, jobs, keys, printers, prints, queue, serve
+from buildplate.cli import doctor, farm, files, jobs, key_file, keys, printers, prints, queue, serve
 from buildplate.cli.target import target_of
 
 app = typer.Typer(
@@ -37,9 +37,15 @@ def main(
         str | None,
         typer.Option(envvar="BUILDPLATE_API_KEY", help="The key it gave you."),
     ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(envvar="BUILDPLATE_CA", help="The authority of the server's certificate."),
+    ] = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Work on this data directly, while no server runs on it (key)."),
+        typer.Option(
+            help="Work on this data directly, while no server runs on it (key, key-file, doctor)."
+        ),
     ] = None,
     version: Annotated[
         bool,
@@ -48,14 +54,16 @@ def main(
 ) -> None:
     """One open control plane for every 3D printer on the floor."""
     del version
-    context.obj = target_of(url, api_key, data_dir)
+    context.obj = target_of(url, api_key, data_dir, ca)
 
 
 serve.add_to(app)
 farm.add_to(app)
+doctor.add_to(app)
 app.add_typer(printers.app, name="printer")
 app.add_typer(files.app, name="file")
 app.add_typer(jobs.app, name="job")
 app.add_typer(prints.app, name="print")
 app.add_typer(queue.app, name="queue")
 app.add_typer(keys.app, name="key")
+app.add_typer(key_file.app, name="key-file")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from buildplate.cli import options
-from buildplate.cli.failures import USAGE, fail
+from buildplate.cli.failures import USAGE, fail, note
 from buildplate.cli.farm import doing
 from buildplate.cli.materials import FORM, materials, volume
 from buildplate.cli.output import as_json, fields, say, table
@@ -51,7 +53,11 @@ class Start(StrEnum):
 
 Connection = Annotated[
     list[str] | None,
-    typer.Option("--connection", metavar="KEY=VALUE", help="A field of the driver's form."),
+    typer.Option(
+        "--connection",
+        metavar="KEY=VALUE",
+        help="A field of the driver's form; KEY=@FILE reads it from a file, KEY=@- from stdin.",
+    ),
 ]
 Model = Annotated[str | None, typer.Option(help="What machine it is.")]
 Volume = Annotated[
@@ -77,15 +83,29 @@ MaxBed = Annotated[float | None, typer.Option(help="The hottest its bed may get,
 
 def _pairs(server: Server, driver: str, given: list[str] | None) -> dict[str, Any]:
     """KEY=VALUE pairs as the driver's form wants them."""
-    forms = {one["name"]: one["connection_schema"] for one in server.get("/drivers")["items"]}
-    wanted = forms.get(driver, {}).get("properties", {})
+    forms = {one["name"]: one for one in server.get("/drivers")["items"]}
+    form = forms.get(driver, {})
+    wanted = form.get("connection_schema", {}).get("properties", {})
     pairs: dict[str, Any] = {}
     for pair in given or ():
         name, equals, value = pair.partition("=")
         if not equals:
-            fail(f"--connection {pair}: write KEY=VALUE", code=USAGE)
+            fail(f"--connection {name}: write KEY=VALUE", code=USAGE)
+        if value.startswith("@"):
+            value = _from_file(name, value.removeprefix("@"))
+        elif name in form.get("secrets", ()):
+            note(f"Others on this machine can see {name} in the process list: use {name}=@FILE.")
         pairs[name] = _typed(name, value, wanted.get(name, {}).get("type"))
     return pairs
+
+
+def _from_file(name: str, path: str) -> str:
+    """What stands in a file, or comes through standard input where the path is `-`."""
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        return fail(f"--connection {name}: {path} cannot be read: {error}", code=USAGE)
+    return text.strip()
 
 
 def _typed(name: str, value: str, kind: Any) -> Any:

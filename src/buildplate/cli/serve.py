@@ -16,11 +16,26 @@ def serve(
     demo: Annotated[
         int | None, typer.Option(min=1, max=100, help="Add so many virtual printers and orders.")
     ] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="The certificate (PEM): answer over HTTPS only.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="Mutual TLS: the authority of the clients' certificates.")
+    ] = None,
 ) -> None:
     """Run the server until Ctrl-C. Its first start prints an admin key once."""
     from buildplate.app.serve import serve as run
 
-    run(host=host, port=port, data_dir=data_dir or context.obj.data_dir, demo=demo)
+    run(
+        demo=demo,
+        host=host,
+        port=port,
+        data_dir=data_dir or context.obj.data_dir,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+    )
 
 
 def add_to(app: typer.Typer) -> None:

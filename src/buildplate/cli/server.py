@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import typer
@@ -13,12 +14,15 @@ from buildplate.cli.failures import REFUSED, UNREACHABLE, USAGE, fail
 from buildplate.cli.target import Target
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
 API = "/api/v1"
 CONNECT_S = 5.0
 ANSWER_S = 60.0
 PAGE = 1000
+HEALTHY_ANSWERS = (200, 503)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMBER_OR_ID = re.compile(rf"\d{{1,15}}|{_ID.pattern}")
 
@@ -50,18 +54,29 @@ class Server:
 
     def call(self, method: str, path: str, **request: Any) -> Any:
         """One request; the JSON it answers."""
-        import httpx
-
         given = {name: value for name, value in request.items() if value is not None}
-        try:
-            answer = self._client.request(method, API + path, **given)
-        except httpx.TimeoutException:
-            fail(f"{self._url} does not answer in time", WHERE, code=UNREACHABLE)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            fail(f"{self._url} cannot be reached: {error}", WHERE, code=UNREACHABLE)
+        answer = self._answer(method, API + path, **given)
         if answer.is_success:
             return answer.json() if answer.content else None
         return _refused(answer, self._url)
+
+    def health(self) -> Any:
+        """How each part of the server is, also where it is down."""
+        answer = self._answer("GET", "/health/detailed")
+        whole = answer.headers.get("content-type", "").startswith("application/json")
+        if whole and answer.status_code in HEALTHY_ANSWERS:
+            return answer.json()
+        return _refused(answer, self._url)
+
+    def _answer(self, method: str, path: str, **request: Any) -> httpx.Response:
+        import httpx
+
+        try:
+            return self._client.request(method, path, **request)
+        except httpx.TimeoutException:
+            return fail(f"{self._url} does not answer in time", WHERE, code=UNREACHABLE)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            return fail(f"{self._url} cannot be reached: {error}", WHERE, code=UNREACHABLE)
 
     def fetch(self, path: str, target: BinaryIO) -> int:
         """Write what a path holds to a file; its size in bytes."""
@@ -150,6 +165,16 @@ def _sendable(key: str) -> str:
     return key
 
 
+def _authority(path: Path) -> ssl.SSLContext:
+    """What believes the certificates of this authority alone."""
+    import ssl
+
+    try:
+        return ssl.create_default_context(cafile=path)
+    except OSError:  # an SSLError is one
+        return fail(f"{path} holds no certificate of an authority", code=USAGE)
+
+
 @contextmanager
 def server_of(context: typer.Context) -> Iterator[Server]:
     """The server that a command talks to."""
@@ -158,13 +183,21 @@ def server_of(context: typer.Context) -> Iterator[Server]:
     target: Target = context.obj
     if target.data_dir is not None:
         detail = "this command needs a running server"
-        fail(detail, "Leave --data-dir out, or use it with: serve, key.", code=USAGE)
+        fail(
+            detail,
+            "Leave --data-dir out, or use it with: serve, key, key-file, doctor.",
+            code=USAGE,
+        )
     headers = {"user-agent": "buildplate"}
     if target.api_key:
         headers["x-api-key"] = _sendable(target.api_key)
     timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
     # No proxy of the environment: the key would go through it.
     with httpx.Client(
-        base_url=target.url, headers=headers, timeout=timeout, trust_env=False
+        base_url=target.url,
+        headers=headers,
+        timeout=timeout,
+        trust_env=False,
+        verify=True if target.ca is None else _authority(target.ca),
     ) as client:
         yield Server(client, target.url)

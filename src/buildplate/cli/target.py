@@ -16,11 +16,15 @@ DEFAULT_URL = "http://127.0.0.1:4000"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where commands go; `data_dir` is only for those that may work without a server."""
+    """Where commands go; `data_dir` is only for those that may work without a server.
+
+    `ca` is a file with the authority of the server's certificate; None: those of the machine.
+    """
 
     url: str
     api_key: str | None
     data_dir: Path | None
+    ca: Path | None = None
 
 
 def config_path() -> Path:
@@ -59,11 +63,13 @@ def keep(url: str, api_key: str) -> Path:
     return path
 
 
-def target_of(url: str | None, api_key: str | None, data_dir: Path | None) -> Target:
+def target_of(
+    url: str | None, api_key: str | None, data_dir: Path | None, ca: Path | None = None
+) -> Target:
     """The target: what flags and environment (typer reads it) leave open comes from the file."""
     kept = _kept() if url is None or api_key is None else {}
     found = url or str(kept.get("url") or DEFAULT_URL)
     # A kept key belongs to the kept server: it is never shown to another one.
     fits = url is None or url.rstrip("/") == str(kept.get("url", "")).rstrip("/")
     key = api_key or (kept.get("api_key") if fits else None)
-    return Target(found.rstrip("/"), key, data_dir)
+    return Target(found.rstrip("/"), key, data_dir, ca)

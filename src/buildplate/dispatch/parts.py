@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from buildplate.core.print_table import ACTIVE
 from buildplate.dispatch.model import PrintRecord
@@ -27,6 +28,7 @@ class DispatchParts:
     planner: Planner
     clock: Clock
     new_id: Callable[[], str]
+    log: Any
 
     def stamp(self, ids: int = 1) -> Stamp:
         """The time and as many fresh ids as a script needs."""

@@ -36,6 +36,7 @@ from buildplate.dispatch.reading import (
     prints_of,
 )
 from buildplate.dispatch.rows import job_from, print_from, requirements_to_json
+from buildplate.dispatch.trails import CREATED, FIELD
 from buildplate.dispatch.transitions import (
     Stamp,
     attempts_of,
@@ -92,11 +93,12 @@ async def job_of_key(tx: Tx, key: Key | None) -> str | None:
 
 @script
 async def create_job(
-    tx: Tx, job_id: str, order: NewJob, key: Key | None, stamp: Stamp
+    tx: Tx, job_id: str, order: NewJob, key: Key | None, stamp: Stamp, trail: str | None = None
 ) -> tuple[JobRecord, bool]:
     """Store an order and its queued prints; the same key answers the job made first.
 
-    `stamp.ids` holds one id for the event and two for each copy. UnknownFile, KeyReused.
+    `stamp.ids` holds one id for the event and two for each copy; `trail` is the id of the request
+    that it came with. UnknownFile, KeyReused.
     """
     known = await job_of_key(tx, key)
     if known is not None:
@@ -127,7 +129,8 @@ async def create_job(
                 "created_at": stamp.micros,
             },
         )
-    await tx.record(_event(stamp, "job.queued", job_id, number=number, copies=order.copies))
+    told = {} if trail is None else {FIELD: trail}
+    await tx.record(_event(stamp, CREATED, job_id, number=number, copies=order.copies, **told))
     for index in range(order.copies):
         ids = stamp.ids[1 + 2 * index : 3 + 2 * index]
         await queue_print(

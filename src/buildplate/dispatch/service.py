@@ -13,6 +13,7 @@ from buildplate.dispatch.errors import InvalidJob, JobChanged
 from buildplate.dispatch.model import JobRecord, JobView, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.parts import DispatchParts
 from buildplate.dispatch.repository import Key
+from buildplate.dispatch.trails import TRAILS, present_trail
 
 MOST_COPIES = 10_000
 MOST_RETRIES = 100
@@ -38,9 +39,13 @@ class JobService:
 
     async def _take(self, order: NewJob, key: Key | None) -> tuple[JobView, bool]:
         stamp = self._parts.stamp(1 + 2 * order.copies)
+        trail = present_trail()
         job, created = await self._parts.storage.write(
-            repository.create_job, self._parts.new_id(), order, key, stamp
+            repository.create_job, self._parts.new_id(), order, key, stamp, trail
         )
+        if created:
+            TRAILS.note(job.id, trail)
+            self._parts.log.info("job", action="accepted", job_id=job.id, job_number=job.number)
         self._parts.planner.wake()
         return await self.job(job.id), created
 

@@ -40,7 +40,8 @@ class Connection:
     """One printer's link, kept for as long as `keep` runs.
 
     `stirred_at`: when the printer last said that something changed (boot-time s). `wake`: a person
-    asks to bring a halted machine back with the next connection.
+    asks to bring a halted machine back with the next connection. `lost`: how often the link was
+    lost, or could not be made.
     """
 
     def __init__(self, host: Host, timings: FleetTimings, clock: Callable[[], float]) -> None:
@@ -52,6 +53,7 @@ class Connection:
         self._stir_at = float("inf")
         self.stirred_at = float("-inf")
         self.wake = False
+        self.lost = 0
         self._deep = False
         self._changed = asyncio.Event()
         self._now_please = asyncio.Event()
@@ -86,6 +88,7 @@ class Connection:
         while True:
             began = self._clock()
             error = await self._connection()
+            self.lost += 1
             refused = isinstance(error, AuthRequired)
             link = Link.AUTH_REQUIRED if refused else Link.OFFLINE
             await self._host.post(LinkIs(link, str(error), getattr(error, "hint", "")))

@@ -177,7 +177,7 @@ class Hands:
 
             async def failed() -> None:
                 session.parts.log.warning(
-                    "transfer.failed", action="transfer", printer_id=session.id, error=why
+                    "transfer.failed", action="transfer", error=why, **session.names()
                 )
                 session.deeds = session.deeds.uploading(step, self._now(), why)
 
@@ -223,7 +223,7 @@ class Hands:
         async def answered() -> None:
             session.deeds = session.deeds.starting(step, self._now())
             session.parts.log.info(
-                "start.answered", action="start", printer_id=session.id, answer=_words(answer)
+                "start.answered", action="start", answer=_words(answer), **session.names()
             )
             if step is Start.ACCEPTED:  # the printer will say so itself, a moment later
                 session.look(self._now() + session.parts.timings.min_look * ACCEPTED_LOOKS)

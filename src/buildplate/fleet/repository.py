@@ -30,6 +30,7 @@ from buildplate.fleet.errors import (
 )
 from buildplate.fleet.model import CommandRecord, CommandState, PrinterRecord
 from buildplate.fleet.ports import PrintSteward
+from buildplate.fleet.sealing import connection_from, connection_json
 from buildplate.storage import (
     ConstraintViolated,
     EventRecord,
@@ -106,7 +107,7 @@ def record_from(row: Row) -> PrinterRecord:
         spec=_spec(row),
         version=row["version"],
         driver=row["driver"],
-        connection=from_json(row["connection"]),
+        connection=connection_from(row["connection"]),
         created_at=from_micros(row["created_at"]),
         bed=Bed(row["bed"]),
         bed_version=row["bed_version"],
@@ -164,7 +165,7 @@ async def add_printer(
         "id": spec.id,
         "number": number,
         "driver": driver,
-        "connection": to_json(dict(connection)),
+        "connection": connection_json(connection),
         "created_at": to_micros(event.at),
         "bed": Bed.UNKNOWN.value,
         "bed_reason": "new: nobody has said that the bed is clear",
@@ -189,7 +190,7 @@ async def edit_printer(
     event: EventRecord,
 ) -> PrinterRecord:
     """Replace a printer's description if it is still at `version`."""
-    values = spec_columns(spec) | {"connection": to_json(dict(connection))}
+    values = spec_columns(spec) | {"connection": connection_json(connection)}
     statement = (
         update(printers)
         .where(and_(printers.c.id == spec.id, printers.c.version == version))
@@ -206,6 +207,34 @@ async def edit_printer(
         raise VersionMismatch(message)
     await tx.record(event)
     return await get_printer(tx, spec.id)
+
+
+async def every_printer(tx: Tx) -> list[PrinterRecord]:
+    """Every printer there ever was, the retired ones too, by number."""
+    rows = await tx.rows(select(printers).order_by(printers.c.number))
+    return [record_from(row) for row in rows]
+
+
+_RESEAL = (
+    update(printers)
+    .where(printers.c.id == bindparam("printer_id"))
+    .where(printers.c.version == bindparam("at_version"))
+    .values(connection=bindparam("new_connection"))
+)
+
+
+@script
+async def reseal_connections(tx: Tx, sealed: Sequence[PrinterRecord]) -> None:
+    """Store connections that say what they said before, sealed anew: no new version, no event."""
+    for record in sealed:
+        await tx.change(
+            _RESEAL,
+            {
+                "printer_id": record.id,
+                "at_version": record.version,
+                "new_connection": connection_json(record.connection),
+            },
+        )
 
 
 @script

@@ -21,6 +21,7 @@ from buildplate.fleet.errors import (
 )
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
+from buildplate.fleet.sealing import SecretLocked
 from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.storage import EventRecord
 
@@ -38,7 +39,7 @@ class NewPrinter:
 
 
 class FleetService:
-    """All printers in service and their sessions."""
+    """All printers in service and their sessions; `seals` is what seals and opens their secrets."""
 
     def __init__(
         self,
@@ -48,6 +49,7 @@ class FleetService:
         node: str,
     ) -> None:
         self._parts = parts
+        self.seals = parts.seals
         self._manifests = manifests
         self._spawner = spawner
         self._node = node
@@ -115,9 +117,10 @@ class FleetService:
         manifest = self._manifest(new.driver)
         self._check(manifest, new.spec, new.connection)
         spec = replace(new.spec, id=self._parts.new_id())
+        sealed = self.seals.seal(spec.id, new.connection, manifest.secrets)
         event = self._event("printer.added", spec.id, name=spec.name, driver=new.driver)
         record = await self._parts.storage.write(
-            repository.add_printer, spec, new.driver, new.connection, self._node, event
+            repository.add_printer, spec, new.driver, sealed, self._node, event
         )
         self._open(record)
         return record
@@ -128,14 +131,13 @@ class FleetService:
         """Replace a printer's description; a changed connection opens a new session."""
         before = await self.get(reference)
         manifest = self._manifest(before.driver)
-        self._check(manifest, spec, connection)
+        self._check(manifest, spec, self._plain(before, connection))
+        sealed = self.seals.seal(before.id, connection, manifest.secrets, before=before.connection)
         event = self._event("printer.edited", before.id, name=spec.name)
         record = await self._parts.storage.write(
-            repository.edit_printer, spec, connection, version, event
+            repository.edit_printer, spec, sealed, version, event
         )
-        reconnect = (
-            dict(connection) != dict(before.connection) or spec.enabled is not before.spec.enabled
-        )
+        reconnect = sealed != dict(before.connection) or spec.enabled is not before.spec.enabled
         if reconnect:
             await self._reopen(record.id)
         elif record.id in self._sessions:
@@ -224,14 +226,28 @@ class FleetService:
             message = f"there is no driver {driver}; installed: {known}"
             raise UnknownDriver(message) from None
 
-    def _check(self, manifest: Manifest, spec: PrinterSpec, connection: Mapping[str, Any]) -> None:
+    def _plain(
+        self, before: PrinterRecord, connection: Mapping[str, Any]
+    ) -> Mapping[str, Any] | None:
+        """A connection as its driver takes it; None where it is the stored one, and locked."""
+        try:
+            return self.seals.open(before.id, connection)
+        except SecretLocked:
+            if dict(connection) == dict(before.connection):
+                return None  # whatever else of the printer is changed, this is let be
+            raise
+
+    def _check(
+        self, manifest: Manifest, spec: PrinterSpec, connection: Mapping[str, Any] | None
+    ) -> None:
         if not spec.name.strip():
             message = "a printer needs a name"
             raise InvalidPrinter(message)
         if spec.bed_policy.clear is BedClearing.MACRO:
             message = f"the driver {manifest.name} cannot run a macro that clears the bed"
             raise InvalidPrinter(message, "Use the bed policy manual or automatic.")
-        manifest.make(connection, DriverTimings())
+        if connection is not None:
+            manifest.make(connection, DriverTimings())
 
     def _open(self, record: PrinterRecord, *, wake: bool = False) -> None:
         manifest = self._manifests.get(record.driver) or missing_driver(record.driver)

@@ -41,6 +41,7 @@ from buildplate.fleet.model import (
     PrinterRecord,
 )
 from buildplate.fleet.ports import Clock, PrintSteward
+from buildplate.fleet.sealing import Seals
 from buildplate.fleet.transfers import TransferSlots
 from buildplate.fleet.watchers import Watchers
 from buildplate.storage import EventRecord, Storage, StorageError, to_micros
@@ -58,6 +59,7 @@ class SessionParts:
     clock: Clock
     timings: FleetTimings
     lease: Lease
+    seals: Seals
     slots: TransferSlots
     host_locks: MutableMapping[str, asyncio.Lock]
     new_id: Callable[[], str]
@@ -215,10 +217,16 @@ class PrinterSession:
         new_id, at = self.parts.new_id(), self.parts.clock.now()
         return EventRecord(new_id, at, kind, printer_id=self.id, print_id=print_id, data=data)
 
+    def names(self) -> dict[str, str]:
+        """What a line of the log calls the printer, and the print on it."""
+        occupant = self.parts.steward.occupant(self.id)
+        return {"printer_id": self.id} | ({} if occupant is None else {"print_id": occupant[0]})
+
     # --- the link's side -------------------------------------------------------------------------
 
     def _make(self) -> Any:
-        return self.manifest.make(self.record.connection, self.hands.driver_timings)
+        connection = self.parts.seals.open(self.id, self.record.connection)
+        return self.manifest.make(connection, self.hands.driver_timings)
 
     def _watch(self) -> Watch | None:
         return self.parts.steward.watch(self.id)
@@ -258,7 +266,7 @@ class PrinterSession:
             await self.parts.steward.attend(self)
             self._tidy_up()
         except StorageError as error:
-            self.parts.log.warning("printer.storage", printer_id=self.id, error=str(error))
+            self.parts.log.warning("printer.storage", error=str(error), **self.names())
             return self.parts.timings.backoff_first
         except OwnerChanged:
             self.record = await self.parts.storage.read(repository.get_printer, self.id)
@@ -297,7 +305,7 @@ class PrinterSession:
         say(
             "printer.link",
             action=f"link {before} to {change.link}",
-            printer_id=self.id,
+            **self.names(),
             printer=self.record.spec.name,
             problem=change.problem,
         )

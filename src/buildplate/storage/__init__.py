@@ -29,6 +29,8 @@ from buildplate.storage.postgres.address import PostgresAddress, is_postgres
 from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
 from buildplate.storage.scripts import SCRIPTS, one_statement, script
 from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
+from buildplate.storage.sqlite.examine import Examination, examine
+from buildplate.storage.sqlite.scrub import scrub
 
 __all__ = [
     "SCRIPTS",
@@ -38,6 +40,7 @@ __all__ = [
     "DatabaseInUse",
     "DatabaseUnreachable",
     "EventRecord",
+    "Examination",
     "Gap",
     "OutboxRelay",
     "OutcomeUnknown",
@@ -57,6 +60,7 @@ __all__ = [
     "StorageFull",
     "Subscription",
     "Tx",
+    "examine",
     "from_json",
     "from_micros",
     "hold_farm",
@@ -65,6 +69,7 @@ __all__ = [
     "one_statement",
     "read_events",
     "script",
+    "scrub",
     "share_farm",
     "to_json",
     "to_micros",

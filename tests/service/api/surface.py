@@ -159,6 +159,7 @@ async def open_surface(
                 clock=farm.clock,
                 limits=limits or Limits(),
                 file_deleted=farm.joined_files.forget,
+                vitals=farm.vitals,
             )
         )
         farm.supervisor.start("live", app.state.live.run)
@@ -169,9 +170,9 @@ async def open_surface(
 
 
 @asynccontextmanager
-async def listening(surface: Surface) -> AsyncIterator[int]:
+async def listening(surface: Surface, settings: Settings | None = None) -> AsyncIterator[int]:
     """The app on a socket, with the server's own configuration; its port."""
-    server = http_server(surface.app)
+    server = http_server(surface.app, settings)
     server.config.host, server.config.port = "127.0.0.1", 0
     serving = asyncio.get_running_loop().create_task(server.serve())
     async with asyncio.timeout(10):

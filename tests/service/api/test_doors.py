@@ -13,11 +13,14 @@ from buildplate.access.model import Role
 from buildplate.api.application import ROUTERS
 from tests.service.api.surface import Surface
 
-OPEN = {"/health", "/health/", "/docs", "/docs/{asset}", "/openapi.json"}
+PAGES = ("/docs", "/docs/", "/redoc", "/redoc/")
+OPEN = {"/health", "/health/", *PAGES, "/docs/{asset}", "/openapi.json"}
 ADMINS = {
     ("GET", "/api/v1/keys"),
     ("POST", "/api/v1/keys"),
     ("DELETE", "/api/v1/keys/{key_id}"),
+    ("GET", "/api/v1/settings"),
+    ("PATCH", "/api/v1/settings"),
     ("POST", "/api/v1/printers"),
     ("POST", "/api/v1/printers/probe"),
     ("DELETE", "/api/v1/printers/{printer_id}"),
@@ -71,7 +74,7 @@ async def test_a_path_that_does_not_exist_is_not_told_without_a_key(surface: Sur
 
 async def test_the_open_paths_need_no_key(surface: Surface) -> None:
     async with surface.with_key(None) as nobody:
-        for path in ("/health", "/health/", "/docs", "/openapi.json"):
+        for path in ("/health", "/health/", *PAGES, "/openapi.json"):
             assert (await nobody.get(path)).status_code == 200, path
 
 

@@ -63,7 +63,8 @@ async def test_a_secret_never_comes_back_and_stays_unless_it_is_changed(surface:
         answer = await surface.client.patch(path, json=change)
         assert answer.status_code == 200
         assert KEY not in answer.text
-        assert surface.farm.fleet.session(added["id"]).record.connection["api_key"] == KEY
+        record = surface.farm.fleet.session(added["id"]).record
+        assert surface.farm.fleet.seals.open(record.id, record.connection)["api_key"] == KEY
     assert (await surface.until(added["id"], link="online"))["connection"]["tls"] is False
     await surface.client.patch(path, json={"connection": {"api_key": "wrong"}})
     refused = await surface.until(added["id"], link="auth_required")

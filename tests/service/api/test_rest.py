@@ -95,16 +95,28 @@ async def test_health_answers_within_a_second_while_the_database_hangs(
         assert (await anybody.get("/health")).status_code == 503
 
 
-async def test_the_docs_load_nothing_from_elsewhere(surface: Surface) -> None:
+PAGES = {
+    "/docs": {"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css", "/docs/try.js"},
+    "/redoc": {"/docs/redoc.standalone.js", "/docs/read.js"},
+}
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_the_docs_load_nothing_from_elsewhere(surface: Surface, path: str) -> None:
     async with surface.with_key(None) as anybody:
-        page = await anybody.get("/docs")
+        page = await anybody.get(path)
         named = re.findall(r"""(?:src|href|url)["']?\s*[=:]\s*["']([^"']+)["']""", page.text)
-        assert {"/openapi.json", "/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} <= set(named)
+        assert PAGES[path] <= set(named)
         for address in named:
             assert address.startswith("/"), address
             assert (await anybody.get(address)).status_code == 200, address
-        assert "default-src 'none'" in page.headers["content-security-policy"]
-        for other in ("../core.py", "redoc.standalone.js", "%2e%2e/core.py"):
+        for start in (one for one in named if one.endswith(("try.js", "read.js"))):
+            assert "'/openapi.json'" in (await anybody.get(start)).text
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src 'self';" in policy
+        assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=", page.text), "script in the page"
+        for other in ("../core.py", "nothing.js", "%2e%2e/core.py"):
             assert (await anybody.get(f"/docs/{other}")).status_code in (401, 404)
 
 

@@ -72,3 +72,11 @@ def test_a_port_out_of_range_is_refused_by_name(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PORT", "70000")
     with pytest.raises(SettingsError, match="port"):
         load_settings()
+
+
+def test_the_port_is_4000_where_nobody_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PORT", raising=False)
+    assert load_settings().port == 4000
