@@ -228,8 +228,9 @@ async def test_a_lost_key_is_replaced_only_on_request_and_never_while_it_is_of_u
         await surface.until(1, link="online")
 
 
-async def test_the_key_file_is_not_touched_while_a_server_uses_it(surface: Surface) -> None:
-    folder = Path(surface.farm.storage._config.path).parent
+@pytest.mark.usefixtures("surface")
+async def test_the_key_file_is_not_touched_while_a_server_uses_it(tmp_path: Path) -> None:
+    folder = tmp_path
     before = (folder / KEYS).read_bytes()
     for line in ("key-file rotate", "key-file replace"):
         refused = await _typed_in_thread(folder, line)
