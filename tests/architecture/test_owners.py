@@ -8,6 +8,7 @@ from tests.architecture.source import ROOT
 
 OWNER = {
     "api_keys": "access",
+    "audit": "access",
     "commands": "fleet",
     "counters": "storage",
     "driver_state": "fleet",
@@ -21,6 +22,10 @@ OWNER = {
     "print_files": "files",
     "printers": "fleet",
     "prints": "dispatch",
+    "setup_links": "access",
+    "spent_tokens": "access",
+    "user_sessions": "access",
+    "users": "access",
 }
 WRITES = {"insert", "update", "delete"}
 

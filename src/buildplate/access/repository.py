@@ -8,8 +8,9 @@ from sqlalchemy import bindparam, insert, select, update
 
 from buildplate.access.errors import LastAdmin, UnknownKey
 from buildplate.access.model import ApiKey, Role
+from buildplate.access.user_repository import groups_from, groups_json
 from buildplate.storage import EventRecord, Row, Storage, Tx, from_micros, script, to_micros
-from buildplate.storage.tables import api_keys
+from buildplate.storage.tables import api_keys, users
 
 _ADD = insert(api_keys)
 _ALL = select(api_keys).order_by(api_keys.c.id.desc())
@@ -24,6 +25,7 @@ _OTHER_ADMIN = (
     .where(api_keys.c.expires_at.is_(None))
     .limit(1)
 )
+_ADMIN_USER = select(users.c.id).where(users.c.role == Role.ADMIN.value).limit(1)
 _REVOKE = (
     update(api_keys)
     .where(api_keys.c.id == bindparam("key_id"))
@@ -42,6 +44,7 @@ def key_from(row: Row) -> ApiKey:
         created_at=from_micros(row["created_at"]),
         expires_at=None if expires is None else from_micros(expires),
         revoked_at=None if revoked is None else from_micros(revoked),
+        groups=groups_from(row["printer_groups"]),
     )
 
 
@@ -55,6 +58,7 @@ async def add_key(tx: Tx, key: ApiKey, event_id: str) -> None:
         "role": key.role.value,
         "created_at": to_micros(key.created_at),
         "expires_at": None if key.expires_at is None else to_micros(key.expires_at),
+        "printer_groups": groups_json(key.groups),
     }
     await tx.change(_ADD, values)
     await tx.record(_event(key, "key.created", event_id, key.created_at))
@@ -75,12 +79,17 @@ async def revoke_key(tx: Tx, key_id: str, at: datetime, event_id: str) -> ApiKey
     key = await _by_id(tx, key_id)
     if key.revoked_at is not None:
         return key
-    if key.role is Role.ADMIN and await tx.row(_OTHER_ADMIN, {"key_id": key_id}) is None:
+    if key.role is Role.ADMIN and not await _somebody_else(tx, key_id):
         message = f"{key.name} is the last admin key that works for good"
         raise LastAdmin(message)
     await tx.change(_REVOKE, {"key_id": key_id, "new_revoked_at": to_micros(at)})
     await tx.record(_event(key, "key.revoked", event_id, at))
     return await _by_id(tx, key_id)
+
+
+async def _somebody_else(tx: Tx, key_id: str) -> bool:
+    other = await tx.row(_OTHER_ADMIN, {"key_id": key_id})
+    return other is not None or await tx.row(_ADMIN_USER) is not None
 
 
 def _event(key: ApiKey, kind: str, event_id: str, at: datetime) -> EventRecord:

@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from buildplate.api import (
+    audit,
+    auth,
     commands,
     documents,
     events,
@@ -20,6 +22,8 @@ from buildplate.api import (
     printers,
     prints,
     queue,
+    setup,
+    users,
 )
 from buildplate.api.expectations import Expectations
 from buildplate.api.gate import Gate
@@ -38,6 +42,10 @@ ROUTERS = (
     commands.router,
     events.router,
     keys.router,
+    users.router,
+    auth.router,
+    audit.router,
+    setup.router,
     documents.router,
 )
 ROUTES: tuple[BaseRoute, ...] = tuple(route for router in ROUTERS for route in router.routes)

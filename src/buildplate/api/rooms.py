@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from buildplate import __version__
+from buildplate.access.room import AccessRoom
 from buildplate.access.service import KeyService
 from buildplate.dispatch.print_service import PrintService
 from buildplate.dispatch.queue_service import QueueService
@@ -49,6 +50,7 @@ class Rooms:
     queue: QueueService
     files: FileService
     keys: KeyService
+    access: AccessRoom
     storage: Storage
     clock: Clock
     version: str = __version__

@@ -11,9 +11,10 @@ from weakref import WeakValueDictionary
 import structlog
 import uuid_utils
 
-from buildplate.access.repository import SqlKeys
+from buildplate.access.room import AccessRoom
 from buildplate.access.service import KeyService
 from buildplate.app.clock import SystemClock
+from buildplate.app.people import access_room
 from buildplate.app.print_files import JobsOfFiles, JoinedFiles
 from buildplate.app.settings import Settings
 from buildplate.app.supervisor import Pauses, Supervisor
@@ -54,6 +55,7 @@ class Farm:
     queue: QueueService
     files: FileService
     keys: KeyService
+    access: AccessRoom
     clock: Clock
     joined_files: JoinedFiles
 
@@ -167,6 +169,7 @@ class _Build:
         self._supervisor = supervisor
         self._durations = durations(settings)
         self._log = structlog.get_logger("farm")
+        self._access = access_room(settings, storage, self._clock.now, new_id)
         self._files, self._analysis = self._file_room(blobs)
         self._joined = JoinedFiles(storage, self._files)
         self._planner = Planner(
@@ -267,9 +270,11 @@ class _Build:
                 prints=PrintService(parts),
                 queue=QueueService(parts),
                 files=self._files,
-                keys=KeyService(SqlKeys(self._storage), self._clock.now, new_id),
+                keys=self._access.keys,
+                access=self._access,
                 clock=self._clock,
                 joined_files=self._joined,
             )
         finally:
             await self._fleet.stop()
+            self._access.passwords.close()
