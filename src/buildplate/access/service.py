@@ -75,6 +75,10 @@ class KeyService:
         """Whether the key was checked a moment ago, so that it costs nothing to check it again."""
         return self._known.known(sha256(secret.encode()).hexdigest()) is not None
 
+    def forget(self) -> None:
+        """Look every key up anew."""
+        self._known.forget()
+
     async def keys(self) -> list[ApiKey]:
         """Every key ever made, newest first."""
         return await self._rows.every()
@@ -82,7 +86,7 @@ class KeyService:
     async def revoke(self, key_id: str) -> ApiKey:
         """End a key at once and for good; UnknownKey, LastAdmin."""
         key = await self._rows.revoke(key_id, self._now(), self._new_id())
-        self._known.forget()
+        self.forget()
         return key
 
     def _made(self, name: str, role: Role, expires_at: datetime | None, groups: Groups) -> NewKey:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from buildplate.access.model import Groups, Role, User
 from buildplate.access.passwords import LONGEST, SHORTEST
+from buildplate.access.user_service import normal_name
 from buildplate.api.answers import (
     Limit,
     check_version,
@@ -94,11 +95,12 @@ async def list_users(
     role: Role | None = None,
 ) -> Response:
     """List the users by name."""
+    wanted = None if name is None else normal_name(name)
     found = [
         user
         for user in await rooms.access.users.users()
         if (cursor is None or user.name > cursor)
-        and name in (None, user.name)
+        and wanted in (None, user.name)
         and role in (None, user.role)
     ]
     more = found[limit - 1].name if len(found) > limit else None

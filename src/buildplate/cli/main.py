@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from buildplate import __version__
-from buildplate.cli import farm, files, jobs, keys, printers, prints, queue, serve
+from buildplate.cli import farm, files, jobs, keys, printers, prints, queue, serve, user
 from buildplate.cli.target import target_of
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def main(
     ] = None,
     data_dir: Annotated[
         Path | None,
-        typer.Option(help="Work on this data directly, while no server runs on it (key)."),
+        typer.Option(help="Work on this data directly, while no server runs on it (key, user)."),
     ] = None,
     version: Annotated[
         bool,
@@ -59,3 +59,4 @@ app.add_typer(jobs.app, name="job")
 app.add_typer(prints.app, name="print")
 app.add_typer(queue.app, name="queue")
 app.add_typer(keys.app, name="key")
+app.add_typer(user.app, name="user")

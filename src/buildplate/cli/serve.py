@@ -17,7 +17,7 @@ def serve(
         int | None, typer.Option(min=1, max=100, help="Add so many virtual printers and orders.")
     ] = None,
 ) -> None:
-    """Run the server until Ctrl-C. Its first start prints an admin key once."""
+    """Run the server until Ctrl-C. Its first start prints a one-time set-up link."""
     from buildplate.app.serve import serve as run
 
     run(host=host, port=port, data_dir=data_dir or context.obj.data_dir, demo=demo)

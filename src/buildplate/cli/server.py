@@ -158,7 +158,7 @@ def server_of(context: typer.Context) -> Iterator[Server]:
     target: Target = context.obj
     if target.data_dir is not None:
         detail = "this command needs a running server"
-        fail(detail, "Leave --data-dir out, or use it with: serve, key.", code=USAGE)
+        fail(detail, "Leave --data-dir out, or use it with: serve, key, user.", code=USAGE)
     headers = {"user-agent": "buildplate"}
     if target.api_key:
         headers["x-api-key"] = _sendable(target.api_key)
