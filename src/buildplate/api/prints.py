@@ -16,7 +16,7 @@ from buildplate.api.printers import in_service
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import Body, InPath, PageOut
-from buildplate.api.scopes import check_job, check_print, reaches_print
+from buildplate.api.scopes import check_job, check_print, reaches_print, reaches_printer
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed
 from buildplate.core.reasons import REQUESTS, WaitReason
@@ -214,9 +214,11 @@ async def get_print(rooms: AllRooms, print_id: InPath) -> Response:
 
 
 @router.get("/prints/{print_id}/waiting", responses={200: {"model": WaitingOut}})
-async def waiting(rooms: AllRooms, print_id: InPath) -> Response:
+async def waiting(rooms: AllRooms, who: Viewer, print_id: InPath) -> Response:
     """Say, printer by printer, why a queued print does not start, and what would change that."""
-    return page([reason_view(reason) for reason in await rooms.queue.waiting(print_id)], None)
+    found = await rooms.queue.waiting(print_id)
+    shown = [one for one in found if reaches_printer(rooms, who, one.printer_id)]
+    return page([reason_view(reason) for reason in shown], None)
 
 
 @router.post(

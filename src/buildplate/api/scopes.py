@@ -101,6 +101,12 @@ def reaches_job(caller: Caller, job: JobRecord) -> bool:
     return caller.reaches(job.requirements.group)
 
 
+def reaches_printer(rooms: Rooms, caller: Caller, printer_id: str | None) -> bool:
+    """Whether a printer in service is the caller's to see; what concerns none is everybody's."""
+    session = rooms.fleet.sessions.get(printer_id or "")
+    return session is None or caller.reaches(session.record.spec.group)
+
+
 async def reaches_print(rooms: Rooms, caller: Caller, print_: PrintRecord) -> bool:
     """Whether a print is the caller's to see."""
     if caller.groups is None:
