@@ -22,6 +22,10 @@ class KeyRequired(AccessError):
     hint = "Send a valid key as X-Api-Key, or as Authorization: Bearer; or log in."
 
 
+class NoCredential(KeyRequired):
+    """Nothing was shown at all."""
+
+
 class LoginFailed(AccessError):
     """Name and password do not belong together; which of them is wrong is not told."""
 

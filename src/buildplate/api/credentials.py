@@ -9,7 +9,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
-from buildplate.access.errors import CsrfRefused, KeyRequired
+from buildplate.access.errors import CsrfRefused, KeyRequired, NoCredential
 from buildplate.access.model import Caller, caller_of_key
 from buildplate.access.room import AccessRoom
 from buildplate.access.service import PREFIX
@@ -68,7 +68,7 @@ async def identify(access: AccessRoom, scope: Mapping[str, Any]) -> Caller:
     else:
         access.limits.open(address)
         message = "this needs an API key, or a user who is logged in"
-        raise KeyRequired(message)
+        raise NoCredential(message)
     access.limits.caller(caller.kind, caller.id or "")
     return caller
 

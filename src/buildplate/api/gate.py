@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from buildplate.access.audit import Deed, doing
-from buildplate.access.errors import AccessError, KeyRequired
+from buildplate.access.errors import AccessError, NoCredential
 from buildplate.access.model import Caller, CallerKind, Role
 from buildplate.api.credentials import SAFE, address_of, check_origin, identify
 from buildplate.api.guard import is_open
@@ -37,6 +37,8 @@ CLOSED_BY_CLIENT = 499
 LONGEST_NOTED = 32_768
 NOBODY = Caller(CallerKind.NOBODY, None, "nobody", Role.VIEWER)
 POLICY_VIOLATION = 1008
+# Websockets that check a one-shot ticket themselves, where there is no other credential.
+TICKETED = frozenset({"/api/v1/live"})
 
 
 @dataclass(slots=True)
@@ -167,7 +169,7 @@ class Gate:
         try:
             scope["caller"] = await identify(self._rooms.access, scope)
         except AccessError as error:
-            if not (isinstance(error, KeyRequired) and _shows_a_ticket(scope)):
+            if not (isinstance(error, NoCredential) and _shows_a_ticket(scope)):
                 await receive()
                 close = {"type": "websocket.close", "code": POLICY_VIOLATION, "reason": str(error)}
                 await send(close)
@@ -181,7 +183,9 @@ class Gate:
 
 
 def _shows_a_ticket(scope: Scope) -> bool:
-    return any(part.startswith(b"ticket=") for part in scope["query_string"].split(b"&"))
+    return scope["path"] in TICKETED and any(
+        part.startswith(b"ticket=") for part in scope["query_string"].split(b"&")
+    )
 
 
 def _what(exchange: Exchange) -> dict[str, str]:
