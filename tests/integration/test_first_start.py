@@ -26,7 +26,7 @@ async def started(data: Path) -> AsyncIterator[tuple[str, str]]:
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("buildplate")), "serve", "--port=0",
         f"--data-dir={data}", stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL, env=environment(), cwd=data.parent,
+        stderr=asyncio.subprocess.STDOUT, env=environment(), cwd=data.parent,
     )  # fmt: skip
     assert process.stdout is not None
     try:

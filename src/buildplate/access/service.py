@@ -56,13 +56,20 @@ class KeyService:
         made = self._made(FIRST_NAME, Role.ADMIN, None, None)
         return made if await self._rows.add_first(made.key, self._new_id()) else None
 
-    async def check(self, secret: str) -> ApiKey:
-        """The key that `secret` is; KeyRequired for one that is unknown, expired or revoked."""
+    async def check(self, secret: str, before_asking: Callable[[], None] | None = None) -> ApiKey:
+        """The key that `secret` is; KeyRequired for one that is unknown, expired or revoked.
+
+        `before_asking` is called, and may refuse, where the database has to be asked.
+        """
         if SHAPE.fullmatch(secret) is None:
             message = "this is no key of Buildplate"
             raise KeyRequired(message)
         digest = sha256(secret.encode()).hexdigest()
-        key = await self._known.find(digest, self._rows.by_hash)
+        key = self._known.known(digest)
+        if key is None:
+            if before_asking is not None:
+                before_asking()
+            key = await self._known.find(digest, self._rows.by_hash)
         if key is None or not hmac.compare_digest(key.sha256, digest):
             message = "the key is not known here"
             raise KeyRequired(message)
@@ -70,10 +77,6 @@ class KeyService:
             message = "the key was revoked" if key.revoked_at else "the key has expired"
             raise KeyRequired(message)
         return key
-
-    def remembers(self, secret: str) -> bool:
-        """Whether the key was checked a moment ago, so that it costs nothing to check it again."""
-        return self._known.known(sha256(secret.encode()).hexdigest()) is not None
 
     def forget(self) -> None:
         """Look every key up anew."""

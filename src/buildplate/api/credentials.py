@@ -75,16 +75,14 @@ async def identify(access: AccessRoom, scope: Mapping[str, Any]) -> Caller:
 
 async def _by_secret(access: AccessRoom, secret: str, address: str | None) -> Caller:
     is_token = not secret.startswith(PREFIX) and secret.count(".") == JWT_DOTS
-    if not (is_token or access.keys.remembers(secret)):
-        access.limits.check_failures(address)
     try:
         if is_token:
             return await access.sessions.by_token(secret)
-        return caller_of_key(await access.keys.check(secret))
+        key = await access.keys.check(secret, lambda: access.limits.check_failures(address))
+        return caller_of_key(key)
     except KeyRequired:
+        access.limits.check_failures(address)
         access.limits.failed(address)
-        if is_token:
-            access.limits.check_failures(address)
         raise
 
 

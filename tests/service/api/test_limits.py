@@ -64,9 +64,10 @@ async def test_wrong_keys_are_a_few_tries_and_a_known_key_still_works(tmp_path: 
         async with surface.with_key(NOBODYS) as thief:
             assert await statuses(thief, 6, "/api/v1/jobs") == [401] * 5 + [429]
             refused(await thief.get("/api/v1/jobs"))
-        token = {"authorization": "Bearer a.b.c"}
         async with surface.with_key(None) as thief:
-            refused(await thief.get("/api/v1/jobs", headers=token))
+            for wrong in ("a.b.c", "no key at all", "bp_short"):
+                headers = {"authorization": f"Bearer {wrong}"}
+                refused(await thief.get("/api/v1/jobs", headers=headers))
         async with surface.with_key(made.secret) as late:
             refused(await late.get("/api/v1/jobs"))
         assert (await surface.client.get("/api/v1/jobs")).status_code == 200
