@@ -102,8 +102,8 @@ def acts_for(who: Caller) -> None:
         deed.who = who
 
 
-def entry_of(deed: Deed, id_: str, at: datetime, changes: Sequence[Change]) -> Entry:
-    """The line for a deed and what it changed; secrets are hidden."""
+def entry_of(deed: Deed, id_: str, at: datetime, changes: Sequence[Change], more: int = 0) -> Entry:
+    """The line for a deed and what it changed, with how much `more`; secrets are hidden."""
     shown = [
         {
             "table": change.table,
@@ -113,8 +113,9 @@ def entry_of(deed: Deed, id_: str, at: datetime, changes: Sequence[Change]) -> E
         }
         for change in changes[:MOST_ROWS]
     ]
-    if len(changes) > MOST_ROWS:
-        shown.append({"table": "…", "more": len(changes) - MOST_ROWS})
+    more += max(0, len(changes) - MOST_ROWS)
+    if more:
+        shown.append({"table": "…", "more": more})
     who = deed.who
     return Entry(
         id=id_,

@@ -83,6 +83,7 @@ class _Watching:
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self.changes: list[Change] = []
+        self.more = 0
 
     async def rows(
         self, statement: ClauseElement, params: Mapping[str, Any] | None = None
@@ -129,7 +130,7 @@ class _Watching:
     async def _before(
         self, watch: _Watch | None, params: Mapping[str, Any] | None
     ) -> dict[Any, dict[str, Any]]:
-        if watch is None or watch.rows is None:
+        if watch is None or watch.rows is None or len(self.changes) > MOST_ROWS:
             return {}
         given = {name: value for name, value in (params or {}).items() if name in watch.names}
         return _by_key(watch.table, await self._tx.rows(watch.rows, given))
@@ -144,7 +145,9 @@ class _Watching:
     ) -> None:
         if watch is None or not changed:
             return
-        if watch.again is None:
+        if len(self.changes) > MOST_ROWS:
+            self.more += 1
+        elif watch.again is None:
             made = dict(params or {})
             self._add(watch.table, made.get("id"), None, made)
         elif before:
@@ -192,7 +195,7 @@ class AuditWriter:
             watching = _Watching(tx)
             result = await run(watching, *args, **kwargs)
             if watching.changes:
-                await note_deed(tx, entry_of(deed, id_, at, watching.changes))
+                await note_deed(tx, entry_of(deed, id_, at, watching.changes, watching.more))
                 deed.noted = True
             return result
 

@@ -296,6 +296,15 @@ async def test_the_audit_tells_what_was_there_before_and_after(surface: Surface)
     assert (line["who_kind"], line["who_name"]) == ("key", "first admin")
 
 
+async def test_what_changes_many_rows_shows_some_and_counts_the_others(surface: Surface) -> None:
+    await surface.job(copies=500, hold=True)
+    query = "/api/v1/audit?action=POST /api/v1/jobs"
+    (line,) = (await surface.client.get(query)).json()["items"]
+    shown = [change for change in line["changes"] if change["table"] == "prints"]
+    assert len(line["changes"]) == 51
+    assert len(shown) + line["changes"][-1]["more"] == 500
+
+
 async def test_what_was_refused_changed_nothing_and_is_not_noted(surface: Surface) -> None:
     await surface.client.post("/api/v1/keys", json={"name": "x", "role": "king"})
     await surface.client.delete("/api/v1/keys/00000000-0000-7000-8000-000000000000")
