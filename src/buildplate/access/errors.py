@@ -139,4 +139,4 @@ class SetupDone(AccessError):
     """The set-up link was used, has run out, or never was one."""
 
     code = "setup_refused"
-    hint = "Start the server again for a new link, or add a user with: buildplate user add"
+    hint = "Start the server again for a new link, or make a user with `buildplate user add`."
