@@ -23,6 +23,10 @@ class KeyRows(Protocol):
         """The key with this hash."""
         ...
 
+    async def by_id(self, key_id: str) -> ApiKey | None:
+        """The key with this id."""
+        ...
+
     async def every(self) -> list[ApiKey]:
         """All keys, newest first, the revoked ones too."""
         ...

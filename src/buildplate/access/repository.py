@@ -110,6 +110,11 @@ async def _by_hash(tx: Tx, sha256: str) -> ApiKey | None:
     return None if row is None else key_from(row)
 
 
+async def _with_id(tx: Tx, key_id: str) -> ApiKey | None:
+    row = await tx.row(_BY_ID, {"key_id": key_id})
+    return None if row is None else key_from(row)
+
+
 async def _every(tx: Tx) -> list[ApiKey]:
     return [key_from(row) for row in await tx.rows(_ALL)]
 
@@ -131,6 +136,10 @@ class SqlKeys:
     async def by_hash(self, sha256: str) -> ApiKey | None:
         """The key with this hash."""
         return await self._storage.read(_by_hash, sha256)
+
+    async def by_id(self, key_id: str) -> ApiKey | None:
+        """The key with this id."""
+        return await self._storage.read(_with_id, key_id)
 
     async def every(self) -> list[ApiKey]:
         """All keys, newest first."""

@@ -78,6 +78,11 @@ class KeyService:
             raise KeyRequired(message)
         return key
 
+    async def works(self, key_id: str) -> bool:
+        """Whether a key that was checked before still opens anything."""
+        key = await self._rows.by_id(key_id)
+        return key is not None and key.works(self._now())
+
     def forget(self) -> None:
         """Look every key up anew."""
         self._known.forget()

@@ -160,6 +160,11 @@ class SessionService:
             parts.lockout.succeeded(user.name)
         return fits
 
+    async def lives(self, session_id: str) -> bool:
+        """Whether a session goes on."""
+        found = await self._known.find(session_id, self._parts.sessions.by_id)
+        return found is not None and self._parts.now() < found[1].expires_at
+
     async def logout(self, caller: Caller) -> None:
         """End the caller's session: its cookie, access and refresh tokens open nothing any more.
 

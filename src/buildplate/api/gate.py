@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from buildplate.access.audit import Deed, doing
-from buildplate.access.errors import AccessError, NoCredential
+from buildplate.access.errors import AccessError, NoCredential, ScopeTooNarrow
 from buildplate.access.model import Caller, CallerKind, Role
 from buildplate.api.credentials import SAFE, address_of, check_origin, identify
 from buildplate.api.guard import is_open
@@ -167,7 +167,11 @@ class Gate:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a websocket through with its caller; one that shows only a ticket has none yet."""
         try:
-            scope["caller"] = await identify(self._rooms.access, scope)
+            caller = scope["caller"] = await identify(self._rooms.access, scope)
+            if caller.groups is not None:
+                # What a socket tells is the whole farm's, as long as none sorts it out.
+                message = f"{caller.name} is confined to printer groups"
+                raise ScopeTooNarrow(message)
         except AccessError as error:
             if not (isinstance(error, NoCredential) and _shows_a_ticket(scope)):
                 await receive()

@@ -6,7 +6,7 @@ import pytest
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from buildplate.access.model import Role
+from buildplate.access.model import Role, caller_of_key
 from tests.service.api.people import browser, user
 from tests.service.api.surface import Surface
 from tests.service.api.test_access_page import opened
@@ -46,6 +46,27 @@ async def test_a_websocket_with_a_cookie_names_this_server_as_its_origin(door: S
         assert await opened(door.app, "/live", cookie | origin) == 403, origin
     assert await opened(door.app, "/live", cookie | {"origin": "http://farm"}) == 101
     assert SEEN == ["ann"]
+
+
+async def test_whoever_is_confined_to_groups_hears_nothing_of_the_whole_farm(
+    door: Surface,
+) -> None:
+    groups = frozenset({"ours"})
+    made = await door.farm.keys.create("ours", Role.OPERATOR, None, groups)
+    assert await opened(door.app, "/live", {"x-api-key": made.secret}) == 403
+    assert SEEN == []
+
+
+async def test_it_is_known_when_a_caller_who_was_let_in_may_stay_no_longer(door: Surface) -> None:
+    access = door.farm.access
+    made = await access.keys.create("shop", Role.VIEWER)
+    shop = caller_of_key(await access.keys.check(made.secret))
+    await user(door, Role.VIEWER)
+    ann = await access.sessions.by_cookie((await browser(door)).cookies["buildplate_session"])
+    assert [await access.still(caller) for caller in (shop, ann)] == [True, True]
+    await access.keys.revoke(made.key.id)
+    await access.sessions.logout(ann)
+    assert [await access.still(caller) for caller in (shop, ann)] == [False, False]
 
 
 async def test_a_ticket_is_checked_by_the_one_path_that_takes_them(door: Surface) -> None:
