@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import orjson
 import typer
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 
 from buildplate import __version__
 from buildplate.access.model import Role
 from buildplate.api.application import ROUTES, openapi_document
 from buildplate.api.guard import Needs, is_open
 from buildplate.api.problems import FAMILIES, INSIDE, OWN, status_of
+from buildplate.api.scopes import CHECKS, SORTED_OUT
 from buildplate.app.settings import FOR_THE_COMMAND_LINE, Settings, environment_name
 from buildplate.cli.main import app as command_line
 from buildplate.core.print_table import AFTER_INTENT, TABLE, TERMINAL, Event, PrintState
@@ -88,14 +89,13 @@ def print_table() -> str:
     return "\n".join(lines)
 
 
-def _role(route: APIRoute) -> str:
+def _role(route: APIRoute | APIWebSocketRoute) -> str:
     """The role a path needs; the highest one named decides."""
     if is_open(route.path):
         return "–"
-    named = [d.dependency.role for d in route.dependencies if isinstance(d.dependency, Needs)]
-    named += [
-        inner.call.role for inner in route.dependant.dependencies if isinstance(inner.call, Needs)
-    ]
+    calls = [depends.dependency for depends in route.dependencies]
+    calls += [inner.call for inner in route.dependant.dependencies]
+    named = [call.role for call in calls if isinstance(call, Needs)]
     return max(named, key=list(Role).index).value
 
 
@@ -108,6 +108,36 @@ def api_paths() -> str:
             method = next(iter(route.methods or {"GET"}))
             lines.append(f"| {method} | `{route.path}` | {_role(route)} | {does} |")
     return "\n".join(lines)
+
+
+def access_table() -> str:
+    """Who may call what: for each path and role whether it is let in."""
+    lines = [
+        "| | path | nobody | viewer | operator | admin | confined to groups |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for route in ROUTES:
+        for method in sorted(getattr(route, "methods", None) or ()) or ["websocket"]:
+            if isinstance(route, APIRoute | APIWebSocketRoute):
+                cells = " | ".join(_let_in(route, method))
+                lines.append(f"| {method} | `{route.path}` | {cells} |")
+    return "\n".join(lines)
+
+
+def _let_in(route: APIRoute | APIWebSocketRoute, method: str) -> list[str]:
+    if is_open(route.path):
+        return ["yes"] * 5
+    needed = _role(route)
+    roles = ["yes" if role.covers(Role(needed)) else "–" for role in Role]
+    return ["–", *roles, _confined(route, method, needed)]
+
+
+def _confined(route: APIRoute | APIWebSocketRoute, method: str, needed: str) -> str:
+    if needed == Role.ADMIN.value:
+        return "–"
+    if {field.name for field in route.dependant.path_params} & set(CHECKS):
+        return "own"
+    return "own" if (method, route.path.rstrip("/")) in SORTED_OUT else "–"
 
 
 def api_problems() -> str:
@@ -256,6 +286,7 @@ def openapi() -> str:
 # page -> name of the part -> what writes it
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/ARCHITECTURE.md": {"print-diagram": print_diagram, "print-table": print_table},
+    "docs/reference/access.md": {"access": access_table},
     "docs/reference/api.md": {
         "paths": api_paths,
         "problems": api_problems,

@@ -8,6 +8,7 @@ from tests.architecture.source import ROOT
 
 OWNER = {
     "api_keys": "access",
+    "audit": "access",
     "commands": "fleet",
     "counters": "storage",
     "driver_state": "fleet",
@@ -24,6 +25,10 @@ OWNER = {
     "history_marks": "history",
     "status_history": "history",
     "temperature_history": "history",
+    "setup_links": "access",
+    "spent_tokens": "access",
+    "user_sessions": "access",
+    "users": "access",
 }
 WRITES = {"insert", "update", "delete"}
 

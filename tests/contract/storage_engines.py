@@ -89,6 +89,17 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "events": {"kind": "print.printing", "at": 1},
     "outbox": {},
     "api_keys": {"name": "key", "role": "admin", "created_at": 1},
+    "users": {"role": "admin", "password": "x", "created_at": 1, "password_at": 1},
+    "user_sessions": {
+        "kind": "browser",
+        "user_id": "user",
+        "created_at": 1,
+        "seen_at": 1,
+        "expires_at": 2,
+    },
+    "spent_tokens": {"spent_at": 1},
+    "setup_links": {"expires_at": 1},
+    "audit": {"at": 1, "who_kind": "user", "who_name": "me", "action": "POST", "path": "/"},
     "nodes": {"name": "node", "started_at": 1, "lease_until": 1},
     "identity": {},
     "farm": {"value": "true"},
@@ -112,6 +123,7 @@ async def add(tx: Tx, /, table: str, **values: Any) -> None:
 async def add_farm(tx: Tx, prints: int) -> None:
     """One printer, one file, one job and its queued prints p1, p2, ..."""
     await add(tx, "printers", id="printer", number=1)
+    await add(tx, "users", id="user", name="me")
     await add(tx, "print_files", id="file", sha256="0")
     await add(tx, "jobs", id="job", number=1, file_id="file")
     for n in range(1, prints + 1):

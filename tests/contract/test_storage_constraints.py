@@ -40,6 +40,8 @@ _COMMAND = {"id": "x", "printer_id": "printer"}
 _SPELL = {"id": "x", "printer_id": "printer", "began_at": 10}
 _ENDED_SPELL = {**_SPELL, "ended_at": 11}
 _SAMPLE = {"printer_id": "printer", "at": 1}
+_SESSION = {"id": "x", "sha256": "1"}
+_SPENT = {"sha256": "1", "session_id": "none"}
 
 BROKEN = [
     Broken("pk_printers", "printers", {"id": "printer", "number": 9, "name": "x"}),
@@ -130,6 +132,16 @@ BROKEN = [
         {"id": "k", "sha256": "1"},
         first={"id": "l", "sha256": "1"},
     ),
+    Broken("pk_users", "users", {"id": "user", "name": "x"}),
+    Broken("uq_users_name", "users", {"id": "x", "name": "me"}),
+    Broken("ck_users_role", "users", {"id": "x", "name": "x", "role": "king"}),
+    Broken("pk_user_sessions", "user_sessions", _SESSION, first={**_SESSION, "sha256": "2"}),
+    Broken("uq_user_sessions_sha256", "user_sessions", _SESSION, first={**_SESSION, "id": "y"}),
+    Broken("ck_user_sessions_kind", "user_sessions", {**_SESSION, "kind": "eternal"}),
+    Broken("fk_user_sessions_user_id_users", "user_sessions", {**_SESSION, "user_id": "none"}),
+    Broken("fk_spent_tokens_session_id_user_sessions", "spent_tokens", _SPENT),
+    Broken("pk_setup_links", "setup_links", {"sha256": "1"}, first={"sha256": "1"}),
+    Broken("pk_audit", "audit", {"id": "a"}, first={"id": "a"}),
     Broken("pk_idempotency", "idempotency", {"key": "k"}, first={"key": "k"}),
     Broken("pk_counters", "counters", {"name": "job"}),
     Broken(
@@ -193,8 +205,16 @@ def test_every_constraint_of_the_tables_is_broken_once() -> None:
         named |= {str(constraint.name) for constraint in table.constraints}
         named |= {str(index.name) for index in table.indexes if index.unique}
     assert "None" not in named
-    # The outbox gives out its ids itself.
-    assert named - {broken.constraint for broken in BROKEN} == {"pk_outbox"}
+    # The outbox gives out its ids itself; a spent token needs a session, and has its own test.
+    assert named - {broken.constraint for broken in BROKEN} == {"pk_outbox", "pk_spent_tokens"}
+
+
+async def test_a_refresh_token_is_spent_once(storage: Storage) -> None:
+    await storage.write(add, "user_sessions", id="s", sha256="1")
+    await storage.write(add, "spent_tokens", sha256="2", session_id="s")
+    with pytest.raises(ConstraintViolated) as refusal:
+        await storage.write(add, "spent_tokens", sha256="2", session_id="s")
+    assert refusal.value.constraint == "pk_spent_tokens"
 
 
 async def test_a_copy_may_be_tried_again_after_each_void_end(storage: Storage) -> None:

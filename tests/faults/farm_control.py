@@ -6,11 +6,16 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Protocol
 
-from buildplate.access.errors import AccessError
-from buildplate.access.model import Role
+from argon2 import PasswordHasher
+
+from buildplate.access.audit import Deed
+from buildplate.access.errors import AccessError, SetupDone, UnknownUser
+from buildplate.access.model import Caller, CallerKind, Role, User
 from buildplate.app.composition import Farm
 from buildplate.core.jobs import Priority
 from buildplate.core.print_table import PrintState
@@ -27,6 +32,8 @@ from buildplate.fleet.session import PrinterSession
 from buildplate.storage import StorageError, read_events
 
 ALL = 100_000
+PASSWORD = "correct horse battery"
+NOBODY = Caller(CallerKind.NOBODY, None, "nobody", Role.VIEWER)
 OURS = (AccessError, DispatchError, DriverError, FileError, FleetError, StorageError)
 Answer = dict[str, Any]
 
@@ -217,6 +224,57 @@ class Control:
     async def do_keys(self) -> list[Answer]:
         found = await self._farm.keys.keys()
         return [{"id": key.id, "name": key.name, "revoked": bool(key.revoked_at)} for key in found]
+
+    # --- people ----------------------------------------------------------------------------------
+
+    async def do_set_up(self, name: str) -> None:
+        """By a fresh link, until there is an administrator."""
+        token = await self._farm.access.users.offer_setup()
+        with suppress(SetupDone):
+            await self._farm.access.users.set_up(token or "", name, PASSWORD)
+
+    async def do_add_user(self, name: str) -> None:
+        await self._farm.access.users.create(name, Role.VIEWER, PASSWORD)
+
+    async def do_log_in(self, name: str) -> None:
+        """With a hash of older parameters, which the login renews; and out again."""
+        user = await self._user(name)
+        old = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
+        await self._farm.access.users._rows.rehash(user.id, user.password, old)
+        found = await self._farm.access.sessions.login(name, PASSWORD, None)
+        await self._farm.access.sessions.logout(found.caller)
+
+    async def do_refresh(self, name: str) -> None:
+        pair = await self._farm.access.sessions.token(name, PASSWORD, None)
+        await self._farm.access.sessions.refresh(pair.refresh, None)
+
+    async def do_visit(self, name: str) -> None:
+        """As long after the login as it takes for the visit to be noted."""
+        sessions = self._farm.access.sessions
+        found = await sessions.login(name, PASSWORD, None)
+        later = self._farm.clock.now() + timedelta(hours=1)
+        await sessions._parts.sessions.touch(found.caller.session_id or "", later)
+
+    async def do_edit_user(self, name: str, role: str) -> None:
+        await self._farm.access.users.edit(await self._user(name), {"role": Role(role)})
+
+    async def do_remove_user(self, name: str) -> None:
+        await self._farm.access.users.remove((await self._user(name)).id)
+
+    async def do_users(self) -> list[Answer]:
+        found = await self._farm.access.users.users()
+        return [{"name": user.name, "role": user.role.value} for user in found]
+
+    async def do_note(self) -> None:
+        deed = Deed(NOBODY, None, "/", None, lambda: "POST /")
+        await self._farm.access.audit.note(deed)
+
+    async def _user(self, name: str) -> User:
+        found = await self._farm.access.users.named(name)
+        if found is None:
+            message = f"there is no user {name}"
+            raise UnknownUser(message)
+        return found
 
     async def do_jump(self, seconds: float) -> None:
         self._clock.ahead += seconds

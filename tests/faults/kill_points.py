@@ -14,9 +14,20 @@ from buildplate.storage import SCRIPTS
 from tests.faults.farms import KillAt
 
 DAY_OF = {
+    "access.audit_repository.note_deed": "people",
     "access.repository.add_first_key": "keys",
     "access.repository.add_key": "keys",
     "access.repository.revoke_key": "keys",
+    "access.user_repository.add_user": "people",
+    "access.user_repository.edit_user": "people",
+    "access.user_repository.end_session": "people",
+    "access.user_repository.offer_setup": "people",
+    "access.user_repository.rehash": "people",
+    "access.user_repository.remove_user": "people",
+    "access.user_repository.rotate_refresh": "people",
+    "access.user_repository.start_session": "people",
+    "access.user_repository.take_setup": "people",
+    "access.user_repository.touch_session": "people",
     "dispatch.repository.assign_print": "paperwork",
     "dispatch.repository.cancel_job": "paperwork",
     "dispatch.repository.cancel_print": "cancelled",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -77,7 +78,8 @@ def environment(**settings: str) -> dict[str, str]:
 async def serving(
     data_dir: Path, *, through: Sequence[str] = (), **settings: str
 ) -> AsyncIterator[RealServer]:
-    """A server on its first start, stopped in good order at the end."""
+    """A server on fresh data, stopped in good order at the end."""
+    key = await first_key(data_dir)
     process = await asyncio.create_subprocess_exec(
         *through,
         *SERVE,
@@ -89,7 +91,7 @@ async def serving(
         start_new_session=True,
     )
     try:
-        url, key = await asyncio.wait_for(_greeting(process), READY_S)
+        url = await asyncio.wait_for(_greeting(process), READY_S)
         async with aiohttp.ClientSession(headers={"X-Api-Key": key}) as http:
             yield RealServer(process, url, http)
     finally:
@@ -111,12 +113,22 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await to_its_end(process.wait())
 
 
-async def _greeting(process: asyncio.subprocess.Process) -> tuple[str, str]:
+async def _greeting(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
     said = ""
     while line := await process.stdout.readline():
         said += line.decode()
-        found = re.search(r"BUILDPLATE_URL=(\S+) BUILDPLATE_API_KEY=(\S+)", said)
+        found = re.search(r"runs at (\S+)", said)
         if found:
-            return found.group(1), found.group(2)
+            return found.group(1)
     raise AssertionError(said)
+
+
+async def first_key(data_dir: Path) -> str:
+    """An admin key made on the data itself, before any server runs on it."""
+    add = ("--data-dir", str(data_dir), "key", "add", "tests", "--role", "admin", "--json")
+    process = await asyncio.create_subprocess_exec(
+        SERVE[0], *add, stdout=asyncio.subprocess.PIPE, env=environment()
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), READY_S)
+    return str(json.loads(said)["key"])

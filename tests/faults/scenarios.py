@@ -263,6 +263,20 @@ async def keys(world: World) -> None:
 
 
 @day
+async def people(world: World) -> None:
+    """The first administrator comes by a link, makes a user, and both come and go."""
+    await world.ask("set_up", name="ann")
+    await tried(world, "add_user", "user_exists", name="bob")
+    await world.ask("log_in", name="ann")
+    await world.ask("refresh", name="ann")
+    await world.ask("visit", name="ann")
+    await tried(world, "edit_user", "user_not_found", name="bob", role="operator")
+    await tried(world, "remove_user", "user_not_found", name="bob")
+    assert await world.ask("users") == [{"name": "ann", "role": "admin"}]
+    await world.ask("note")
+
+
+@day
 async def large(world: World) -> None:
     """A file so large that it is read after its upload."""
     await world.furnish(world.printers[0]["name"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import re
 import secrets
@@ -198,8 +199,11 @@ class Server:
 async def server(folder: Path, *more: str, key: str | None = None) -> AsyncIterator[Server]:
     """`buildplate serve` on the data in this folder; ended in good order after the block.
 
-    `key` is the one of an earlier start; the first start prints its own.
+    `key` is the one of an earlier start; the first start of a demo prints its own, any other farm
+    gets one before it starts.
     """
+    if key is None and "--demo" not in more:
+        key = await first_key(folder)
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("buildplate")), "serve", "--port", "0",
         "--data-dir", str(folder), *more,
@@ -221,6 +225,18 @@ async def server(folder: Path, *more: str, key: str | None = None) -> AsyncItera
             assert await asyncio.wait_for(process.wait(), END_LIMIT_S) == 0
     finally:
         await gone(process)
+
+
+async def first_key(folder: Path) -> str:
+    """An admin key made on the data itself, before any server runs on it."""
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("buildplate")), "--data-dir", str(folder),
+        "key", "add", "tests", "--role", "admin", "--json", cwd=folder.parent,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(GREETING_LIMIT_S):
+        said, _ = await process.communicate()
+    return str(json.loads(said)["key"])
 
 
 async def _told(output: asyncio.StreamReader, pattern: str, said: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,14 @@ async def listed(farm: Server, what: str) -> dict[str, dict[str, Any]]:
     return {str(one["id"]): one for one in (await farm.ask("GET", f"/{what}"))["items"]}
 
 
+async def logs_in(farm: Server) -> None:
+    """With what the first start has printed."""
+    found = re.search(r"name (\S+), password (\S+)", "".join(farm.said))
+    assert found is not None
+    body = {"name": found[1], "password": found[2]}
+    assert (await farm.ask("POST", "/auth/login", body))["role"] == "admin"
+
+
 async def ends(data: Path) -> None:
     """Nothing that worked on this folder lives on."""
     async with asyncio.timeout(10):
@@ -63,6 +72,7 @@ async def test_the_demo_prints_is_ended_by_sigterm_and_goes_on_where_it_was(tmp_
         assert {job["priority"] for job in jobs.values()} == {"low", "normal", "high", "urgent"}
         assert [job["due"] is None for job in jobs.values()].count(False) == 3
         assert [printer["driver"] for printer in printers.values()] == ["virtual"] * 2
+        await logs_in(farm)
         await comes_to(farm, "printing")
         await comes_to(farm, "completed")
         made, tried = await ids_in(farm, "completed"), await ids_in(farm, "printing")
@@ -77,5 +87,7 @@ async def test_the_demo_prints_is_ended_by_sigterm_and_goes_on_where_it_was(tmp_
         assert set(await listed(again, "printers")) == set(printers)
         assert made <= await ids_in(again, "completed"), "what was made before is known"
         await comes_to(again, "printing", frozenset(tried))
-    assert "KEY" not in "".join(again.said), "a key is shown once"
+    again_said = "".join(again.said)
+    assert "KEY" not in again_said, "a key is shown once"
+    assert "password" not in again_said, "so is a password"
     await ends(data)

@@ -1,11 +1,11 @@
-"""What the access room needs from others: rows of keys."""
+"""What the access room needs from others: rows of keys, users and sessions."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Protocol
 
-from buildplate.access.model import ApiKey
+from buildplate.access.model import ApiKey, Session, User
 
 
 class KeyRows(Protocol):
@@ -23,6 +23,10 @@ class KeyRows(Protocol):
         """The key with this hash."""
         ...
 
+    async def by_id(self, key_id: str) -> ApiKey | None:
+        """The key with this id."""
+        ...
+
     async def every(self) -> list[ApiKey]:
         """All keys, newest first, the revoked ones too."""
         ...
@@ -34,4 +38,88 @@ class KeyRows(Protocol):
             UnknownKey: there is none with this id.
             LastAdmin: no other admin key would be left that works for good.
         """
+        ...
+
+
+class UserRows(Protocol):
+    """The rows of the users. Every call is one transaction, durable when it returns."""
+
+    async def add(self, user: User, event_id: str) -> None:
+        """Stores a new user; UserExists."""
+        ...
+
+    async def by_id(self, user_id: str) -> User:
+        """The user with this id; UnknownUser."""
+        ...
+
+    async def by_name(self, name: str) -> User | None:
+        """The user with this name."""
+        ...
+
+    async def every(self) -> list[User]:
+        """All users, by name."""
+        ...
+
+    async def edit(self, user: User, event_id: str, at: datetime) -> User:
+        """Writes a changed user; a new password ends the sessions.
+
+        Raises UnknownUser, UserChanged, LastAdminUser.
+        """
+        ...
+
+    async def remove(self, user_id: str, event_id: str, at: datetime) -> User:
+        """Deletes a user with all sessions; UnknownUser, LastAdminUser."""
+        ...
+
+    async def rehash(self, user_id: str, old: str, new: str) -> None:
+        """Keeps the same password under a newer hash."""
+        ...
+
+    async def offer_setup(self, sha256: str, expires_at: datetime) -> bool:
+        """Keeps a set-up link's hash, unless somebody manages the farm; whether it was."""
+        ...
+
+    async def take_setup(self, sha256: str | None, user: User, event_id: str) -> None:
+        """Stores the first administrator; SetupDone."""
+        ...
+
+    async def setup_works(self, sha256: str, at: datetime) -> bool:
+        """Whether a set-up link would be taken."""
+        ...
+
+
+class Rotation(Protocol):
+    """What became of a refresh token."""
+
+    @property
+    def session(self) -> Session | None:
+        """The session that goes on; None where the token does not work."""
+        ...
+
+
+class SessionRows(Protocol):
+    """The rows of the sessions. Every call is one transaction, durable when it returns."""
+
+    async def start(self, session: Session, ends: str | None) -> None:
+        """Stores a session in the place of another one; UnknownUser."""
+        ...
+
+    async def by_id(self, session_id: str) -> tuple[User, Session] | None:
+        """The session with this id, and whose it is."""
+        ...
+
+    async def by_hash(self, sha256: str) -> tuple[User, Session] | None:
+        """The session with this cookie or refresh token, and whose it is."""
+        ...
+
+    async def touch(self, session_id: str, at: datetime) -> None:
+        """Notes that a session was used."""
+        ...
+
+    async def end(self, session_id: str) -> None:
+        """Deletes a session."""
+        ...
+
+    async def rotate(self, old: str, new: str, at: datetime) -> Rotation:
+        """Spends a refresh token; one that was spent before ends its session."""
         ...

@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from buildplate.access.errors import LastAdmin, UnknownKey
 from buildplate.access.model import ApiKey, Role
+from buildplate.access.user_repository import groups_from, groups_json
 from buildplate.storage import (
     EventRecord,
     Row,
@@ -18,7 +19,7 @@ from buildplate.storage import (
     script,
     to_micros,
 )
-from buildplate.storage.tables import api_keys
+from buildplate.storage.tables import api_keys, users
 
 _ADD = insert(api_keys)
 _ALL = select(api_keys).order_by(api_keys.c.id.desc())
@@ -33,6 +34,7 @@ _OTHER_ADMIN = (
     .where(api_keys.c.expires_at.is_(None))
     .limit(1)
 )
+_ADMIN_USER = select(users.c.id).where(users.c.role == Role.ADMIN.value).limit(1)
 _REVOKE = (
     update(api_keys)
     .where(api_keys.c.id == bindparam("key_id"))
@@ -51,6 +53,7 @@ def key_from(row: Row) -> ApiKey:
         created_at=from_micros(row["created_at"]),
         expires_at=None if expires is None else from_micros(expires),
         revoked_at=None if revoked is None else from_micros(revoked),
+        groups=groups_from(row["printer_groups"]),
     )
 
 
@@ -64,6 +67,7 @@ async def add_key(tx: Tx, key: ApiKey, event_id: str) -> None:
         "role": key.role.value,
         "created_at": to_micros(key.created_at),
         "expires_at": None if key.expires_at is None else to_micros(key.expires_at),
+        "printer_groups": groups_json(key.groups),
     }
     await tx.change(_ADD, values)
     await tx.record(_event(key, "key.created", event_id, key.created_at))
@@ -86,12 +90,17 @@ async def revoke_key(tx: Tx, key_id: str, at: datetime, event_id: str) -> ApiKey
     key = await _by_id(tx, key_id)
     if key.revoked_at is not None:
         return key
-    if key.role is Role.ADMIN and await tx.row(_OTHER_ADMIN, {"key_id": key_id}) is None:
+    if key.role is Role.ADMIN and not await _somebody_else(tx, key_id):
         message = f"{key.name} is the last admin key that works for good"
         raise LastAdmin(message)
     await tx.change(_REVOKE, {"key_id": key_id, "new_revoked_at": to_micros(at)})
     await tx.record(_event(key, "key.revoked", event_id, at))
     return await _by_id(tx, key_id)
+
+
+async def _somebody_else(tx: Tx, key_id: str) -> bool:
+    other = await tx.row(_OTHER_ADMIN, {"key_id": key_id})
+    return other is not None or await tx.row(_ADMIN_USER) is not None
 
 
 def _event(key: ApiKey, kind: str, event_id: str, at: datetime) -> EventRecord:
@@ -109,6 +118,11 @@ async def _by_id(tx: Tx, key_id: str) -> ApiKey:
 
 async def _by_hash(tx: Tx, sha256: str) -> ApiKey | None:
     row = await tx.row(_BY_HASH, {"of_sha256": sha256})
+    return None if row is None else key_from(row)
+
+
+async def _with_id(tx: Tx, key_id: str) -> ApiKey | None:
+    row = await tx.row(_BY_ID, {"key_id": key_id})
     return None if row is None else key_from(row)
 
 
@@ -133,6 +147,10 @@ class SqlKeys:
     async def by_hash(self, sha256: str) -> ApiKey | None:
         """The key with this hash."""
         return await self._storage.read(_by_hash, sha256)
+
+    async def by_id(self, key_id: str) -> ApiKey | None:
+        """The key with this id."""
+        return await self._storage.read(_with_id, key_id)
 
     async def every(self) -> list[ApiKey]:
         """All keys, newest first."""

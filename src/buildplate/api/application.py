@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 from buildplate.api import (
+    audit,
+    auth,
     commands,
     documents,
     events,
@@ -24,6 +26,8 @@ from buildplate.api import (
     prints,
     queue,
     settings,
+    setup,
+    users,
 )
 from buildplate.api.armour import Armour
 from buildplate.api.expectations import Expectations
@@ -47,6 +51,10 @@ ROUTERS = (
     live.router,
     history.router,
     settings.router,
+    users.router,
+    auth.router,
+    audit.router,
+    setup.router,
     documents.router,
 )
 ROUTES: tuple[BaseRoute, ...] = tuple(route for router in ROUTERS for route in router.routes)

@@ -1,4 +1,4 @@
-"""The gate every request passes: its id, its key, its body's limits, its line in the log.
+"""The gate every request passes: its id, its caller, its body's limits, its lines in log and audit.
 
 The one broad `except` of the HTTP surface is here: whatever nobody foresaw becomes a problem with
 status 500 and one line with its traceback.
@@ -7,20 +7,25 @@ status 500 and one line with its traceback.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
+import orjson
 import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 from structlog.contextvars import bound_contextvars
 
-from buildplate.access.errors import AccessError
-from buildplate.access.model import ApiKey
-from buildplate.api.guard import is_open, shown_key
+from buildplate.access.audit import Deed, doing
+from buildplate.access.errors import AccessError, NoCredential, ScopeTooNarrow
+from buildplate.access.model import Caller, CallerKind, Role
+from buildplate.api.credentials import SAFE, address_of, check_origin, identify
+from buildplate.api.guard import is_open
 from buildplate.api.intake import Intake, allowance
 from buildplate.api.problems import Refusal, answer_to, facts_of, problem
 from buildplate.api.rooms import Rooms
@@ -28,8 +33,13 @@ from buildplate.storage import StorageError
 
 _LOG = structlog.get_logger("http")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_QUIET = frozenset({"GET", "HEAD", "OPTIONS"})
+BAD = 400
 CLOSED_BY_CLIENT = 499
+LONGEST_NOTED = 32_768
+NOBODY = Caller(CallerKind.NOBODY, None, "nobody", Role.VIEWER)
+POLICY_VIOLATION = 1008
+# Websockets that check a one-shot ticket themselves, where there is no other credential.
+TICKETED = frozenset({"/api/v1/live"})
 
 
 @dataclass(slots=True)
@@ -42,17 +52,48 @@ class Exchange:
     intake: Intake
     began: float = field(default_factory=perf_counter)
     status: int = 0
-    key: ApiKey | None = None
+    caller: Caller | None = None
+    deed: Deed | None = None
+    note: Callable[[Deed], Awaitable[None]] | None = None
+    body: bytearray = field(default_factory=bytearray)
+
+    async def hear(self) -> Message:
+        """Take a part of the body, and remember what a change asks for."""
+        message = await self.intake()
+        if self.deed is not None and len(self.body) <= LONGEST_NOTED:
+            self.body += message.get("body", b"")[: LONGEST_NOTED + 1]
+        return message
+
+    def asked(self) -> Any:
+        """What the body asks for, where it is JSON of a sensible size."""
+        if not self.body or len(self.body) > LONGEST_NOTED:
+            return None
+        try:
+            return orjson.loads(self.body)
+        except ValueError:
+            return None
+
+    def action(self) -> str:
+        """The method and the path as the route has it, so that both can be looked for."""
+        route = self.scope.get("route")
+        path = self.scope["path"] if route is None else route.path
+        return f"{self.scope['method']} {path}"
 
     async def answer(self, message: Message) -> None:
         """Send a part of the answer, with the request's id in its head."""
         if message["type"] == "http.response.start":
+            if self.deed is not None and message["status"] < BAD and not self.deed.noted:
+                await self._note(self.deed)
             self.status = message["status"]
             headers = message.setdefault("headers", [])
             headers.append((b"x-request-id", self.request_id.encode()))
             if not self.intake.complete and not await self.intake.drain():
                 headers.append((b"connection", b"close"))
         await self.send(message)
+
+    async def _note(self, deed: Deed) -> None:
+        if self.note is not None:
+            await self.note(deed)
 
 
 class Gate:
@@ -65,6 +106,9 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer it here."""
+        if scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -84,7 +128,8 @@ class Gate:
     async def _handle(self, exchange: Exchange) -> None:
         try:
             await self._let_in(exchange)
-            await self._app(exchange.scope, exchange.intake, exchange.answer)
+            with doing(exchange.deed):
+                await self._app(exchange.scope, exchange.hear, exchange.answer)
         except (AccessError, StorageError) as error:
             await self._refuse(exchange, answer_to(error))
         except Refusal as error:
@@ -101,10 +146,37 @@ class Gate:
             await self._refuse(exchange, problem(500, "internal_error", detail, hint))
 
     async def _let_in(self, exchange: Exchange) -> None:
-        if is_open(exchange.scope["path"]):
-            return
-        key = await self._rooms.keys.check(shown_key(exchange.scope["headers"]))
-        exchange.key = exchange.scope["api_key"] = key
+        scope, access = exchange.scope, self._rooms.access
+        if is_open(scope["path"]):
+            access.limits.open(address_of(scope))
+            if scope["method"] not in SAFE:
+                check_origin(scope)
+        else:
+            exchange.caller = scope["caller"] = await identify(access, scope)
+        if scope["method"] not in SAFE:
+            exchange.note = access.audit.note
+            exchange.deed = Deed(
+                who=exchange.caller or NOBODY,
+                address=address_of(scope),
+                path=scope["path"],
+                request_id=exchange.request_id,
+                action=exchange.action,
+                asked=exchange.asked,
+            )
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a websocket through with its caller; one that shows only a ticket has none yet."""
+        try:
+            caller = scope["caller"] = await identify(self._rooms.access, scope)
+            if caller.groups is not None:
+                # What a socket tells is the whole farm's, as long as none sorts it out.
+                message = f"{caller.name} is confined to printer groups"
+                raise ScopeTooNarrow(message)
+        except AccessError as error:
+            if not (isinstance(error, NoCredential) and _shows_a_ticket(scope)):
+                await _refuse_socket(scope, receive, send, error)
+                return
+        await self._app(scope, receive, send)
 
     async def _refuse(self, exchange: Exchange, answer: Response) -> None:
         """Answer in the app's place, unless the app's own answer has begun."""
@@ -112,21 +184,41 @@ class Gate:
             await answer(exchange.scope, exchange.intake, exchange.answer)
 
 
+async def _refuse_socket(scope: Scope, receive: Receive, send: Send, error: AccessError) -> None:
+    """Answer a websocket with a problem where the server can, and close it where it cannot."""
+    socket = WebSocket(scope, receive, send)
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await socket.send_denial_response(answer_to(error))
+    else:
+        await receive()
+        await socket.close(POLICY_VIOLATION, str(error))
+
+
+def _shows_a_ticket(scope: Scope) -> bool:
+    return scope["path"] in TICKETED and any(
+        part.startswith(b"ticket=") for part in scope["query_string"].split(b"&")
+    )
+
+
 def _what(exchange: Exchange) -> dict[str, str]:
     return {"method": exchange.scope["method"], "path": exchange.scope["path"]}
 
 
+def _who(caller: Caller | None) -> dict[str, str]:
+    return {} if caller is None else {str(caller.kind): caller.name}
+
+
 def _note(exchange: Exchange) -> None:
     """One line per request; what only looked, and was answered, is worth it when debugging."""
-    fine = exchange.status < 400  # noqa: PLR2004 (where errors begin)
-    say = _LOG.debug if fine and exchange.scope["method"] in _QUIET else _LOG.info
+    fine = exchange.status < BAD
+    say = _LOG.debug if fine and exchange.scope["method"] in SAFE else _LOG.info
     client = exchange.scope.get("client")
     say(
         "http",
         action="answered",
         status=exchange.status,
         ms=round(1000 * (perf_counter() - exchange.began), 1),
-        key=None if exchange.key is None else exchange.key.name,
+        **_who(exchange.caller),
         client=None if client is None else client[0],
         **_what(exchange),
     )

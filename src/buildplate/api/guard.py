@@ -1,20 +1,36 @@
-"""Who may call a path: a key for everything but three, and a role for each path."""
+"""Who may call a path: open ones aside a caller who is known, and a role for each path."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.routing import APIRoute
-from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from buildplate.access.errors import KeyRequired, RoleTooLow
-from buildplate.access.model import ApiKey, Role
+from buildplate.access.errors import RoleTooLow
+from buildplate.access.model import Caller, Role
+from buildplate.api.credentials import COOKIE
 from buildplate.api.problems import Refusal
+from buildplate.api.scopes import check_scope
 
-OPEN = frozenset({"/health", "/health/", "/docs", "/docs/", "/redoc", "/redoc/", "/openapi.json"})
+OPEN = frozenset(
+    {
+        "/health",
+        "/health/",
+        "/docs",
+        "/docs/",
+        "/redoc",
+        "/redoc/",
+        "/openapi.json",
+        "/setup",
+        "/api/v1/setup",
+        "/api/v1/auth/login",
+        "/api/v1/auth/token",
+        "/api/v1/auth/refresh",
+    }
+)
 OPEN_UNDER = "/docs/"
 # Paths that existing clients rely on: whatever else they say is let be.
 OWED = frozenset(
@@ -32,6 +48,7 @@ SAFE_AGAIN = frozenset({"/api/v1/files"})
 SCHEMES: tuple[SecurityBase, ...] = (
     APIKeyHeader(name="X-Api-Key", scheme_name="X-Api-Key", auto_error=False),
     HTTPBearer(scheme_name="Bearer", auto_error=False),
+    APIKeyCookie(name=COOKIE, scheme_name="Cookie", auto_error=False),
 )
 
 
@@ -40,38 +57,26 @@ def is_open(path: str) -> bool:
     return path in OPEN or path.startswith(OPEN_UNDER)
 
 
-def shown_key(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The key a request shows; KeyRequired where it shows none."""
-    bearer = ""
-    for name, value in headers:
-        if name == b"x-api-key":
-            return value.decode("latin-1").strip()
-        if name == b"authorization":
-            scheme, _, rest = value.decode("latin-1").partition(" ")
-            bearer = rest.strip() if scheme.lower() == "bearer" else ""
-    if not bearer:
-        message = "this needs an API key"
-        raise KeyRequired(message)
-    return bearer
-
-
 class Needs:
-    """A dependency: the caller's key, if its role covers the one needed; RoleTooLow."""
+    """A dependency: the caller, if their role and groups cover what is asked.
+
+    Raises RoleTooLow, ScopeTooNarrow.
+    """
 
     def __init__(self, role: Role) -> None:
         self.role = role
 
-    async def __call__(self, request: Request) -> ApiKey:
-        """The key that the gate has let in."""
-        key: ApiKey = request.scope["api_key"]
-        if not key.role.covers(self.role):
-            message = f"this needs the role {self.role}, the key {key.name} has {key.role}"
-            raise RoleTooLow(message)
+    async def __call__(self, request: Request) -> Caller:
+        """Whom the gate has let in."""
+        caller: Caller = request.scope["caller"]
+        require(caller, self.role, "this")
+        if caller.groups is not None:
+            await check_scope(request, caller)
         if request.scope["query_string"]:
             _check_query(request)
         if request.method == "POST" and "idempotency-key" in request.headers:
             _check_key(request)
-        return key
+        return caller
 
 
 def _check_query(request: Request) -> None:
@@ -98,11 +103,14 @@ NO_IDEMPOTENCY = "Leave it out; after an answer that was lost, look whether it w
 LOOK = Depends(Needs(Role.VIEWER))
 OPERATE = Depends(Needs(Role.OPERATOR))
 ADMIN = Depends(Needs(Role.ADMIN))
-Operator = Annotated[ApiKey, OPERATE]
+Viewer = Annotated[Caller, LOOK]
+Operator = Annotated[Caller, OPERATE]
+Admin = Annotated[Caller, ADMIN]
 
 
-def require(key: ApiKey, role: Role, what: str) -> None:
-    """Refuse `what` to a key whose role does not cover it; RoleTooLow."""
-    if not key.role.covers(role):
-        message = f"{what} needs the role {role}, the key {key.name} has {key.role}"
+def require(caller: Caller, role: Role, what: str) -> None:
+    """Refuse `what` to a caller whose role does not cover it; RoleTooLow."""
+    if not caller.role.covers(role):
+        who = f"the {caller.kind} {caller.name}"
+        message = f"{what} needs the role {role}, {who} has {caller.role}"
         raise RoleTooLow(message)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request
 from starlette.responses import Response
 
+from buildplate.access.model import Caller
 from buildplate.api.answers import (
     Json,
     Limit,
@@ -19,7 +20,7 @@ from buildplate.api.answers import (
     versioned,
 )
 from buildplate.api.expectations import Expectations
-from buildplate.api.guard import LOOK, OPERATE
+from buildplate.api.guard import LOOK, OPERATE, Operator, Viewer
 from buildplate.api.job_schemas import (
     JobBody,
     JobOut,
@@ -36,6 +37,7 @@ from buildplate.api.job_schemas import (
 from buildplate.api.prints import print_view
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import InPath
+from buildplate.api.scopes import check_order, reaches_job
 from buildplate.core.job_state import ENDED, JobState
 from buildplate.core.jobs import Priority
 from buildplate.core.print_table import ACTIVE
@@ -87,8 +89,11 @@ def answer(view: JobView, status: int = 200, **headers: str) -> Json:
     return versioned(job_view(view), view.job.version, status, **headers)
 
 
-async def _receive(rooms: Rooms, body: JobBody, idempotency_key: str | None) -> Response:
+async def _receive(
+    rooms: Rooms, who: Caller, body: JobBody, idempotency_key: str | None
+) -> Response:
     order = order_from(body, rooms)
+    check_order(who, order.requirements.group)
     view, created = await rooms.jobs.receive(order, key_for(body, idempotency_key))
     where = f"/api/v1/jobs/{view.job.id}"
     return answer(view, 201 if created else 200, location=where)
@@ -101,10 +106,10 @@ async def _receive(rooms: Rooms, body: JobBody, idempotency_key: str | None) -> 
     dependencies=[OPERATE],
 )
 async def add_job(
-    rooms: AllRooms, body: JobBody, idempotency_key: IdempotencyKey = None
+    rooms: AllRooms, who: Operator, body: JobBody, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Order copies of a file; durable when this answers."""
-    return await _receive(rooms, body, idempotency_key)
+    return await _receive(rooms, who, body, idempotency_key)
 
 
 @router.post("/jobs/receive/", include_in_schema=False, dependencies=[OPERATE])
@@ -115,15 +120,16 @@ async def add_job(
     dependencies=[OPERATE],
 )
 async def receive_job(
-    rooms: AllRooms, body: OwedJob, idempotency_key: IdempotencyKey = None
+    rooms: AllRooms, who: Operator, body: OwedJob, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """The same as POST /jobs, for clients that say more than is known here."""
-    return await _receive(rooms, body, idempotency_key)
+    return await _receive(rooms, who, body, idempotency_key)
 
 
 @router.get("/jobs", responses={200: {"model": JobPage}})
 async def list_jobs(
     rooms: AllRooms,
+    who: Viewer,
     limit: Limit = 100,
     cursor: NumberCursor = None,
     state: JobState | None = None,
@@ -146,7 +152,7 @@ async def list_jobs(
     }
     filters = {name: value for name, value in asked.items() if value is not None}
     found, more = await rooms.jobs.jobs(limit, cursor, filters)
-    return page([job_view(view) for view in found], more)
+    return page([job_view(view) for view in found if reaches_job(who, view.job)], more)
 
 
 @router.get("/jobs/{job_id}", responses={200: {"model": JobOut}})
@@ -155,12 +161,16 @@ async def get_job(rooms: AllRooms, job_id: InPath) -> Response:
     return answer(await rooms.jobs.job(job_id))
 
 
-@router.patch("/jobs/{job_id}", responses={200: {"model": JobOut}}, dependencies=[OPERATE])
-async def patch_job(rooms: AllRooms, job_id: InPath, body: JobPatch, version: IfMatch) -> Response:
+@router.patch("/jobs/{job_id}", responses={200: {"model": JobOut}})
+async def patch_job(
+    rooms: AllRooms, who: Operator, job_id: InPath, body: JobPatch, version: IfMatch
+) -> Response:
     """Change what a job asks for; prints that have a printer are not touched."""
     view = await rooms.jobs.job(job_id)
     check_version(version, view.job.version)
     changes = changes_from(job_view(view), body, rooms)
+    if "requirements" in changes:
+        check_order(who, changes["requirements"].group)
     return answer(await rooms.jobs.edit(view.job.id, view.job.version, changes))
 
 

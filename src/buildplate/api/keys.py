@@ -13,6 +13,7 @@ from buildplate.api.answers import Json, page
 from buildplate.api.guard import ADMIN
 from buildplate.api.rooms import AllRooms
 from buildplate.api.schemas import Body, InPath, Moment, PageOut, Word
+from buildplate.api.users import GroupNames, as_groups
 
 router = APIRouter(prefix="/api/v1", tags=["keys"], dependencies=[ADMIN])
 
@@ -23,6 +24,7 @@ class KeyBody(Body):
     name: Word
     role: Annotated[Role, Strict(strict=False)]
     expires_at: Moment | None = None
+    groups: GroupNames | None = None
 
 
 class KeyOut(BaseModel):
@@ -32,6 +34,7 @@ class KeyOut(BaseModel):
     name: str
     role: Role
     created_at: AwareDatetime
+    groups: list[str] | None
     expires_at: AwareDatetime | None
     revoked_at: AwareDatetime | None
 
@@ -55,6 +58,7 @@ def key_view(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "role": key.role,
         "created_at": key.created_at,
+        "groups": None if key.groups is None else sorted(key.groups),
         "expires_at": key.expires_at,
         "revoked_at": key.revoked_at,
     }
@@ -81,7 +85,7 @@ async def list_keys(
 @router.post("/keys", status_code=201, responses={201: {"model": NewKeyOut}})
 async def add_key(rooms: AllRooms, body: KeyBody) -> Response:
     """Make a key. This answer is the only place where it is ever to be seen."""
-    made = await rooms.keys.create(body.name, body.role, body.expires_at)
+    made = await rooms.keys.create(body.name, body.role, body.expires_at, as_groups(body.groups))
     return Json({**key_view(made.key), "key": made.secret}, 201)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from fastapi import APIRouter, Request
@@ -19,9 +18,10 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from buildplate.access.errors import AccessError, KeyRequired
-from buildplate.access.model import ApiKey
+from buildplate.access.model import Caller
 from buildplate.api.answers import Json
-from buildplate.api.guard import LOOK, shown_key
+from buildplate.api.credentials import check_origin
+from buildplate.api.guard import LOOK
 from buildplate.api.live_board import Topic, Wish
 from buildplate.api.live_hub import LiveHub
 from buildplate.api.problems import Refusal, answer_to, facts_of, problem
@@ -39,7 +39,7 @@ STALLED_S = 30.0
 """How long one frame may take to get out before the client is let go."""
 
 CHECK_AGAIN_S = 30.0
-"""How often it is made sure that the client's key still works."""
+"""How often it is made sure that the client may still stay."""
 
 MOST_SAID = 1000
 """Messages a client may send in all; they mean nothing."""
@@ -60,23 +60,23 @@ class Tickets:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._open: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+        self._open: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
 
-    def give(self, key: ApiKey) -> str:
-        """A ticket for whoever holds this key."""
+    def give(self, caller: Caller) -> str:
+        """A ticket for this caller."""
         ticket = secrets.token_urlsafe(32)
-        self._open[_digest(ticket)] = (self._now() + TICKET_S, key)
+        self._open[_digest(ticket)] = (self._now() + TICKET_S, caller)
         if len(self._open) > MOST_TICKETS:
             self._open.popitem(last=False)
         return ticket
 
-    def take(self, ticket: str) -> ApiKey:
-        """The key that the ticket was given for; KeyRequired. It is used up."""
-        until, key = self._open.pop(_digest(ticket), (0.0, None))
-        if key is None or self._now() > until:
+    def take(self, ticket: str) -> Caller:
+        """The caller that the ticket was given to; KeyRequired. It is used up."""
+        until, caller = self._open.pop(_digest(ticket), (0.0, None))
+        if caller is None or self._now() > until:
             message = "the ticket is not known, used up or too old"
             raise KeyRequired(message, "Ask POST /api/v1/live/ticket for another one.")
-        return key
+        return caller
 
 
 def _digest(ticket: str) -> str:
@@ -89,14 +89,14 @@ def _digest(ticket: str) -> str:
 async def live_ticket(request: Request) -> Response:
     """Get a ticket for one live socket, for clients that can send no header with it."""
     tickets: Tickets = request.app.state.tickets
-    return Json({"ticket": tickets.give(request.scope["api_key"]), "expires_in_s": TICKET_S}, 201)
+    return Json({"ticket": tickets.give(request.scope["caller"]), "expires_in_s": TICKET_S}, 201)
 
 
 @router.websocket("/live")
 async def live(websocket: WebSocket) -> None:
     """Send a snapshot, then patches; see docs/reference/live.md."""
     try:
-        key = await _caller(websocket)
+        caller = _caller(websocket)
         wish = await _wish(websocket)
         after = _resumed(websocket)
         hub: LiveHub = websocket.app.state.live
@@ -111,10 +111,10 @@ async def live(websocket: WebSocket) -> None:
         return
     await websocket.accept()
     began, client = hub.now(), websocket.client
-    who = {"key": key.name, "client": None if client is None else client.host}
+    who = {str(caller.kind): caller.name, "client": None if client is None else client.host}
     _LOG.info("live", action="opened", **who)
     try:
-        await _Client(websocket, hub, key, wish).serve(after)
+        await _Client(websocket, hub, caller, wish).serve(after)
     finally:
         _LOG.info("live", action="closed", seconds=round(hub.now() - began, 1), **who)
 
@@ -122,10 +122,10 @@ async def live(websocket: WebSocket) -> None:
 class _Client:
     """One open socket."""
 
-    def __init__(self, websocket: WebSocket, hub: LiveHub, key: ApiKey, wish: Wish) -> None:
+    def __init__(self, websocket: WebSocket, hub: LiveHub, caller: Caller, wish: Wish) -> None:
         self._socket = websocket
         self._hub = hub
-        self._key = key
+        self._caller = caller
         self._wish = wish
         self._close: tuple[int, str] = (GOING_AWAY, "")
 
@@ -148,7 +148,7 @@ class _Client:
             while True:
                 if loop.time() >= check_at:
                     if not await self._still_known():
-                        self._close = (POLICY, "the key works no longer")
+                        self._close = (POLICY, "the credential works no longer")
                         return
                     check_at = loop.time() + CHECK_AGAIN_S
                 try:
@@ -168,7 +168,7 @@ class _Client:
     async def _still_known(self) -> bool:
         rooms: Rooms = self._socket.app.state.rooms
         try:
-            return await rooms.keys.works(self._key)
+            return await rooms.access.still(self._caller)
         except StorageError:
             return True  # it could not be asked: the next time tells
 
@@ -181,24 +181,17 @@ class _Client:
         self._close = (POLICY, "this socket listens to nobody")
 
 
-async def _caller(websocket: WebSocket) -> ApiKey:
-    """Whose key or ticket it is; KeyRequired, and a Refusal for a page from elsewhere."""
-    _check_origin(websocket)
-    ticket = websocket.query_params.get("ticket")
-    if ticket is not None:
-        tickets: Tickets = websocket.app.state.tickets
-        return tickets.take(ticket)
-    rooms: Rooms = websocket.app.state.rooms
-    return await rooms.keys.check(shown_key(websocket.scope["headers"]))
+def _caller(websocket: WebSocket) -> Caller:
+    """Who the gate has let in, or whose ticket it is; KeyRequired, CsrfRefused.
 
-
-def _check_origin(websocket: WebSocket) -> None:
-    """A browser says which page opens the socket: only this server's own may."""
-    origin = websocket.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != websocket.headers.get("host"):
-        detail = f"a page of {origin[:200]} may not open this"
-        hint = "Open the socket from a page of this server, or without a browser."
-        raise Refusal(403, "foreign_origin", detail, hint)
+    A browser says which page opens the socket: only this server's own may.
+    """
+    check_origin(websocket.scope)
+    known: Caller | None = websocket.scope.get("caller")
+    if known is not None:
+        return known
+    tickets: Tickets = websocket.app.state.tickets
+    return tickets.take(websocket.query_params.get("ticket", ""))
 
 
 async def _wish(websocket: WebSocket) -> Wish:

@@ -19,7 +19,7 @@ from buildplate.api.answers import (
     page_of_json,
     versioned,
 )
-from buildplate.api.guard import ADMIN, LOOK, OPERATE, Operator, require
+from buildplate.api.guard import ADMIN, LOOK, OPERATE, Operator, Viewer, require
 from buildplate.api.printer_schemas import (
     ClearBedBody,
     ClearBedsBody,
@@ -93,6 +93,7 @@ async def list_drivers(rooms: AllRooms) -> Response:
 async def list_printers(
     rooms: AllRooms,
     request: Request,
+    who: Viewer,
     limit: Limit = 1000,
     cursor: NumberCursor = None,
     name: str | None = None,
@@ -100,6 +101,8 @@ async def list_printers(
 ) -> Response:
     """List the printers in service, by number."""
     found = sorted(rooms.fleet.sessions.values(), key=_number)
+    if who.groups is not None:
+        found = [session for session in found if who.reaches(session.record.spec.group)]
     if cursor is not None:
         found = [session for session in found if _number(session) > int(cursor)]
     if name is not None:

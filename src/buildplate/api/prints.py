@@ -8,14 +8,15 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Strict
 from starlette.responses import Response
 
-from buildplate.access.model import ApiKey
+from buildplate.access.model import Caller
 from buildplate.api.answers import Json, Limit, NumberCursor, page, versioned
-from buildplate.api.guard import LOOK, OPERATE, Operator
+from buildplate.api.guard import LOOK, OPERATE, Operator, Viewer
 from buildplate.api.printer_schemas import AssignBody
 from buildplate.api.printers import in_service
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import Body, InPath, PageOut
+from buildplate.api.scopes import check_job, check_print, reaches_print, reaches_printer
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed
 from buildplate.core.reasons import REQUESTS, WaitReason
@@ -113,9 +114,9 @@ class ResolveBody(Body):
 OUTCOMES = (PrintState.COMPLETED, PrintState.FAILED, PrintState.NOT_STARTED)
 
 
-def who_says(key: ApiKey) -> str:
+def who_says(who: Caller) -> str:
     """Whoever a record names as the one who asked."""
-    return f"key {key.name}"
+    return f"{who.kind} {who.name}"
 
 
 def print_view(rooms: Rooms, print_: PrintRecord) -> dict[str, Any]:
@@ -186,6 +187,7 @@ def reason_view(reason: WaitReason) -> dict[str, Any]:
 @router.get("/prints", responses={200: {"model": PrintPage}})
 async def list_prints(
     rooms: AllRooms,
+    who: Viewer,
     limit: Limit = 100,
     cursor: NumberCursor = None,
     state: PrintState | None = None,
@@ -201,7 +203,8 @@ async def list_prints(
     if printer is not None:
         filters["printer_id"] = (await rooms.fleet.get(printer)).id
     found, more = await rooms.prints.prints(limit, cursor, filters)
-    return page([print_view(rooms, print_) for print_ in found], more)
+    shown = [one for one in found if who.groups is None or await reaches_print(rooms, who, one)]
+    return page([print_view(rooms, print_) for print_ in shown], more)
 
 
 @router.get("/prints/{print_id}", responses={200: {"model": PrintOut}})
@@ -211,9 +214,11 @@ async def get_print(rooms: AllRooms, print_id: InPath) -> Response:
 
 
 @router.get("/prints/{print_id}/waiting", responses={200: {"model": WaitingOut}})
-async def waiting(rooms: AllRooms, print_id: InPath) -> Response:
+async def waiting(rooms: AllRooms, who: Viewer, print_id: InPath) -> Response:
     """Say, printer by printer, why a queued print does not start, and what would change that."""
-    return page([reason_view(reason) for reason in await rooms.queue.waiting(print_id)], None)
+    found = await rooms.queue.waiting(print_id)
+    shown = [one for one in found if reaches_printer(rooms, who, one.printer_id)]
+    return page([reason_view(reason) for reason in shown], None)
 
 
 @router.post(
@@ -303,9 +308,13 @@ async def cancel_printer(rooms: AllRooms, printer_id: InPath) -> Response:
 @router.post(
     "/printers/{printer_id}/assign", responses={200: {"model": PrintOut}}, dependencies=[OPERATE]
 )
-async def assign(rooms: AllRooms, printer_id: InPath, body: AssignBody) -> Response:
+async def assign(rooms: AllRooms, who: Operator, printer_id: InPath, body: AssignBody) -> Response:
     """Give a queued print, or a job's next one, to this printer only, ahead of its class."""
     job = None if body.job_id is None else str(body.job_id)
     print_ = None if body.print_id is None else str(body.print_id)
     session = in_service(rooms, printer_id)
+    if who.groups is not None and job is not None:
+        await check_job(rooms, who, job)
+    if who.groups is not None and print_ is not None:
+        await check_print(rooms, who, print_)
     return answer(rooms, await rooms.prints.assign(session.id, job=job, print_=print_))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypedDict
@@ -33,7 +34,14 @@ STATUSES: Mapping[type[Exception], int] = {
     access.AccessError: 409,
     access.KeyRequired: 401,
     access.RoleTooLow: 403,
+    access.LoginFailed: 401,
+    access.ScopeTooNarrow: 403,
+    access.CsrfRefused: 403,
+    access.TooManyRequests: 429,
+    access.LoginBusy: 503,
     access.UnknownKey: 404,
+    access.UnknownUser: 404,
+    access.InvalidUser: 422,
     access.InvalidKey: 422,
     fleet.FleetError: 409,
     fleet.UnknownPrinter: 404,
@@ -90,7 +98,6 @@ BY_STATUS: Mapping[int, tuple[str, str]] = {
 # The errors of the HTTP surface itself: what else a request can meet, for the documentation.
 OWN: Mapping[tuple[int, str], str] = {
     (400, "bad_request"): "The request is no HTTP or JSON that could be read.",
-    (403, "foreign_origin"): "A page of another server opens the live socket.",
     (404, "not_found"): "There is nothing under this path.",
     (404, "no_thumbnail"): "The slicer put no picture into the file.",
     (404, "analysis_failed"): "Reading the file gave no result; the file itself is intact.",
@@ -102,6 +109,7 @@ OWN: Mapping[tuple[int, str], str] = {
     (413, "body_too_large"): "The body is larger than this path takes.",
     (415, "not_json"): "The body does not say that it is JSON.",
     (422, "invalid_request"): "A field or parameter cannot be right; `errors` names each.",
+    (422, "group_not_yours"): "An order has to name one of the caller's own printer groups.",
     (422, "no_idempotency"): "The path does not take Idempotency-Key.",
     (503, "too_many_clients"): "As many live clients listen as are let in.",
 }
@@ -193,7 +201,9 @@ def facts_of(error: Exception) -> Facts:
 def answer_to(error: Exception) -> Response:
     """The answer to an error of the rooms."""
     status = status_of(type(error))
-    headers = {"www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    headers = {"www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
+    if isinstance(error, access.TooManyRequests):
+        headers["retry-after"] = str(math.ceil(error.retry_after))
     return problem(status, headers=headers, **facts_of(error))
 
 
@@ -266,6 +276,7 @@ def handle_problems(app: FastAPI) -> None:
     """Answer every error of the app as a problem."""
     for family in FAMILIES:
         app.add_exception_handler(family, _rooms_error)
+    app.add_exception_handler(access.UserChanged, _stale)
     app.add_exception_handler(fleet.VersionMismatch, _stale)
     app.add_exception_handler(dispatch.JobChanged, _stale)
     app.add_exception_handler(files.FileChanged, _stale)

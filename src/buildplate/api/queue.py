@@ -10,7 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_vali
 from starlette.responses import Response
 
 from buildplate.api.answers import Json, Limit, PrintsCursor, page
-from buildplate.api.guard import LOOK, OPERATE, Operator
+from buildplate.api.guard import LOOK, OPERATE, Operator, Viewer
 from buildplate.api.prints import who_says
 from buildplate.api.rooms import AllRooms
 from buildplate.api.schemas import Body, PageOut, Reference, visible
@@ -106,13 +106,19 @@ def queue_view(row: QueueRow) -> dict[str, Any]:
 
 
 @router.get("/queue", responses={200: {"model": QueuePage}})
-async def queue(rooms: AllRooms, limit: Limit = 100, cursor: PrintsCursor = None) -> Response:
+async def queue(
+    rooms: AllRooms, who: Viewer, limit: Limit = 100, cursor: PrintsCursor = None
+) -> Response:
     """The queue in its order: what to expect of each print, and in short why it waits."""
-    rows = await rooms.queue.queue()
+    rows = [row for row in await rooms.queue.queue() if who.reaches(_group(row))]
     after = _place_after(rows, cursor)
     shown = rows[after : after + limit]
     more = _cursor(shown) if len(rows) > after + limit else None
     return page([queue_view(row) for row in shown], more)
+
+
+def _group(row: QueueRow) -> str | None:
+    return row.item.print.job.requirements.group
 
 
 def _cursor(shown: Sequence[QueueRow]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from buildplate import __version__
+from buildplate.access.room import AccessRoom
 from buildplate.access.service import KeyService
 from buildplate.api.vitals import Vitals
 from buildplate.dispatch.print_service import PrintService
@@ -54,6 +55,7 @@ class Rooms:
     files: FileService
     history: HistoryService
     keys: KeyService
+    access: AccessRoom
     storage: Storage
     bus: Bus
     clock: Clock

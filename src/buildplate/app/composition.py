@@ -13,12 +13,13 @@ from weakref import WeakValueDictionary
 import structlog
 import uuid_utils
 
-from buildplate.access.repository import SqlKeys
+from buildplate.access.room import AccessRoom
 from buildplate.access.service import KeyService
 from buildplate.api.vitals import Places, Vitals
 from buildplate.app.clock import SystemClock
 from buildplate.app.database import database_of
 from buildplate.app.key_file import KeyFile
+from buildplate.app.people import access_room
 from buildplate.app.print_files import JobsOfFiles, JoinedFiles
 from buildplate.app.seals import seal_everything, seals_for, tell
 from buildplate.app.settings import Settings
@@ -67,6 +68,7 @@ class Farm:
     files: FileService
     history: HistoryService
     keys: KeyService
+    access: AccessRoom
     clock: Clock
     joined_files: JoinedFiles
     supervisor: Supervisor
@@ -205,6 +207,7 @@ class _Build:
         self._durations = durations(settings)
         self._watchers = Watchers()
         self._log = structlog.get_logger("dispatch")
+        self._access = access_room(settings, storage, self._clock.now, new_id)
         self._files, self._analysis = self._file_room(blobs)
         self._joined = JoinedFiles(storage, self._files)
         self._planner = Planner(
@@ -322,7 +325,8 @@ class _Build:
                 queue=QueueService(parts),
                 files=self._files,
                 history=HistoryService(self._storage, self._fleet, self._clock),
-                keys=KeyService(SqlKeys(self._storage), self._clock.now, new_id),
+                keys=self._access.keys,
+                access=self._access,
                 clock=self._clock,
                 joined_files=self._joined,
                 supervisor=self._supervisor,
@@ -332,6 +336,7 @@ class _Build:
             await recording.stop()
             await recorder.end()
             await self._fleet.stop()
+            self._access.passwords.close()
 
     def _history(self) -> tuple[Recorder, Sweeper]:
         settings, plain = self._settings, Pace()

@@ -22,6 +22,7 @@ from buildplate.app.body_protocol import in_large_reads
 from buildplate.app.composition import Farm, Outside, open_farm
 from buildplate.app.demo import DemoFleet, demo_fleet, furnish
 from buildplate.app.drivers import installed_drivers
+from buildplate.app.first_start import first_people, set_up_link
 from buildplate.app.http_protocol import ServerProtocol
 from buildplate.app.logs import set_up_logs
 from buildplate.app.settings import Settings, SettingsError, load_settings
@@ -54,7 +55,7 @@ def serve(*, demo: int | None, **flags: Any) -> None:
     set_up_logs(settings.log_level)
     try:
         uvloop.run(run(settings, demo or 0))
-    except StorageError as error:
+    except (SettingsError, StorageError) as error:
         raise SystemExit(_complain(str(error), error.hint)) from None
 
 
@@ -77,7 +78,7 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
         farm = await stack.enter_async_context(open_farm(settings, installed_drivers(), outside))
         await stack.enter_async_context(_pid_file(settings.data_dir))
         url = _url(settings, listener)
-        await _greet(url, farm)
+        await _greet(url, farm, demo=fleet is not None)
         if fleet is not None:
             await furnish(farm, fleet)
         app = create_app(rooms_of(farm, settings))
@@ -178,6 +179,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
         files=farm.files,
         history=farm.history,
         keys=farm.keys,
+        access=farm.access,
         storage=farm.storage,
         bus=farm.bus,
         clock=farm.clock,
@@ -210,16 +212,8 @@ def _url(settings: Settings, listener: socket.socket) -> str:
     return f"{scheme}://{shown}:{listener.getsockname()[1]}"
 
 
-async def _greet(url: str, farm: Farm) -> None:
+async def _greet(url: str, farm: Farm, *, demo: bool) -> None:
     """Say where the farm is, and on the very first start the way in, once and at once."""
     lines = [f"Buildplate runs at {url}  (API: {url}/docs)"]
-    first = await farm.keys.first()
-    if first is not None:
-        lines += [
-            "",
-            "This is the first start. The admin API key, shown only now:",
-            f"  {first.secret}",
-            "To use the command line:",
-            f"  export BUILDPLATE_URL={url} BUILDPLATE_API_KEY={first.secret}",
-        ]
+    lines += await (first_people(url, farm.access) if demo else set_up_link(url, farm.access))
     print("\n".join(lines), flush=True)  # noqa: T201 (speaks to a person, never to the log)

@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from buildplate.storage import BadDatabaseUrl, PostgresAddress, is_postgres
 
+SHORTEST_JWT_SECRET = 32
+TOO_SHORT = f"it needs at least {SHORTEST_JWT_SECRET} characters: try `openssl rand -base64 48`"
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://user:password@host:5432/database"
 FOR_THE_COMMAND_LINE = {
@@ -138,6 +140,76 @@ class Settings(BaseSettings):
         validation_alias="BUILDPLATE_TIME_FACTOR",
         description="for simulated printers only: divides every duration of the farm",
     )
+
+    jwt_secret_key: str = Field(
+        "",
+        repr=False,
+        description="what access tokens are signed with, 32 characters or more; "
+        "empty: made once and kept in the data folder",
+    )
+    jwt_previous_secret_key: str = Field(
+        "",
+        repr=False,
+        validation_alias="BUILDPLATE_JWT_PREVIOUS_SECRET_KEY",
+        description="the secret before the last change: its tokens go on until they run out",
+    )
+    access_token_seconds: int = Field(
+        900,
+        ge=10,
+        le=86_400,
+        validation_alias="BUILDPLATE_ACCESS_TOKEN_SECONDS",
+        description="how long an access token (JWT) is good for",
+    )
+    refresh_token_seconds: int = Field(
+        2_592_000,
+        ge=60,
+        validation_alias="BUILDPLATE_REFRESH_TOKEN_SECONDS",
+        description="how long a program stays logged in, however often it refreshes its token",
+    )
+    session_seconds: int = Field(
+        604_800,
+        ge=60,
+        validation_alias="BUILDPLATE_SESSION_SECONDS",
+        description="how long a browser stays logged in",
+    )
+    session_idle_seconds: int = Field(
+        43_200,
+        ge=60,
+        validation_alias="BUILDPLATE_SESSION_IDLE_SECONDS",
+        description="how long a browser stays logged in without a request",
+    )
+    requests_per_minute: int = Field(
+        60_000,
+        gt=0,
+        validation_alias="BUILDPLATE_REQUESTS_PER_MINUTE",
+        description="requests of one key or user",
+    )
+    open_requests_per_minute: int = Field(
+        6_000,
+        gt=0,
+        validation_alias="BUILDPLATE_OPEN_REQUESTS_PER_MINUTE",
+        description="requests of one address to paths that need no key",
+    )
+    failures_per_minute: int = Field(
+        60,
+        gt=0,
+        validation_alias="BUILDPLATE_FAILURES_PER_MINUTE",
+        description="wrong keys, tokens and passwords of one address before it has to wait",
+    )
+    logins_per_minute: int = Field(
+        20,
+        gt=0,
+        validation_alias="BUILDPLATE_LOGINS_PER_MINUTE",
+        description="tries of one address to log in or to refresh a token",
+    )
+
+    @field_validator("jwt_secret_key", "jwt_previous_secret_key")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        """Refuse what can be guessed; the message does not repeat it."""
+        if value and len(value) < SHORTEST_JWT_SECRET:
+            raise ValueError(TOO_SHORT)
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

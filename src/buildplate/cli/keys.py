@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -10,17 +9,10 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.jobs import time_of
 from buildplate.cli.output import as_json, moment, say, table
+from buildplate.cli.roles import Role
 from buildplate.cli.server import server_of
 
 app = typer.Typer(help="API keys.", no_args_is_help=True)
-
-
-class Role(StrEnum):
-    """What a key may do."""
-
-    VIEWER = "viewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
 
 
 @app.command()
@@ -31,6 +23,10 @@ def add(
     expires: Annotated[
         str | None, typer.Option(metavar="TIME", help="When it stops to work.")
     ] = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUP", help="Confine it to this printer group; may be repeated."),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Make a key. It is shown this once."""
@@ -38,10 +34,11 @@ def add(
     if context.obj.data_dir is not None:
         from buildplate.cli.offline import add_key
 
-        made: dict[str, Any] = add_key(context.obj.data_dir, name, role.value, until)
+        made: dict[str, Any] = add_key(context.obj.data_dir, name, role.value, until, group)
     else:
         with server_of(context) as server:
-            made = server.post("/keys", {"name": name, "role": role.value, "expires_at": until})
+            body = {"name": name, "role": role.value, "expires_at": until, "groups": group or None}
+            made = server.post("/keys", body)
     if json:
         as_json(made)
     else:
@@ -65,6 +62,7 @@ def list_(context: typer.Context, json: options.Json = False) -> None:
         [
             ("key", lambda k: k["name"]),
             ("role", lambda k: k["role"]),
+            ("groups", lambda k: k["groups"] or "all"),
             ("made", lambda k: moment(k["created_at"])),
             ("expires", lambda k: moment(k["expires_at"])),
             ("revoked", lambda k: moment(k["revoked_at"])),

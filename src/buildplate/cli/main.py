@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from buildplate import __version__
-from buildplate.cli import doctor, farm, files, jobs, key_file, keys, printers, prints, queue, serve
+from buildplate.cli import (
+    doctor,
+    farm,
+    files,
+    jobs,
+    key_file,
+    keys,
+    printers,
+    prints,
+    queue,
+    serve,
+    user,
+)
 from buildplate.cli.target import target_of
 
 app = typer.Typer(
@@ -44,7 +56,8 @@ def main(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Work on this data directly, while no server runs on it (key, key-file, doctor)."
+            help="Work on this data directly, while no server runs on it "
+            "(key, user, key-file, doctor)."
         ),
     ] = None,
     version: Annotated[
@@ -67,3 +80,4 @@ app.add_typer(prints.app, name="print")
 app.add_typer(queue.app, name="queue")
 app.add_typer(keys.app, name="key")
 app.add_typer(key_file.app, name="key-file")
+app.add_typer(user.app, name="user")

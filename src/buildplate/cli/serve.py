@@ -24,7 +24,7 @@ def serve(
         Path | None, typer.Option(help="Mutual TLS: the authority of the clients' certificates.")
     ] = None,
 ) -> None:
-    """Run the server until Ctrl-C. Its first start prints an admin key once."""
+    """Run the server until Ctrl-C. Its first start prints a one-time set-up link."""
     from buildplate.app.serve import serve as run
 
     run(

@@ -185,7 +185,7 @@ def server_of(context: typer.Context) -> Iterator[Server]:
         detail = "this command needs a running server"
         fail(
             detail,
-            "Leave --data-dir out, or use it with: serve, key, key-file, doctor.",
+            "Leave --data-dir out, or use it with: serve, key, user, key-file, doctor.",
             code=USAGE,
         )
     headers = {"user-agent": "buildplate"}

@@ -68,6 +68,10 @@ class Storage(Protocol):
     """Told `before:<script>` and `committed:<script>` around each write's commit, on the
     thread that commits. For tests that kill the process there."""
 
+    on_write: Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]] | None
+    """Given each script before it is written, in its caller's context; what it returns is run in
+    the script's place and under its name. So whoever did something can be noted with it."""
+
     on_recorded: Callable[[], None] | None
     """Called on the loop after a commit that recorded events. The outbox relay's bell."""
 

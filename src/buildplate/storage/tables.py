@@ -64,6 +64,8 @@ IN_FLIGHT_STATES = ("sent", "unknown")
 """States of a command that the printer may still execute."""
 UNSETTLED_STATES = ("asked", *IN_FLIGHT_STATES)
 """States of a command that keep the printer from being ready."""
+ROLES = ("viewer", "operator", "admin")
+SESSION_KINDS = ("browser", "program")
 COUNTERS = ("job", "print", "printer", "event_seq")
 
 
@@ -308,7 +310,68 @@ api_keys = _table(
     _micros("expires_at", null=True),
     _micros("revoked_at", null=True),
     _micros("last_used_at", null=True),
+    _json("printer_groups", None, null=True),
     UniqueConstraint("sha256"),
+)
+
+users = _table(
+    "users",
+    _id(),
+    _integer("version", 1),
+    _text("name"),
+    _text("role"),
+    _json("printer_groups", None, null=True),
+    _text("password"),
+    _micros("created_at"),
+    _micros("password_at"),
+    UniqueConstraint("name"),
+    CheckConstraint(_one_of("role", ROLES), name="role"),
+)
+
+user_sessions = _table(
+    "user_sessions",
+    _id(),
+    _text("user_id", ForeignKey("users.id")),
+    _text("kind"),
+    _text("sha256"),
+    _text("address", null=True),
+    _micros("created_at"),
+    _micros("seen_at"),
+    _micros("expires_at"),
+    UniqueConstraint("sha256"),
+    CheckConstraint(_one_of("kind", SESSION_KINDS), name="kind"),
+    Index("ix_user_sessions_user_id", "user_id"),
+)
+
+spent_tokens = _table(
+    "spent_tokens",
+    Column("sha256", Text, primary_key=True, nullable=False),
+    _text("session_id", ForeignKey("user_sessions.id")),
+    _micros("spent_at"),
+    Index("ix_spent_tokens_session_id", "session_id"),
+)
+"""Refresh tokens that were used: whoever shows one again holds a stolen copy, or lost theirs."""
+
+setup_links = _table(
+    "setup_links",
+    Column("sha256", Text, primary_key=True, nullable=False),
+    _micros("expires_at"),
+)
+
+audit = _table(
+    "audit",
+    _id(),
+    _micros("at"),
+    _text("who_kind"),
+    _text("who_id", null=True),
+    _text("who_name"),
+    _text("address", null=True),
+    _text("action"),
+    _text("path"),
+    _text("request_id", null=True),
+    _json("asked", None, null=True),
+    _json("changes", "[]"),
+    Index("ix_audit_who_id", "who_id", "id", **_where("who_id IS NOT NULL")),
 )
 
 idempotency = _table(

@@ -24,6 +24,8 @@ from tests.service.api.paper import KEY, PaperHost, paper_manifest
 
 FASTER = 50.0
 SOON = 10.0
+BUSY_MINUTE = 10_000
+"""Tests try more in a minute than people do."""
 GCODE = b"; a very small print\nG28\nG1 X10 Y10 Z0.2 F1000\nG1 X20 Y20 E2\nM104 S0\n"
 VOLUME = {"x": 200, "y": 200, "z": 200}
 
@@ -132,14 +134,23 @@ async def open_surface(
     factor: float = FASTER,
     floor: dict[str, PaperHost] | None = None,
     database: str | None = None,
+    **more: Any,
 ) -> AsyncIterator[Surface]:
     """A farm over `folder`, with its first key; `floor` is what stood there before.
 
     `database` is a URL; without one it is SQLite, or as `tests.postgres` was told to choose.
+    `more` are settings.
     """
     floor = {} if floor is None else floor
-    url = postgres.chosen(folder) if database is None else database
-    settings = Settings(data_dir=folder, time_factor=factor, database_url=url, _env_file=None)
+    settings = Settings(
+        data_dir=folder,
+        time_factor=factor,
+        database_url=postgres.chosen(folder) if database is None else database,
+        failures_per_minute=BUSY_MINUTE,
+        logins_per_minute=BUSY_MINUTE,
+        _env_file=None,
+        **more,
+    )
     async with open_farm(settings, {"paper": paper_manifest(floor)}) as farm:
         first = await farm.keys.first()
         made = first or await farm.keys.create("again", Role.ADMIN)
@@ -154,6 +165,7 @@ async def open_surface(
                 files=farm.files,
                 history=farm.history,
                 keys=farm.keys,
+                access=farm.access,
                 storage=farm.storage,
                 bus=farm.bus,
                 clock=farm.clock,

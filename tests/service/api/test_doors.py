@@ -14,17 +14,35 @@ from buildplate.api.application import ROUTERS
 from tests.service.api.surface import Surface
 
 PAGES = ("/docs", "/docs/", "/redoc", "/redoc/")
-OPEN = {"/health", "/health/", *PAGES, "/docs/{asset}", "/openapi.json"}
+OPEN = {
+    "/health",
+    "/health/",
+    *PAGES,
+    "/docs/{asset}",
+    "/openapi.json",
+    "/setup",
+    "/api/v1/setup",
+    "/api/v1/auth/login",
+    "/api/v1/auth/token",
+    "/api/v1/auth/refresh",
+}
 ADMINS = {
     ("GET", "/api/v1/keys"),
     ("POST", "/api/v1/keys"),
     ("DELETE", "/api/v1/keys/{key_id}"),
     ("GET", "/api/v1/settings"),
     ("PATCH", "/api/v1/settings"),
+    ("GET", "/api/v1/users"),
+    ("POST", "/api/v1/users"),
+    ("GET", "/api/v1/users/{user_id}"),
+    ("PATCH", "/api/v1/users/{user_id}"),
+    ("DELETE", "/api/v1/users/{user_id}"),
+    ("GET", "/api/v1/audit"),
     ("POST", "/api/v1/printers"),
     ("POST", "/api/v1/printers/probe"),
     ("DELETE", "/api/v1/printers/{printer_id}"),
 }
+EVERYBODYS = {("POST", "/api/v1/auth/logout"), ("POST", "/api/v1/me/password")}
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -53,7 +71,7 @@ def concrete(path: str) -> str:
 def needed(call: tuple[str, str]) -> Role:
     if call in ADMINS:
         return Role.ADMIN
-    return Role.VIEWER if call[0] == "GET" else Role.OPERATOR
+    return Role.VIEWER if call[0] == "GET" or call in EVERYBODYS else Role.OPERATOR
 
 
 async def test_every_path_but_the_open_ones_answers_401_without_a_key(surface: Surface) -> None:
@@ -74,7 +92,7 @@ async def test_a_path_that_does_not_exist_is_not_told_without_a_key(surface: Sur
 
 async def test_the_open_paths_need_no_key(surface: Surface) -> None:
     async with surface.with_key(None) as nobody:
-        for path in ("/health", "/health/", *PAGES, "/openapi.json"):
+        for path in ("/health", "/health/", *PAGES, "/openapi.json", "/api/v1/setup"):
             assert (await nobody.get(path)).status_code == 200, path
 
 

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from buildplate.access.errors import KeyRequired
-from buildplate.access.model import Role
+from buildplate.access.model import Role, caller_of_key
 from buildplate.api import live
 from tests.service.api.surface import Surface, listening
 
@@ -238,7 +238,7 @@ async def test_who_may_open_it(surface: Surface, caplog: pytest.LogCaptureFixtur
             ({}, {}, 401, "key_required"),
             ({"x-api-key": "bp_wrong"}, {}, 401, "key_required"),
             ({}, {"ticket": given["ticket"]}, 401, "key_required"),
-            (host | {"origin": "https://elsewhere.example"}, {}, 403, "foreign_origin"),
+            (host | {"origin": "https://elsewhere.example"}, {}, 403, "csrf_refused"),
             (host, {"topics": "printers,beds"}, 422, "invalid_request"),
             (host, {"topic": "printers"}, 422, "invalid_request"),
             (host, {"after": "x"}, 422, "invalid_request"),
@@ -273,10 +273,10 @@ async def _refused(
 async def test_a_ticket_that_was_not_used_in_time_opens_nothing(surface: Surface) -> None:
     now = 100.0
     tickets = live.Tickets(lambda: now)
-    key = await surface.farm.keys.check(surface.secret)
-    kept, late = tickets.give(key), tickets.give(key)
+    caller = caller_of_key(await surface.farm.keys.check(surface.secret))
+    kept, late = tickets.give(caller), tickets.give(caller)
     now += live.TICKET_S
-    assert tickets.take(kept) is key
+    assert tickets.take(kept) is caller
     now += 1
     with pytest.raises(KeyRequired):
         tickets.take(late)
@@ -294,4 +294,4 @@ async def test_a_revoked_key_ends_its_sockets(
         await seen.next()
         await asyncio.sleep(0.3)
         await surface.farm.keys.revoke(made.key.id)
-        assert await seen.closed() == (live.POLICY, "the key works no longer")
+        assert await seen.closed() == (live.POLICY, "the credential works no longer")

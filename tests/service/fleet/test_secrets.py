@@ -18,7 +18,7 @@ from buildplate.app.key_file import KeyFile
 from buildplate.cli import key_files
 from buildplate.cli.main import app
 from tests.service.api.paper import KEY, PaperHost, paper_manifest
-from tests.service.api.surface import Surface, open_surface
+from tests.service.api.surface import open_surface
 
 DATABASE, KEYS = "buildplate.db", "secrets.key"
 

@@ -68,6 +68,18 @@ def test_a_database_that_can_not_be_right_is_refused_without_showing_its_passwor
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "BUILDPLATE_JWT_PREVIOUS_SECRET_KEY"])
+def test_a_secret_that_can_be_guessed_is_refused_and_none_is_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "hunter2")
+    with pytest.raises(SettingsError, match="32 characters") as refused:
+        load_settings()
+    assert "hunter2" not in str(refused.value)
+    monkeypatch.setenv(name, "hunter2" * 5)
+    assert "hunter2" not in repr(load_settings())
+
+
 def test_a_port_out_of_range_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "70000")
     with pytest.raises(SettingsError, match="port"):

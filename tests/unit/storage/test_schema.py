@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -34,8 +35,8 @@ def schema_of(path: Path) -> dict[str, str]:
 
 
 def _parts(sql: str) -> str:
-    """The same for the same schema, whatever order its constraints come in."""
-    lines = (line.strip().rstrip(",").strip() for line in sql.replace('"', "").splitlines())
+    """The same for the same schema, whatever order its constraints and columns come in."""
+    lines = (line.strip() for line in re.split(r"[,\n]", sql.replace('"', "")))
     return "\n".join(sorted(line for line in lines if line))
 
 

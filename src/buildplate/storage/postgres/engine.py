@@ -61,6 +61,9 @@ class PostgresStorage:
     def __init__(self, config: PostgresConfig) -> None:
         self.on_step: Callable[[str], None] | None = None
         self.on_recorded: Callable[[], None] | None = None
+        self.on_write: (
+            Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]] | None
+        ) = None
         self._config = config
         self._address = PostgresAddress.parse(config.url)
         self._running: _Running | None = None
@@ -115,7 +118,8 @@ class PostgresStorage:
         **kwargs: P.kwargs,
     ) -> T:
         """See `Storage.write`."""
-        call = Call(name_of(script), script, args, kwargs)
+        run = script if self.on_write is None else self.on_write(script)
+        call = Call(name_of(script), run, args, kwargs)
         running = self._need()
         if running.ownership.taken_away:
             raise DatabaseInUse(self._address.shown, None, "Restart this server to see why.")

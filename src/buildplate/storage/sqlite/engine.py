@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from buildplate.storage.errors import StorageClosed
 from buildplate.storage.lock import ProcessLock
@@ -57,6 +57,9 @@ class SqliteStorage:
 
     def __init__(self, config: SqliteConfig) -> None:
         self.on_recorded: Callable[[], None] | None = None
+        self.on_write: (
+            Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]] | None
+        ) = None
         self._config = config
         self._lock = ProcessLock(config.path)
         self._running: _Running | None = None
@@ -108,6 +111,7 @@ class SqliteStorage:
     ) -> T:
         """See `Storage.write`."""
         name = name_of(script)
+        run = script if self.on_write is None else self.on_write(script)
         await self._write_room.acquire()
         running = self._running
         if running is None:
@@ -115,7 +119,7 @@ class SqliteStorage:
             raise StorageClosed
         future: asyncio.Future[T] = running.loop.create_future()
         deadline = time.monotonic() + self._config.busy_seconds
-        running.writer.submit(Request(name, script, args, kwargs, future, deadline))
+        running.writer.submit(Request(name, run, args, kwargs, future, deadline))
         return await future
 
     async def read(

@@ -1,0 +1,252 @@
+"""The use cases of logging in: sessions by cookie, sessions by tokens, their use and their end."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from buildplate.access.audit import acts_for
+from buildplate.access.errors import KeyRequired, LoginFailed, NoSession
+from buildplate.access.limiting import Lockout, RateLimits
+from buildplate.access.model import Caller, Session, SessionKind, User, caller_of_user
+from buildplate.access.passwords import LONGEST, Passwords
+from buildplate.access.ports import SessionRows, UserRows
+from buildplate.access.remembering import Memory
+from buildplate.access.tokens import Tokens
+from buildplate.access.user_service import LONGEST_NAME, normal_name
+
+COOKIE_SHAPE = re.compile(r"bps_[A-Za-z0-9_-]{43}")
+REFRESH_SHAPE = re.compile(r"bpr_[A-Za-z0-9_-]{43}")
+REMEMBERED = 2048
+REMEMBERED_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLives:
+    """How long sessions last: in all, and unused."""
+
+    browser: timedelta = timedelta(days=7)
+    idle: timedelta = timedelta(hours=12)
+    program: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A session by cookie just begun; `secret` is the cookie's value."""
+
+    caller: Caller
+    secret: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """A session by tokens, just begun or renewed."""
+
+    access: str
+    refresh: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What logging in works with."""
+
+    users: UserRows
+    sessions: SessionRows
+    passwords: Passwords
+    tokens: Tokens
+    limits: RateLimits
+    lockout: Lockout
+    lives: SessionLives
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+
+
+class SessionService:
+    """Logs users in and out. Of cookies and refresh tokens only the sha256 is kept."""
+
+    def __init__(self, parts: SessionParts) -> None:
+        self._parts = parts
+        self._known: Memory[tuple[User, Session]] = Memory(REMEMBERED, REMEMBERED_S)
+        self._touched: dict[str, datetime] = {}
+
+    def forget(self) -> None:
+        """A user was changed: look all up anew."""
+        self._known.forget()
+
+    async def login(
+        self, name: str, password: str, address: str | None, replaced: str | None = None
+    ) -> LoggedIn:
+        """Begin a session for a cookie, always with a new secret; `replaced` is the old cookie.
+
+        Raises LoginFailed, TooManyRequests, LoginBusy.
+        """
+        user = await self._who(name, password, address)
+        secret = "bps_" + secrets.token_urlsafe(32)
+        session = self._session(user, SessionKind.BROWSER, secret, address)
+        caller = caller_of_user(user, session, csrf_of(secret))
+        acts_for(caller)
+        old = await self._session_of(replaced)
+        await self._parts.sessions.start(session, old)
+        self.forget()
+        return LoggedIn(caller, secret, session.expires_at)
+
+    async def token(self, name: str, password: str, address: str | None) -> TokenPair:
+        """Begin a session for a program; raises as `login` does."""
+        user = await self._who(name, password, address)
+        refresh = "bpr_" + secrets.token_urlsafe(32)
+        session = self._session(user, SessionKind.PROGRAM, refresh, address)
+        acts_for(caller_of_user(user, session))
+        await self._parts.sessions.start(session, None)
+        return self._pair(session, refresh)
+
+    async def refresh(self, token: str, address: str | None) -> TokenPair:
+        """A new pair for a refresh token, which works once; KeyRequired.
+
+        One that is shown again ends the session: somebody else holds a copy.
+        """
+        self._parts.limits.login(address)
+        if REFRESH_SHAPE.fullmatch(token) is None:
+            raise _no_refresh()
+        fresh = "bpr_" + secrets.token_urlsafe(32)
+        digest = _digest(token)
+        found = await self._parts.sessions.by_hash(digest)
+        if found is not None:
+            acts_for(caller_of_user(*found))
+        rotated = await self._parts.sessions.rotate(digest, _digest(fresh), self._parts.now())
+        self.forget()
+        if rotated.session is None:
+            raise _no_refresh()
+        return self._pair(rotated.session, fresh)
+
+    async def by_cookie(self, secret: str) -> Caller:
+        """Whoever holds this cookie; KeyRequired for a session that ended or was never one."""
+        if COOKIE_SHAPE.fullmatch(secret) is None:
+            raise _no_session()
+        digest = _digest(secret)
+        found = await self._known.find(digest, self._parts.sessions.by_hash)
+        if found is None or not hmac.compare_digest(found[1].sha256, digest):
+            raise _no_session()
+        user, session = found
+        if session.kind is not SessionKind.BROWSER:
+            raise _no_session()
+        await self._use(session)
+        return caller_of_user(user, session, csrf_of(secret))
+
+    async def by_token(self, token: str) -> Caller:
+        """Whoever holds this access token; KeyRequired, also once its session has ended."""
+        claims = self._parts.tokens.read(token)
+        found = await self._known.find(claims.session_id, self._parts.sessions.by_id)
+        if found is None or found[1].user_id != claims.user_id:
+            raise _no_session()
+        user, session = found
+        if session.kind is not SessionKind.PROGRAM or self._parts.now() >= session.expires_at:
+            raise _no_session()
+        return caller_of_user(user, session)
+
+    async def knows(self, user: User, password: str, address: str | None) -> bool:
+        """Whether a user who is logged in knows their password; counted as a login is."""
+        parts = self._parts
+        parts.limits.login(address)
+        parts.lockout.begin(user.name)
+        fits = await parts.passwords.fits(user.password, password[: LONGEST + 1])
+        if fits:
+            parts.lockout.succeeded(user.name)
+        return fits
+
+    async def lives(self, session_id: str) -> bool:
+        """Whether a session goes on."""
+        found = await self._known.find(session_id, self._parts.sessions.by_id)
+        return found is not None and self._parts.now() < found[1].expires_at
+
+    async def logout(self, caller: Caller) -> None:
+        """End the caller's session: its cookie, access and refresh tokens open nothing any more.
+
+        Raises NoSession for whoever came with a key.
+        """
+        if caller.session_id is None:
+            message = "a key has no session"
+            raise NoSession(message)
+        await self._parts.sessions.end(caller.session_id)
+        self._touched.pop(caller.session_id, None)
+        self.forget()
+
+    async def _who(self, name: str, password: str, address: str | None) -> User:
+        """The user, if the password is right; a wrong name and a wrong password look the same."""
+        parts = self._parts
+        parts.limits.login(address)
+        shown = normal_name(name)[: LONGEST_NAME + 1]
+        parts.lockout.begin(shown)
+        user = await parts.users.by_name(shown)
+        fits = await parts.passwords.fits(
+            None if user is None else user.password, password[: LONGEST + 1]
+        )
+        if user is None or not fits:
+            parts.limits.failed(address)
+            message = "this name and this password do not belong together"
+            raise LoginFailed(message)
+        parts.lockout.succeeded(shown)
+        if parts.passwords.outdated(user.password):
+            fresh = await parts.passwords.hash(password)
+            await parts.users.rehash(user.id, user.password, fresh)
+        return user
+
+    def _session(self, user: User, kind: SessionKind, secret: str, address: str | None) -> Session:
+        now, lives = self._parts.now(), self._parts.lives
+        life = lives.browser if kind is SessionKind.BROWSER else lives.program
+        return Session(
+            id=self._parts.new_id(),
+            user_id=user.id,
+            kind=kind,
+            sha256=_digest(secret),
+            address=address,
+            created_at=now,
+            seen_at=now,
+            expires_at=now + life,
+        )
+
+    async def _session_of(self, cookie: str | None) -> str | None:
+        if cookie is None or COOKIE_SHAPE.fullmatch(cookie) is None:
+            return None
+        found = await self._parts.sessions.by_hash(_digest(cookie))
+        return None if found is None else found[1].id
+
+    def _pair(self, session: Session, refresh: str) -> TokenPair:
+        tokens = self._parts.tokens
+        access = tokens.issue(session.user_id, session.id)
+        return TokenPair(access, refresh, int(tokens.life.total_seconds()))
+
+    async def _use(self, session: Session) -> None:
+        """Refuse a session that ran out, and note now and then that it is used."""
+        now, idle = self._parts.now(), self._parts.lives.idle
+        seen = max(session.seen_at, self._touched.get(session.id, session.seen_at))
+        if now >= session.expires_at or now >= seen + idle:
+            raise _no_session()
+        if now >= seen + min(idle / 10, timedelta(minutes=1)):
+            while len(self._touched) >= REMEMBERED:
+                self._touched.pop(next(iter(self._touched)))
+            self._touched[session.id] = now
+            await self._parts.sessions.touch(session.id, now)
+
+
+def csrf_of(secret: str) -> str:
+    """The CSRF token that belongs to a cookie: nobody knows it without knowing the cookie."""
+    return hmac.new(secret.encode(), b"buildplate csrf", sha256).hexdigest()
+
+
+def _digest(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _no_session() -> KeyRequired:
+    return KeyRequired("the session has ended", "Log in again.")
+
+
+def _no_refresh() -> KeyRequired:
+    return KeyRequired("this refresh token does not work, or not any more", "Log in again.")

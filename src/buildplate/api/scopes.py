@@ -1,0 +1,125 @@
+"""What a caller who is confined to printer groups reaches: printers, their prints, their jobs.
+
+A printer belongs to its group, a job to the group that its requirements name, a print to its
+printer's group, or to its job's while it has none. Whatever else there is concerns the whole farm:
+a path is closed to such callers unless it is named here, so that a new one cannot be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import Request
+
+from buildplate.access.errors import ScopeTooNarrow
+from buildplate.access.model import Caller
+from buildplate.api.problems import Refusal
+from buildplate.api.rooms import Rooms
+from buildplate.dispatch.errors import UnknownJob, UnknownPrint
+from buildplate.dispatch.model import JobRecord, PrintRecord
+from buildplate.fleet.errors import UnknownCommand, UnknownPrinter
+
+# These look at the caller's groups themselves, or show nothing of the farm.
+SORTED_OUT = frozenset(
+    {
+        ("GET", "/api/v1/printers"),
+        ("GET", "/api/v1/jobs"),
+        ("GET", "/api/v1/prints"),
+        ("GET", "/api/v1/queue"),
+        ("POST", "/api/v1/jobs"),
+        ("POST", "/api/v1/jobs/receive"),
+        ("GET", "/api/v1/drivers"),
+        ("GET", "/api/v1/me"),
+        ("POST", "/api/v1/me/password"),
+        ("POST", "/api/v1/auth/logout"),
+        # Files are the farm's: the same content twice is one file, whoever sends it.
+        ("GET", "/api/v1/files"),
+        ("POST", "/api/v1/files"),
+        ("GET", "/api/v1/files/{file_id}"),
+        ("GET", "/api/v1/files/{file_id}/analysis"),
+        ("GET", "/api/v1/files/{file_id}/content"),
+        ("GET", "/api/v1/files/{file_id}/thumbnail"),
+    }
+)
+
+
+async def check_scope(request: Request, caller: Caller) -> None:
+    """Refuse what the caller's groups do not reach.
+
+    Raises ScopeTooNarrow for what concerns the whole farm, and the room's "unknown" for what
+    belongs to other groups: it is not told that it exists.
+    """
+    rooms: Rooms = request.app.state.rooms
+    route = request.scope["route"]
+    checks = [name for name in request.path_params if name in CHECKS]
+    if not checks and (request.method, route.path.rstrip("/")) not in SORTED_OUT:
+        message = f"this concerns the whole farm, and {caller.name} is confined to printer groups"
+        raise ScopeTooNarrow(message)
+    for name in checks:
+        await CHECKS[name](rooms, caller, request.path_params[name])
+
+
+async def check_printer(rooms: Rooms, caller: Caller, printer_id: str) -> None:
+    """UnknownPrinter for a printer of other groups."""
+    if not caller.reaches((await rooms.fleet.get(printer_id)).spec.group):
+        message = f"there is no printer {printer_id}"
+        raise UnknownPrinter(message)
+
+
+async def check_job(rooms: Rooms, caller: Caller, job_id: str) -> None:
+    """UnknownJob for a job of other groups."""
+    if not reaches_job(caller, (await rooms.jobs.job(job_id)).job):
+        message = f"there is no job {job_id}"
+        raise UnknownJob(message)
+
+
+async def check_print(rooms: Rooms, caller: Caller, print_id: str) -> None:
+    """UnknownPrint for a print of other groups."""
+    if not await reaches_print(rooms, caller, await rooms.prints.print(print_id)):
+        message = f"there is no print {print_id}"
+        raise UnknownPrint(message)
+
+
+async def _check_command(rooms: Rooms, caller: Caller, command_id: str) -> None:
+    command = await rooms.commands.command(command_id)
+    if not caller.reaches((await rooms.fleet.get(command.printer_id)).spec.group):
+        message = f"there is no command {command_id}"
+        raise UnknownCommand(message)
+
+
+Check = Callable[[Rooms, Caller, str], Awaitable[None]]
+CHECKS: Mapping[str, Check] = {
+    "printer_id": check_printer,
+    "job_id": check_job,
+    "print_id": check_print,
+    "command_id": _check_command,
+}
+
+
+def reaches_job(caller: Caller, job: JobRecord) -> bool:
+    """Whether a job is the caller's to see."""
+    return caller.reaches(job.requirements.group)
+
+
+def reaches_printer(rooms: Rooms, caller: Caller, printer_id: str | None) -> bool:
+    """Whether a printer in service is the caller's to see; what concerns none is everybody's."""
+    session = rooms.fleet.sessions.get(printer_id or "")
+    return session is None or caller.reaches(session.record.spec.group)
+
+
+async def reaches_print(rooms: Rooms, caller: Caller, print_: PrintRecord) -> bool:
+    """Whether a print is the caller's to see."""
+    if caller.groups is None:
+        return True
+    if print_.printer_id is not None:
+        return caller.reaches((await rooms.fleet.get(print_.printer_id)).spec.group)
+    return reaches_job(caller, (await rooms.jobs.job(print_.job_id)).job)
+
+
+def check_order(caller: Caller, group: str | None) -> None:
+    """Refuse an order that other groups' printers might take."""
+    if not caller.reaches(group):
+        mine = ", ".join(sorted(caller.groups or ()))
+        detail = f"{caller.name} orders only for its own printer groups"
+        hint = f"Name one of them as requirements.group: {mine}."
+        raise Refusal(422, "group_not_yours", detail, hint)

@@ -1,0 +1,163 @@
+"""Users over HTTP: made, changed, removed; somebody always manages the farm; the first start."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete
+
+from buildplate.access.model import Role
+from buildplate.storage import Tx, script, tables
+from tests.service.api.people import PASSWORD, browser, log_in, user
+from tests.service.api.surface import Surface
+from tests.service.api.test_keys import contents
+
+BOB = {"name": "Bob", "role": "operator", "password": PASSWORD, "groups": ["left"]}
+
+
+@script
+async def without_a_way_in(tx: Tx) -> None:
+    await tx.change(delete(tables.api_keys))
+
+
+async def test_a_user_is_made_changed_and_removed(surface: Surface) -> None:
+    made = await surface.client.post("/api/v1/users", json=BOB)
+    assert made.status_code == 201
+    bob = made.json()
+    assert (bob["name"], bob["role"], bob["groups"]) == ("bob", "operator", ["left"])
+    assert made.headers["location"] == f"/api/v1/users/{bob['id']}"
+    path = f"/api/v1/users/{bob['id']}"
+    changed = await surface.client.patch(path, json={"groups": None, "role": "viewer"})
+    assert (changed.json()["groups"], changed.json()["role"]) == (None, "viewer")
+    stale = await surface.client.patch(path, json={"role": "admin"}, headers={"if-match": '"1"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "version_mismatch")
+    assert [u["name"] for u in (await surface.client.get("/api/v1/users?name=BOB")).json()["items"]]
+    assert (await surface.client.delete(path)).status_code == 204
+    assert (await surface.client.get(path)).json()["code"] == "user_not_found"
+    assert (await surface.client.delete(path)).status_code == 404
+
+
+async def test_a_password_is_kept_as_a_slow_hash_and_never_answered(
+    surface: Surface, tmp_path: Path
+) -> None:
+    body = BOB | {"password": "canary canary"}
+    made = await surface.client.post("/api/v1/users", json=body)
+    assert "canary" not in made.text
+    assert "argon2" not in made.text + (await surface.client.get("/api/v1/users")).text
+    kept = contents(tmp_path)
+    assert not [content for content in kept if b"canary" in content]
+    assert [content for content in kept if b"$argon2id$" in content]
+
+
+async def test_names_are_one_s_own_however_they_are_written(surface: Surface) -> None:
+    await surface.client.post("/api/v1/users", json=BOB)
+    again = await surface.client.post("/api/v1/users", json=BOB | {"name": " bOB "})
+    assert (again.status_code, again.json()["code"]) == (409, "user_exists")
+    async with surface.with_key(None) as client:
+        assert (await log_in(client, "BOB")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"password": "short"},
+        {"password": "aaaaaaaaaaaaaa"},
+        {"password": "x" * 201},
+        {"name": ""},
+        {"name": "a\nb"},
+        {"role": "king"},
+        {"groups": []},
+        {"is_admin": True},
+    ],
+)
+async def test_a_user_that_cannot_be_is_refused(surface: Surface, wrong: dict[str, object]) -> None:
+    answer = await surface.client.post("/api/v1/users", json=BOB | wrong)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["hint"]
+
+
+async def test_somebody_always_manages_the_farm(surface: Surface) -> None:
+    ann = await user(surface)
+    path = f"/api/v1/users/{ann.id}"
+    for refused in (
+        await surface.client.delete(path),
+        await surface.client.patch(path, json={"role": "operator"}),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (409, "last_admin_user")
+    (first,) = (await surface.client.get("/api/v1/keys")).json()["items"]
+    assert (await surface.client.delete(f"/api/v1/keys/{first['id']}")).status_code == 200
+    page = await browser(surface)
+    await user(surface, name="bob")
+    assert (await page.patch(path, json={"role": "operator"})).status_code == 200
+
+
+class Fields(HTMLParser):
+    """The fields of the form, and whatever would fetch or run something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self.active: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "input":
+            self.values[given["name"] or ""] = given.get("value") or ""
+        if tag in ("script", "img", "link", "iframe") or any(n.startswith("on") for n in given):
+            self.active.append(tag)
+
+
+async def test_the_link_of_the_first_start_makes_one_administrator(surface: Surface) -> None:
+    users = surface.farm.access.users
+    assert await users.offer_setup() is None, "there is an admin key"
+    await surface.farm.storage.write(without_a_way_in)
+    dead = await users.offer_setup()
+    token = await users.offer_setup()
+    assert token is not None
+    async with surface.with_key(None) as client:
+        for wrong in (dead, "x" * 43, ""):
+            assert (await client.get(f"/setup?token={wrong}")).status_code == 409
+            assert (await client.get(f"/api/v1/setup?token={wrong}")).json() == {"open": False}
+            body = {"token": wrong or "x", "name": "eve", "password": PASSWORD}
+            refused = await client.post("/api/v1/setup", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (409, "setup_refused")
+        page = await client.get(f"/setup?token={token}")
+        assert page.headers["referrer-policy"] == "no-referrer"
+        assert "script-src" not in page.headers["content-security-policy"]
+        form = Fields()
+        form.feed(page.text)
+        assert (form.values["token"], form.active) == (token, [])
+        easy = await client.post("/setup", data=form.values | {"name": "a", "password": "short"})
+        assert easy.status_code == 422
+        assert "10 to 200 characters" in easy.text
+        sent = form.values | {"name": "Ann", "password": PASSWORD}
+        done = await client.post("/setup", data=sent)
+        assert (done.status_code, done.headers["location"]) == (303, "/docs")
+        me = (await client.get("/api/v1/me")).json()
+        assert (me["name"], me["role"]) == ("ann", "admin")
+        assert (await client.post("/setup", data=sent)).status_code == 409
+    assert await users.offer_setup() is None
+
+
+async def test_a_link_is_kept_as_a_hash_and_runs_out(surface: Surface, tmp_path: Path) -> None:
+    users = surface.farm.access.users
+    await surface.farm.storage.write(without_a_way_in)
+    token = await users.offer_setup()
+    assert token is not None
+    assert not [content for content in contents(tmp_path) if token.encode() in content]
+    async with surface.with_key(None) as client:
+        assert (await client.get(f"/api/v1/setup?token={token}")).json() == {"open": True}
+        now = users._now
+        users._now = lambda: now().replace(year=2999)
+        assert (await client.get(f"/api/v1/setup?token={token}")).json() == {"open": False}
+        body = {"token": token, "name": "eve", "password": PASSWORD}
+        assert (await client.post("/api/v1/setup", json=body)).status_code == 409
+
+
+async def test_roles_cover_those_below(surface: Surface) -> None:
+    for role, allowed in ((Role.VIEWER, 403), (Role.OPERATOR, 403), (Role.ADMIN, 200)):
+        await user(surface, role, f"a {role}")
+        page = await browser(surface, f"a {role}")
+        assert (await page.get("/api/v1/users")).status_code == allowed
