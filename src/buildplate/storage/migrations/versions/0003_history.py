@@ -65,3 +65,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_history_marks")),
         sqlite_strict=True,
     )
+
+
+def downgrade() -> None:
+    op.drop_table("history_marks")
+    op.drop_table("temperature_history")
+    op.drop_table("status_history")
