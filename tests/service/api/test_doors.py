@@ -42,7 +42,11 @@ ADMINS = {
     ("POST", "/api/v1/printers/probe"),
     ("DELETE", "/api/v1/printers/{printer_id}"),
 }
-EVERYBODYS = {("POST", "/api/v1/auth/logout"), ("POST", "/api/v1/me/password")}
+EVERYBODYS = {
+    ("POST", "/api/v1/auth/logout"),
+    ("POST", "/api/v1/live/ticket"),
+    ("POST", "/api/v1/me/password"),
+}
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from buildplate import __version__
 from buildplate.api.application import openapi_document
+from buildplate.api.guard import is_open
 from tests.service.api.surface import Surface
 
 
@@ -122,10 +123,10 @@ async def test_the_docs_load_nothing_from_elsewhere(surface: Surface, path: str)
 
 async def test_the_document_says_how_to_be_let_in(surface: Surface) -> None:
     document = (await surface.client.get("/openapi.json")).json()
-    assert document["components"]["securitySchemes"].keys() == {"X-Api-Key", "Bearer"}
+    assert document["components"]["securitySchemes"].keys() == {"X-Api-Key", "Bearer", "Cookie"}
     for path, methods in document["paths"].items():
         for operation in methods.values():
-            assert bool(operation.get("security")) is (path != "/health"), path
+            assert bool(operation.get("security")) is not is_open(path), path
             assert operation["summary"]
             assert "application/problem+json" in operation["responses"]["default"]["content"]
     assert "HTTPValidationError" not in json.dumps(document)
