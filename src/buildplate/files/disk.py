@@ -132,18 +132,31 @@ class Source:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd: int | None = None
-        self._closed = False
+        self.size = 0
+        self.closed = False
         self._lock = threading.Lock()
+
+    def begin(self, size: int, position: int) -> bytes:
+        """Opens it and reads the first piece; what that holds to its end is closed at once.
+
+        Most print files are smaller than one piece: each step less is one less for a thread.
+        """
+        self.open()
+        piece = self.read(size, position)
+        if position + len(piece) >= self.size:
+            self.close()
+        return piece
 
     def open(self) -> None:
         """Opens it; from now on it stays readable, whatever happens to its name."""
         with self._lock, disk_errors("opening a stored file"):
-            if self._closed:
+            if self.closed:
                 return
             try:
                 self._fd = os.open(self._path, os.O_RDONLY)
             except FileNotFoundError as error:
                 raise ContentMissing(self._path.name) from error
+            self.size = os.fstat(self._fd).st_size
 
     def read(self, size: int, position: int) -> bytes:
         """Reads up to `size` bytes; none at the end."""
@@ -153,7 +166,7 @@ class Source:
     def close(self) -> None:
         """Closes it; waits for a read under way."""
         with self._lock:
-            self._closed = True
+            self.closed = True
             fd, self._fd = self._fd, None
             if fd is not None:
                 os.close(fd)

@@ -6,6 +6,7 @@ import asyncio
 import mmap
 import os
 import re
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
@@ -73,18 +74,19 @@ class LocalBlobStore:
     ) -> AsyncGenerator[bytes, None]:
         """Yields the content in pieces; see `BlobStore.read`."""
         source = Source(self.path(sha256))
+        left = sys.maxsize if length is None else length
+        read, position = source.begin, start
         try:
-            await _in_thread(self._pool, source.open)
-            position = start
-            end = None if length is None else start + length
-            while want := PIECE if end is None else min(PIECE, end - position):
-                piece = await _in_thread(self._pool, source.read, want, position)
-                if not piece:
-                    break
+            while piece := await _in_thread(self._pool, read, min(PIECE, left), position):
+                read = source.read
                 position += len(piece)
+                left -= len(piece)
                 yield piece
+                if not left or position >= source.size:
+                    break
         finally:
-            await asyncio.shield(_in_thread(self._pool, source.close))
+            if not source.closed:
+                await asyncio.shield(_in_thread(self._pool, source.close))
 
     async def has(self, sha256: str) -> bool:
         """Whether the content is here."""
