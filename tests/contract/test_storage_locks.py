@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from buildplate.access.model import ApiKey, Role
+from buildplate.access.errors import UserChanged
+from buildplate.access.model import ApiKey, Role, Session, SessionKind, User
 from buildplate.access.repository import add_first_key, revoke_key
+from buildplate.access.user_repository import (
+    edit_user,
+    remove_user,
+    start_session,
+    take_setup,
+)
 from buildplate.core.print_table import PrintState
 from buildplate.dispatch import repository, transitions
 from buildplate.dispatch.model import NewJob
@@ -23,7 +31,7 @@ from buildplate.files.model import FileState, PrintFile
 from buildplate.files.repository import add_file, delete_file
 from buildplate.fleet import repository as fleet
 from buildplate.fleet.model import CommandRecord, CommandState
-from buildplate.storage import EventRecord, Storage, Tx, script, tables, to_json
+from buildplate.storage import EventRecord, Storage, Tx, script, tables, to_json, to_micros
 from buildplate.storage.postgres.transaction import PostgresTx
 from tests.contract.storage_engines import ENGINES, NOW, Gate, add, all_rows, opened
 
@@ -365,6 +373,55 @@ async def there_is_one_key(storage: Storage, _: Sequence[Any]) -> bool:
     return len(await rows(storage, "api_keys")) == 1
 
 
+def person(name: str, hashed: str = "x") -> User:
+    return User(name, 1, name, Role.ADMIN, None, hashed, NOW, NOW)
+
+
+async def two_admin_users(storage: Storage) -> tuple[Call, Call]:
+    for name in ("a", "b"):
+        await storage.write(add, "users", id=name, name=name)
+    return (remove_user, "a", fresh(), NOW), (remove_user, "b", fresh(), NOW)
+
+
+async def an_admin_user_is_left(storage: Storage, _: Sequence[Any]) -> bool:
+    return any(row["role"] == "admin" for row in await rows(storage, "users"))
+
+
+async def two_passwords(storage: Storage) -> tuple[Call, Call]:
+    for name in ("a", "b"):
+        await storage.write(add, "users", id=name, name=name)
+    return (
+        (edit_user, person("a", "one"), fresh(), NOW),
+        (edit_user, person("a", "two"), fresh(), NOW),
+    )
+
+
+async def one_was_told_of_the_other(_: Storage, outcomes: Sequence[Any]) -> bool:
+    return sum(isinstance(outcome, UserChanged) for outcome in outcomes[:2]) == 1
+
+
+async def one_link_twice(storage: Storage) -> tuple[Call, Call]:
+    await storage.write(add, "setup_links", sha256="link", expires_at=2**52)
+    return (take_setup, "link", person("a"), fresh()), (take_setup, "link", person("b"), fresh())
+
+
+async def there_is_one_user(storage: Storage, _: Sequence[Any]) -> bool:
+    return len(await rows(storage, "users")) == 1
+
+
+async def new_password_and_login(storage: Storage) -> tuple[Call, Call]:
+    await storage.write(add, "users", id="a", name="a", password_at=to_micros(NOW))
+    await storage.write(add, "user_sessions", id="old", sha256="0", user_id="a")
+    later = NOW + timedelta(seconds=1)
+    edited = replace(person("a", "new"), password_at=later)
+    begun = Session("s", "a", SessionKind.BROWSER, "1", None, NOW, NOW, later)
+    return (edit_user, edited, fresh(), NOW), (start_session, begun, None, NOW)
+
+
+async def no_session_of_the_old_password(storage: Storage, _: Sequence[Any]) -> bool:
+    return not await rows(storage, "user_sessions")
+
+
 FARM = "FROM identity"
 PRINTER = "FROM printers"
 JOB = "FROM jobs"
@@ -406,6 +463,16 @@ RACES = [
     Race("place, place", FARM, place_twice, every_rank_is_there_once),
     Race("revoke, revoke", FARM, two_admins, an_admin_is_left),
     Race("first key, first key", FARM, two_first_keys, there_is_one_key),
+    Race("remove user, remove user", FARM, two_admin_users, an_admin_user_is_left),
+    Race("edit user, edit user", FARM, two_passwords, one_was_told_of_the_other),
+    Race("set up, set up", FARM, one_link_twice, there_is_one_user),
+    Race(
+        "new password, log in",
+        FARM,
+        new_password_and_login,
+        no_session_of_the_old_password,
+        before=3,
+    ),
 ]
 
 

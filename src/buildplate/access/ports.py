@@ -100,8 +100,11 @@ class Rotation(Protocol):
 class SessionRows(Protocol):
     """The rows of the sessions. Every call is one transaction, durable when it returns."""
 
-    async def start(self, session: Session, ends: str | None) -> None:
-        """Stores a session in the place of another one; UnknownUser."""
+    async def start(self, session: Session, ends: str | None, password_at: datetime) -> None:
+        """Stores a session in the place of another one, if the password is still that of then.
+
+        Raises UnknownUser, LoginFailed.
+        """
         ...
 
     async def by_id(self, session_id: str) -> tuple[User, Session] | None:

@@ -27,5 +27,5 @@ class AccessRoom:
     async def still(self, caller: Caller) -> bool:
         """Whether somebody who was let in a while ago would be let in again."""
         if caller.session_id is not None:
-            return await self.sessions.lives(caller.session_id)
+            return await self.sessions.lives(caller)
         return caller.id is not None and await self.keys.works(caller.id)

@@ -93,7 +93,7 @@ class SessionService:
         caller = caller_of_user(user, session, csrf_of(secret))
         acts_for(caller)
         old = await self._session_of(replaced)
-        await self._parts.sessions.start(session, old)
+        await self._parts.sessions.start(session, old, user.password_at)
         self.forget()
         return LoggedIn(caller, secret, session.expires_at)
 
@@ -103,7 +103,7 @@ class SessionService:
         refresh = "bpr_" + secrets.token_urlsafe(32)
         session = self._session(user, SessionKind.PROGRAM, refresh, address)
         acts_for(caller_of_user(user, session))
-        await self._parts.sessions.start(session, None)
+        await self._parts.sessions.start(session, None, user.password_at)
         return self._pair(session, refresh)
 
     async def refresh(self, token: str, address: str | None) -> TokenPair:
@@ -125,11 +125,18 @@ class SessionService:
             raise _no_refresh()
         return self._pair(rotated.session, fresh)
 
-    async def by_cookie(self, secret: str) -> Caller:
-        """Whoever holds this cookie; KeyRequired for a session that ended or was never one."""
+    async def by_cookie(
+        self, secret: str, before_asking: Callable[[], None] | None = None
+    ) -> Caller:
+        """Whoever holds this cookie; KeyRequired for a session that ended or was never one.
+
+        `before_asking` is called, and may refuse, where the database has to be asked.
+        """
         if COOKIE_SHAPE.fullmatch(secret) is None:
             raise _no_session()
         digest = _digest(secret)
+        if before_asking is not None and self._known.known(digest) is None:
+            before_asking()
         found = await self._known.find(digest, self._parts.sessions.by_hash)
         if found is None or not hmac.compare_digest(found[1].sha256, digest):
             raise _no_session()
@@ -160,10 +167,12 @@ class SessionService:
             parts.lockout.succeeded(user.name)
         return fits
 
-    async def lives(self, session_id: str) -> bool:
-        """Whether a session goes on."""
-        found = await self._known.find(session_id, self._parts.sessions.by_id)
-        return found is not None and self._parts.now() < found[1].expires_at
+    async def lives(self, caller: Caller) -> bool:
+        """Whether a caller's session goes on, and they may still do what they might then."""
+        found = await self._known.find(caller.session_id or "", self._parts.sessions.by_id)
+        if found is None or self._parts.now() >= found[1].expires_at:
+            return False
+        return (found[0].role, found[0].groups) == (caller.role, caller.groups)
 
     async def logout(self, caller: Caller) -> None:
         """End the caller's session: its cookie, access and refresh tokens open nothing any more.

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from buildplate.access.errors import (
     LastAdminUser,
+    LoginFailed,
     SetupDone,
     UnknownUser,
     UserChanged,
@@ -24,7 +25,9 @@ from buildplate.storage import (
     Tx,
     from_json,
     from_micros,
+    hold_farm,
     script,
+    share_farm,
     to_json,
     to_micros,
 )
@@ -165,6 +168,7 @@ async def edit_user(tx: Tx, user: User, event_id: str, at: datetime) -> User:
 
     Raises UnknownUser, UserChanged, LastAdminUser.
     """
+    await hold_farm(tx)
     known = await _by_id(tx, user.id)
     if known.version != user.version:
         message = f"{user.name} was changed in the meantime"
@@ -189,6 +193,7 @@ async def edit_user(tx: Tx, user: User, event_id: str, at: datetime) -> User:
 @script
 async def remove_user(tx: Tx, user_id: str, event_id: str, at: datetime) -> User:
     """Delete a user with all sessions; UnknownUser, LastAdminUser."""
+    await hold_farm(tx)
     known = await _by_id(tx, user_id)
     await _not_the_last(tx, known)
     await _end_sessions(tx, user_id)
@@ -211,12 +216,16 @@ async def rehash(tx: Tx, user_id: str, old: str, new: str) -> None:
 
 
 @script
-async def start_session(tx: Tx, session: Session, ends: str | None) -> None:
+async def start_session(tx: Tx, session: Session, ends: str | None, password_at: datetime) -> None:
     """Insert a session, end the one it takes the place of, and forget those that ran out.
 
-    Raises UnknownUser where the user was removed in the meantime.
+    Raises UnknownUser where the user was removed in the meantime, LoginFailed where the password,
+    which was that of `password_at`, has been changed since.
     """
-    await _by_id(tx, session.user_id)
+    await share_farm(tx)
+    if (await _by_id(tx, session.user_id)).password_at != password_at:
+        message = "the password was changed in the meantime"
+        raise LoginFailed(message)
     gone = [row["id"] for row in await tx.rows(_GONE, {"at": to_micros(session.created_at)})]
     crowd = [row["id"] for row in await tx.rows(_OF_USER, {"user_id": session.user_id})]
     old = {*gone, *crowd[MOST_SESSIONS - 1 :], *([] if ends is None else [ends])}
@@ -282,6 +291,7 @@ async def rotate_refresh(tx: Tx, old: str, new: str, at: datetime) -> Rotated:
 @script
 async def offer_setup(tx: Tx, sha256: str, expires_at: datetime) -> bool:
     """Keep the hash of the one set-up link, unless there is an administrator; whether it was."""
+    await hold_farm(tx)
     if await tx.row(_ANY_ADMIN) is not None or await tx.row(_ADMIN_KEY) is not None:
         return False
     await tx.change(_FORGET_LINKS)
@@ -292,6 +302,7 @@ async def offer_setup(tx: Tx, sha256: str, expires_at: datetime) -> bool:
 @script
 async def take_setup(tx: Tx, sha256: str | None, user: User, event_id: str) -> None:
     """Add the first administrator by a set-up link, or without one at the console; SetupDone."""
+    await hold_farm(tx)
     if await tx.row(_ANY_ADMIN) is not None:
         message = "there is an administrator already"
         raise SetupDone(message)
@@ -396,9 +407,9 @@ class SqlSessions:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def start(self, session: Session, ends: str | None) -> None:
+    async def start(self, session: Session, ends: str | None, password_at: datetime) -> None:
         """Stores a session in the place of another one; UnknownUser."""
-        await self._storage.write(start_session, session, ends)
+        await self._storage.write(start_session, session, ends, password_at)
 
     async def by_id(self, session_id: str) -> tuple[User, Session] | None:
         """The session with this id, and whose it is."""

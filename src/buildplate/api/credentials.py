@@ -63,7 +63,7 @@ async def identify(access: AccessRoom, scope: Mapping[str, Any]) -> Caller:
     if shown.secret is not None:
         caller = await _by_secret(access, shown.secret, address)
     elif shown.cookie is not None:
-        caller = await access.sessions.by_cookie(shown.cookie)
+        caller = await _by_cookie(access, shown.cookie, address)
         _check_cookie_use(scope, caller)
     else:
         access.limits.open(address)
@@ -80,6 +80,18 @@ async def _by_secret(access: AccessRoom, secret: str, address: str | None) -> Ca
             return await access.sessions.by_token(secret)
         key = await access.keys.check(secret, lambda: access.limits.check_failures(address))
         return caller_of_key(key)
+    except KeyRequired:
+        access.limits.check_failures(address)
+        access.limits.failed(address)
+        raise
+
+
+async def _by_cookie(access: AccessRoom, cookie: str, address: str | None) -> Caller:
+    """A wrong cookie counts as a wrong key does."""
+    try:
+        return await access.sessions.by_cookie(
+            cookie, lambda: access.limits.check_failures(address)
+        )
     except KeyRequired:
         access.limits.check_failures(address)
         access.limits.failed(address)
@@ -116,9 +128,16 @@ def check_origin(scope: Mapping[str, Any]) -> None:
             raise CsrfRefused(message)
         return
     host = (_header(scope, b"host") or "").lower()
-    if not host or urlsplit(origin).netloc.lower() != host:
+    if not host or _site(origin) != host:
         message = "the request comes from another site"
         raise CsrfRefused(message)
+
+
+def _site(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _header(scope: Mapping[str, Any], wanted: bytes) -> str | None:

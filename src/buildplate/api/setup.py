@@ -91,7 +91,8 @@ async def _made(rooms: Rooms, request: Request, token: str, name: str, password:
 
 _HEADERS = {
     "content-security-policy": POLICY,
-    "referrer-policy": "no-referrer",
+    # With no-referrer a browser would say `Origin: null` when it sends the form.
+    "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
 

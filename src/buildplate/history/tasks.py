@@ -19,7 +19,13 @@ from buildplate.fleet.session import PrinterSession
 from buildplate.fleet.watchers import Watchers
 from buildplate.history import repository
 from buildplate.history.model import Notes, Sample, Spell
-from buildplate.storage import Storage, StorageClosed, StorageError
+from buildplate.storage import (
+    ConstraintViolated,
+    ScriptError,
+    Storage,
+    StorageClosed,
+    StorageError,
+)
 
 _LOG = structlog.get_logger("history")
 KEPT = 10_000
@@ -132,7 +138,7 @@ class Recorder:
         if before is not None and (before.pastime, before.print_id) == (what, print_id):
             return
         self._end_spell(session.id)
-        detail = session.live.problem or session.live.detail
+        detail = (session.live.problem or session.live.detail).replace("\0", "")
         spell = Spell(self._new_id(), session.id, what, detail[:200], print_id, self._clock.now())
         self._open[session.id] = self._began[spell.id] = spell
         if len(self._began) > KEPT:
@@ -177,9 +183,12 @@ class Recorder:
             )
             try:
                 await self._storage.write(repository.write_down, notes)
+            except StorageClosed:
+                return
+            except (ConstraintViolated, ScriptError) as error:  # the same would be refused again
+                _LOG.error("history.lost", action="write", code=error.code, error=str(error))
             except StorageError as error:
-                if not isinstance(error, StorageClosed):
-                    _LOG.warning("history.stalled", action="write", code=error.code)
+                _LOG.warning("history.stalled", action="write", code=error.code)
                 return
             for spell in notes.began:
                 del self._began[spell.id]

@@ -13,7 +13,7 @@ import pytest
 
 from buildplate.access.model import Role
 from buildplate.access.passwords import PasswordLimits, Passwords
-from tests.service.api.people import PASSWORD, log_in, user
+from tests.service.api.people import PASSWORD, browser, log_in, user
 from tests.service.api.surface import Surface, open_surface
 
 NOBODYS = "bp_" + "x" * 43
@@ -71,6 +71,20 @@ async def test_wrong_keys_are_a_few_tries_and_a_known_key_still_works(tmp_path: 
         async with surface.with_key(made.secret) as late:
             refused(await late.get("/api/v1/jobs"))
         assert (await surface.client.get("/api/v1/jobs")).status_code == 200
+
+
+async def test_wrong_cookies_are_a_few_tries_too(tmp_path: Path) -> None:
+    async with limited(tmp_path) as surface:
+        surface.farm.access.limits._failures = type(surface.farm.access.limits._failures)(5)
+        await user(surface)
+        known = await browser(surface)
+        assert (await known.get("/api/v1/jobs")).status_code == 200
+        cookie = {"cookie": "buildplate_session=bps_" + "x" * 43}
+        async with surface.with_key(None) as thief:
+            assert await statuses(thief, 6, "/api/v1/jobs", headers=cookie) == [401] * 5 + [429]
+            refused(await thief.get("/api/v1/jobs", headers=cookie))
+        assert (await known.get("/api/v1/jobs")).status_code == 200
+        await known.aclose()
 
 
 async def test_a_password_cannot_be_tried_out(surface: Surface) -> None:

@@ -13,6 +13,7 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from buildplate.access.model import Role
+from buildplate.access.passwords import Passwords
 from buildplate.access.tokens import SECRET_FILE
 from tests.service.api.people import ORIGIN, PASSWORD, bearer, browser, log_in, tokens, user
 from tests.service.api.surface import Surface
@@ -239,3 +240,49 @@ async def test_a_session_ends_by_itself_when_it_is_idle_and_when_it_is_old(
     ahead += timedelta(hours=5)
     assert (await page.get("/api/v1/me")).status_code == 401
     assert ORIGIN
+
+
+async def test_an_origin_that_is_none_is_refused_and_no_mistake_of_the_server(
+    surface: Surface,
+) -> None:
+    await user(surface)
+    async with surface.with_key(None) as client:
+        for origin in ("http://[", "null", "https://"):
+            answer = await log_in(client, origin=origin)
+            assert (answer.status_code, answer.json()["code"]) == (403, "csrf_refused")
+
+
+async def test_a_browser_sends_the_set_up_form_with_this_server_as_its_origin(
+    surface: Surface,
+) -> None:
+    """Under `no-referrer` it would say `Origin: null`, and nobody could set the farm up."""
+    async with surface.with_key(None) as client:
+        page = await client.get("/setup", params={"token": "x"})
+        assert page.headers["referrer-policy"] == "same-origin"
+        sent = await client.post("/setup", data={"token": "x"}, headers=ORIGIN)
+        assert sent.status_code != 403, sent.text
+
+
+async def test_a_login_that_a_new_password_overtakes_comes_to_nothing(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await user(surface)
+    fits = Passwords.fits
+
+    async def slowly(passwords: Passwords, kept: str | None, password: str) -> bool:
+        found = await fits(passwords, kept, password)
+        body = {"password": "another long password"}
+        changed = await surface.client.patch(f"/api/v1/users/{ann.id}", json=body)
+        assert changed.is_success, changed.text
+        return found
+
+    monkeypatch.setattr(Passwords, "fits", slowly)
+    async with surface.with_key(None) as client:
+        body = {"name": "ann", "password": PASSWORD}
+        for path in ("login", "token"):
+            answer = await client.post(f"/api/v1/auth/{path}", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (401, "login_failed"), path
+            monkeypatch.setattr(Passwords, "fits", fits)
+            again = {"password": PASSWORD}
+            await surface.client.patch(f"/api/v1/users/{ann.id}", json=again)
+            monkeypatch.setattr(Passwords, "fits", slowly)

@@ -124,7 +124,7 @@ async def test_the_link_of_the_first_start_makes_one_administrator(surface: Surf
             refused = await client.post("/api/v1/setup", json=body)
             assert (refused.status_code, refused.json()["code"]) == (409, "setup_refused")
         page = await client.get(f"/setup?token={token}")
-        assert page.headers["referrer-policy"] == "no-referrer"
+        assert page.headers["referrer-policy"] == "same-origin"
         assert "script-src" not in page.headers["content-security-policy"]
         form = Fields()
         form.feed(page.text)

@@ -69,6 +69,17 @@ async def test_it_is_known_when_a_caller_who_was_let_in_may_stay_no_longer(door:
     assert [await access.still(caller) for caller in (shop, ann)] == [False, False]
 
 
+async def test_whoever_is_confined_later_may_stay_no_longer(door: Surface) -> None:
+    access = door.farm.access
+    ann = await user(door, Role.VIEWER)
+    caller = await access.sessions.by_cookie((await browser(door)).cookies["buildplate_session"])
+    assert await access.still(caller)
+    changed = {"groups": ["ours"]}
+    answer = await door.client.patch(f"/api/v1/users/{ann.id}", json=changed)
+    assert answer.is_success, answer.text
+    assert not await access.still(caller)
+
+
 async def test_a_ticket_is_checked_by_the_one_path_that_takes_them(door: Surface) -> None:
     assert await opened(door.app, "/api/v1/live", {}, "topics=x&ticket=y") == 101
     assert SEEN == ["nobody yet"]

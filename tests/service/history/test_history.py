@@ -16,7 +16,7 @@ from buildplate.fleet.repository import get_printer
 from buildplate.history import repository
 from buildplate.history.model import Notes, Sample, Spell
 from buildplate.history.tasks import Recorder, Retention, Sweeper
-from buildplate.storage import StorageBusy, Tx, script
+from buildplate.storage import ConstraintViolated, StorageBusy, Tx, script
 from buildplate.storage.tables import status_history, temperature_history
 from tests.service.api.paper import PaperHost
 from tests.service.api.surface import Surface, open_surface
@@ -124,6 +124,38 @@ async def test_temperatures_are_kept_on_change_and_at_a_bounded_rate(tmp_path: P
         assert len((await surface.client.get(path)).json()["items"]) - steady <= 1
 
 
+async def test_what_no_database_takes_holds_up_nothing(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printer = await surface.printer()
+    await until_last(surface, printer["id"], "idle")
+    session = surface.farm.fleet.session(printer["id"])
+    await surface.floor["Left"].halt()
+    await surface.until(printer["id"], activity="halted")
+    await until_last(surface, printer["id"], "waiting")
+    session.live.detail = session.live.problem = "a broken\0line"
+    await surface.floor["Left"].print_foreign()
+    await until_last(surface, printer["id"], "foreign")
+    rows = await surface.farm.storage.read(_spells, printer["id"])
+    assert not any("\0" in row["detail"] for row in rows)
+    write, refused = surface.farm.storage.write, list[str]()
+
+    async def refuses(script_: Any, *args: Any) -> Any:
+        if script_ is repository.write_down and not refused and args[0].began:
+            refused.append("once")
+            raise ConstraintViolated("refused", "x")
+        return await write(script_, *args)
+
+    monkeypatch.setattr(surface.farm.storage, "write", refuses)
+    await surface.floor["Left"].halt()
+    await surface.until(printer["id"], activity="halted")
+    async with asyncio.timeout(5):
+        while not refused:
+            await asyncio.sleep(0.01)
+    await surface.floor["Left"].print_foreign()
+    await until_last(surface, printer["id"], "foreign")
+
+
 async def test_what_could_not_be_written_is_written_later_and_once(
     surface: Surface, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +259,11 @@ async def test_time_is_summed_up_to_the_second_by_printer_group_and_day(
     days = await asked("day")
     assert hours(days["2026-03-02"]) == {"idle": 2, "unwatched": 2}
     assert sum(hours(days["total"]).values()) == sum(hours(printers["total"]).values()) == 32
+    for path in ("analytics/utilization", "printers/1/temperatures"):
+        answer = await surface.client.get(
+            f"/api/v1/{path}", params={"since": "0001-01-01T00:00:00+14:00"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), path
     for wrong in (
         {"since": "2026-03-02T00:00:00Z", "until": "2026-03-01T00:00:00Z"},
         {"since": "2025-01-01T00:00:00Z", "until": "2026-03-01T00:00:00Z"},
