@@ -181,18 +181,21 @@ class Recorder:
                 tuple(self._ended),
                 tuple(islice(self._samples, TOGETHER)),
             )
+            lost = False
             try:
                 await self._storage.write(repository.write_down, notes)
             except StorageClosed:
                 return
             except (ConstraintViolated, ScriptError) as error:  # the same would be refused again
                 _LOG.error("history.lost", action="write", code=error.code, error=str(error))
+                lost = True
             except StorageError as error:
                 _LOG.warning("history.stalled", action="write", code=error.code)
                 return
             for spell in notes.began:
                 del self._began[spell.id]
-            del self._ended[: len(notes.ended)]
+            if not lost:  # an end says nothing that could be refused, and the next spell needs it
+                del self._ended[: len(notes.ended)]
             for _ in notes.samples:
                 self._samples.popleft()
             more = bool(self._began or self._samples)

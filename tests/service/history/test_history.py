@@ -141,9 +141,11 @@ async def test_what_no_database_takes_holds_up_nothing(
     write, refused = surface.farm.storage.write, list[str]()
 
     async def refuses(script_: Any, *args: Any) -> Any:
-        if script_ is repository.write_down and not refused and args[0].began:
-            refused.append("once")
-            raise ConstraintViolated("refused", "x")
+        if script_ is repository.write_down:
+            began = [spell.id for spell in args[0].began]
+            refused.extend(began[: not refused])
+            if refused[:1] and refused[0] in began:
+                raise ConstraintViolated("refused", "x")
         return await write(script_, *args)
 
     monkeypatch.setattr(surface.farm.storage, "write", refuses)
@@ -152,8 +154,11 @@ async def test_what_no_database_takes_holds_up_nothing(
     async with asyncio.timeout(5):
         while not refused:
             await asyncio.sleep(0.01)
-    await surface.floor["Left"].print_foreign()
-    await until_last(surface, printer["id"], "foreign")
+    await surface.floor["Left"].vanish()
+    await surface.until(printer["id"], link="offline")
+    async with asyncio.timeout(5):
+        while (await surface.farm.storage.read(_spells, printer["id"]))[-1]["state"] != "offline":
+            await asyncio.sleep(0.02)
 
 
 async def test_what_could_not_be_written_is_written_later_and_once(
