@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import secrets
 import urllib.request
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -16,12 +15,15 @@ import pytest
 
 from buildplate.core.print_table import TERMINAL, PrintState
 from buildplate.core.printers import Activity, Bed, Link
+from buildplate.core.upload_names import upload_name
 from buildplate.dispatch.model import JobView, PrintRecord
 from tests.integration.farm import RunningFarm, part, running_farm, until
 from tests.integration.fault_table import Moment
 from tests.integration.octoprint_host import USER, OctoPrintHost
 
 OURS = "bp-"
+LEFT_BY_A_FORMER_FARM = upload_name("018bcfe5-6800-7000-8000-000000000001", 1)
+"""A file that the tidying may delete: its print was made in November 2023, by its UUIDv7."""
 LIMIT_S = 60.0
 
 
@@ -174,9 +176,9 @@ class Case:
     async def disconnect_there(self) -> None:
         await self.host.api("POST", "/api/connection", {"command": "disconnect"})
 
-    async def foreign_file(self, seconds: float, *, ours: bool = False) -> str:
-        """A file that a person stores on the host; `ours`: one that looks like left over by us."""
-        name = f"{OURS}{secrets.token_hex(16)}-1.gcode" if ours else "by-hand.gcode"
+    async def foreign_file(self, seconds: float) -> str:
+        """A file that a person stores on the host."""
+        name = "by-hand.gcode"
         await self.host.put(name, part(seconds))
         return name
 

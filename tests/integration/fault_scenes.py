@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Activity, Bed, Link
 from tests.integration.farm import part
-from tests.integration.fault_case import Case, at_once
+from tests.integration.fault_case import LEFT_BY_A_FORMER_FARM, Case, at_once
 
 Scene = Callable[[Case], Awaitable[None]]
 SCENES: dict[str, Scene] = {}
@@ -290,7 +289,7 @@ async def foreign(case: Case) -> None:
 
 @scene("touchscreen print of our leftover file")
 async def leftover(case: Case) -> None:
-    await case.host.put(f"bp-{secrets.token_hex(16)}-1.gcode", part(8), start=True)
+    await case.host.put(LEFT_BY_A_FORMER_FARM, part(8), start=True)
     await case.activity(Activity.FOREIGN)
     await case.order(1)
     await case.meets("it runs", hold=2)

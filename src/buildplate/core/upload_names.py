@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 PREFIX = "bp-"
 TIMED = "7"
 """The version of UUIDs that tell when they were made."""
+VARIANT = "89ab"
+"""What the 17th digit of a UUID of RFC 9562 can be."""
 _NAME = re.compile(r"bp-([0-9a-f]{32})-([1-9][0-9]{0,8})\.gcode")
 
 
@@ -63,6 +65,6 @@ def made_at(print_id: str) -> datetime:
     """
     digits = print_id.replace("-", "")
     begin = datetime(1970, 1, 1, tzinfo=UTC)
-    if digits[12] != TIMED:
+    if digits[12] != TIMED or digits[16] not in VARIANT:
         return begin
     return begin + timedelta(milliseconds=int(digits[:12], 16))

@@ -49,6 +49,12 @@ def test_an_id_tells_when_its_print_was_made() -> None:
     assert abs(made_at(print_id()) - NOW) < timedelta(seconds=2)
 
 
+@pytest.mark.parametrize("version_and_variant", ["4fc5-bfe2", "7fc5-3fe2", "7fc5-cfe2"])
+def test_an_id_of_another_kind_was_made_at_the_beginning_of_time(version_and_variant: str) -> None:
+    id_ = f"4c6efb70-25bb-{version_and_variant}-d69e38153e57"
+    assert made_at(id_) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def test_what_was_sent_may_go_and_what_the_database_forgot_is_lost() -> None:
     known, forgotten = print_id(), print_id()
     stranger = print_id(NOW - timedelta(days=30))
