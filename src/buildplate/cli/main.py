@@ -18,6 +18,7 @@ from buildplate.cli import (
     printers,
     prints,
     queue,
+    records,
     serve,
     user,
 )
@@ -72,6 +73,7 @@ def main(
 
 serve.add_to(app)
 farm.add_to(app)
+records.add_to(app)
 doctor.add_to(app)
 app.add_typer(printers.app, name="printer")
 app.add_typer(files.app, name="file")
