@@ -26,6 +26,7 @@ from buildplate.app.settings import Settings
 from buildplate.app.supervisor import Pauses, Supervisor
 from buildplate.core.order import PlanPolicy
 from buildplate.core.prints import Timings
+from buildplate.dispatch.grouping import OrdersOfGroups
 from buildplate.dispatch.parts import DispatchParts
 from buildplate.dispatch.planner import Planner
 from buildplate.dispatch.print_service import PrintService
@@ -40,6 +41,9 @@ from buildplate.files.service import FileRoom, FilesConfig, FileService
 from buildplate.files.store import LocalBlobStore
 from buildplate.files.tasks import AnalysisWorker
 from buildplate.fleet.commands import CommandService
+from buildplate.fleet.floor_repository import SqlFloors
+from buildplate.fleet.floor_service import FloorService
+from buildplate.fleet.grouping import PrintersOfGroups
 from buildplate.fleet.leases import Lease
 from buildplate.fleet.model import FleetTimings
 from buildplate.fleet.ports import Clock
@@ -61,6 +65,7 @@ class Farm:
     bus: Bus
     fleet: FleetService
     watchers: Watchers
+    floors: FloorService
     commands: CommandService
     jobs: JobService
     prints: PrintService
@@ -216,6 +221,8 @@ class _Build:
         self._steward = Steward(self._steward_parts())
         parts = self._session_parts()
         self._fleet = FleetService(parts, manifests, supervisor, new_id())
+        self._access.groups.follow(PrintersOfGroups(self._fleet, parts))
+        self._access.groups.follow(OrdersOfGroups(self._planner))
         self._commands = CommandService(parts, self._fleet)
         self._bus = Bus()
         file = settings.database if isinstance(settings.database, Path) else None
@@ -319,6 +326,7 @@ class _Build:
                 bus=self._bus,
                 fleet=self._fleet,
                 watchers=self._watchers,
+                floors=FloorService(SqlFloors(self._storage), self._clock, new_id),
                 commands=self._commands,
                 jobs=jobs,
                 prints=PrintService(parts),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     update,
 )
 
+from buildplate.access.group_repository import spelled
 from buildplate.core.job_state import Attempt, change_copies
 from buildplate.core.jobs import FileFacts, FileState, JobFacts, Queue, QueuedPrint
 from buildplate.core.print_table import ACTIVE, TERMINAL, Event, PrintState, after
@@ -45,7 +46,16 @@ from buildplate.dispatch.transitions import (
     hold_print,
     queue_print,
 )
-from buildplate.storage import EventRecord, Tx, from_micros, hold_farm, script, to_json, to_micros
+from buildplate.storage import (
+    EventRecord,
+    Tx,
+    from_micros,
+    hold_farm,
+    script,
+    share_farm,
+    to_json,
+    to_micros,
+)
 from buildplate.storage.tables import farm, idempotency, jobs, print_files, prints
 
 
@@ -103,6 +113,7 @@ async def create_job(
     known = await job_of_key(tx, key)
     if known is not None:
         return await get_job(tx, known), False
+    order = await _spelled(tx, order)
     file = await tx.row(_FILE, {"file_id": order.file_id})
     if file is None:
         message = f"there is no print file {order.file_id}"
@@ -137,6 +148,16 @@ async def create_job(
             tx, job_id=job_id, copy_no=index + 1, try_no=1, stamp=Stamp(stamp.at, ids)
         )
     return await get_job(tx, job_id), True
+
+
+async def _spelled(tx: Tx, order: NewJob) -> NewJob:
+    """The order with its group as that is spelled; one that is not there may come to be."""
+    asked = order.requirements
+    if asked.group is None:
+        return order
+    await share_farm(tx)
+    name = await spelled(tx, asked.group) or asked.group
+    return replace(order, requirements=replace(asked, group=name))
 
 
 def _job_columns(order: NewJob) -> dict[str, Any]:
@@ -181,6 +202,7 @@ async def edit_job(
     tx: Tx, job: JobRecord, order: NewJob, stamp: Stamp
 ) -> tuple[JobRecord, PrintCounts]:
     """Replace what a job asks for; copies are added to or taken from the queue; TooFewCopies."""
+    order = await _spelled(tx, order)
     if (await _locked(tx, job.id)).cancelled:
         message = f"job {job.number} was cancelled"
         raise JobEnded(message)

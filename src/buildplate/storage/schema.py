@@ -16,7 +16,7 @@ from buildplate.storage.sqlite.connection import connect_writer, translated
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision, so that a database that has it opens without loading Alembic."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -1,0 +1,41 @@
+"""Jobs follow the group that they ask for through its renaming."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, func, update
+
+from buildplate.dispatch.planner import Planner
+from buildplate.storage import Tx, to_json
+from buildplate.storage.tables import jobs
+
+_RENAMED = func.replace(jobs.c.requirements, bindparam("old_text"), bindparam("new_text"))
+# One statement, however many jobs there are. It is exact: in JSON text a quotation mark that is
+# not escaped ends a string, and no field within the requirements has this name but the one.
+_RENAME = (
+    update(jobs)
+    .where(jobs.c.requirements != _RENAMED)
+    .values(requirements=_RENAMED, version=jobs.c.version + 1)
+)
+
+
+def _text(name: str) -> str:
+    """The field as it stands in a job's requirements."""
+    return to_json({"group": name})[1:-1]
+
+
+class OrdersOfGroups:
+    """Fulfils access's `GroupFollower` for what jobs require."""
+
+    def __init__(self, planner: Planner) -> None:
+        self._planner = planner
+
+    async def renamed(self, tx: Tx, old: str, new: str) -> None:
+        """Have all jobs ask for the group by its new name, those that have ended, too."""
+        await tx.change(_RENAME, {"old_text": _text(old), "new_text": _text(new)})
+
+    async def left(self, tx: Tx, name: str) -> None:
+        """Jobs may ask for a group that is not there: they wait, and are told why."""
+
+    async def settled(self) -> None:
+        """Plan anew."""
+        self._planner.wake()
