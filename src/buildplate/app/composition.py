@@ -222,7 +222,7 @@ class _Build:
         parts = self._session_parts()
         self._fleet = FleetService(parts, manifests, supervisor, new_id())
         self._access.groups.follow(PrintersOfGroups(self._fleet, parts))
-        self._access.groups.follow(OrdersOfGroups(self._planner))
+        self._access.groups.follow(OrdersOfGroups(self._planner.wake))
         self._commands = CommandService(parts, self._fleet)
         self._bus = Bus()
         file = settings.database if isinstance(settings.database, Path) else None

@@ -12,6 +12,8 @@ from buildplate.cli import (
     doctor,
     farm,
     files,
+    floors,
+    groups,
     jobs,
     key_file,
     keys,
@@ -74,6 +76,8 @@ serve.add_to(app)
 farm.add_to(app)
 doctor.add_to(app)
 app.add_typer(printers.app, name="printer")
+app.add_typer(groups.app, name="group")
+app.add_typer(floors.app, name="floor")
 app.add_typer(files.app, name="file")
 app.add_typer(jobs.app, name="job")
 app.add_typer(prints.app, name="print")

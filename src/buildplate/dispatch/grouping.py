@@ -1,11 +1,15 @@
-"""Jobs follow the group that they ask for through its renaming."""
+"""Jobs ask for a group as it is spelled, and follow it through its renaming."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from sqlalchemy import bindparam, func, update
 
-from buildplate.dispatch.planner import Planner
-from buildplate.storage import Tx, to_json
+from buildplate.access.group_repository import spelled
+from buildplate.dispatch.model import NewJob
+from buildplate.storage import Tx, share_farm, to_json
 from buildplate.storage.tables import jobs
 
 _RENAMED = func.replace(jobs.c.requirements, bindparam("old_text"), bindparam("new_text"))
@@ -23,11 +27,21 @@ def _text(name: str) -> str:
     return to_json({"group": name})[1:-1]
 
 
+async def as_spelled(tx: Tx, order: NewJob) -> NewJob:
+    """The order with its group as that is spelled; one that is not there may come to be."""
+    asked = order.requirements
+    if asked.group is None:
+        return order
+    await share_farm(tx)
+    name = await spelled(tx, asked.group) or asked.group
+    return replace(order, requirements=replace(asked, group=name))
+
+
 class OrdersOfGroups:
     """Fulfils access's `GroupFollower` for what jobs require."""
 
-    def __init__(self, planner: Planner) -> None:
-        self._planner = planner
+    def __init__(self, plan: Callable[[], None]) -> None:
+        self._plan = plan
 
     async def renamed(self, tx: Tx, old: str, new: str) -> None:
         """Have all jobs ask for the group by its new name, those that have ended, too."""
@@ -38,4 +52,4 @@ class OrdersOfGroups:
 
     async def settled(self) -> None:
         """Plan anew."""
-        self._planner.wake()
+        self._plan()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -17,7 +17,6 @@ from sqlalchemy import (
     update,
 )
 
-from buildplate.access.group_repository import spelled
 from buildplate.core.job_state import Attempt, change_copies
 from buildplate.core.jobs import FileFacts, FileState, JobFacts, Queue, QueuedPrint
 from buildplate.core.print_table import ACTIVE, TERMINAL, Event, PrintState, after
@@ -29,6 +28,7 @@ from buildplate.dispatch.errors import (
     Stale,
     UnknownFile,
 )
+from buildplate.dispatch.grouping import as_spelled
 from buildplate.dispatch.model import JobRecord, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.reading import (
     active_prints_of,
@@ -52,7 +52,6 @@ from buildplate.storage import (
     from_micros,
     hold_farm,
     script,
-    share_farm,
     to_json,
     to_micros,
 )
@@ -113,7 +112,7 @@ async def create_job(
     known = await job_of_key(tx, key)
     if known is not None:
         return await get_job(tx, known), False
-    order = await _spelled(tx, order)
+    order = await as_spelled(tx, order)
     file = await tx.row(_FILE, {"file_id": order.file_id})
     if file is None:
         message = f"there is no print file {order.file_id}"
@@ -148,16 +147,6 @@ async def create_job(
             tx, job_id=job_id, copy_no=index + 1, try_no=1, stamp=Stamp(stamp.at, ids)
         )
     return await get_job(tx, job_id), True
-
-
-async def _spelled(tx: Tx, order: NewJob) -> NewJob:
-    """The order with its group as that is spelled; one that is not there may come to be."""
-    asked = order.requirements
-    if asked.group is None:
-        return order
-    await share_farm(tx)
-    name = await spelled(tx, asked.group) or asked.group
-    return replace(order, requirements=replace(asked, group=name))
 
 
 def _job_columns(order: NewJob) -> dict[str, Any]:
@@ -202,7 +191,7 @@ async def edit_job(
     tx: Tx, job: JobRecord, order: NewJob, stamp: Stamp
 ) -> tuple[JobRecord, PrintCounts]:
     """Replace what a job asks for; copies are added to or taken from the queue; TooFewCopies."""
-    order = await _spelled(tx, order)
+    order = await as_spelled(tx, order)
     if (await _locked(tx, job.id)).cancelled:
         message = f"job {job.number} was cancelled"
         raise JobEnded(message)

@@ -208,7 +208,10 @@ def downgrade() -> None:
     }
     if any(kept.values()):
         op.bulk_insert(_FARM, [{"key": _KEPT, "value": json.dumps(kept)}])
-    place: list[sa.schema.SchemaItem] = [sa.Column("floor_id", sa.Text()), *(sa.Column(n, _FLOAT) for n in _PLACE[1:])]
+    place: list[sa.schema.SchemaItem] = [
+        sa.Column("floor_id", sa.Text()),
+        *(sa.Column(n, _FLOAT) for n in _PLACE[1:]),
+    ]
     constraints = (
         sa.ForeignKeyConstraint(
             ["printer_group"], ["printer_groups.name"], name=op.f(_GROUP), onupdate="CASCADE"
