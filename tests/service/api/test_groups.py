@@ -91,8 +91,11 @@ async def test_who_names_a_new_group_makes_it(surface: Surface) -> None:
     found = await named(surface.client)
     assert set(found) == {"one", "two", "three", "four", "five", "six"}
     assert {name: one["printers"] for name, one in found.items() if one["printers"]} == {"two": 1}
-    kinds = [e["kind"] for e in (await surface.client.get("/api/v1/events")).json()["items"]]
-    assert kinds.count("group.created") == 6
+
+    def six_are_told(log: dict[str, Any]) -> bool:
+        return [event["kind"] for event in log["items"]].count("group.created") == 6
+
+    await surface.poll("/api/v1/events", six_are_told)
     # An order makes none: it waits, and says for what.
     job = await surface.job(requirements={"group": "seven"})
     assert job["requirements"]["group"] == "seven"
