@@ -54,7 +54,7 @@ from buildplate.fleet.transfers import TransferSlots
 from buildplate.fleet.watchers import Watchers
 from buildplate.history.service import HistoryService
 from buildplate.history.tasks import Pace, Recorder, Retention, Sweeper
-from buildplate.storage import Bus, OutboxRelay, Storage, scrub
+from buildplate.storage import Bus, OutboxRelay, SqliteStorage, Storage, scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,9 @@ async def open_farm(
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     storage = database_of(settings, durations(settings).fleet.lease)
     await storage.open()
+    if isinstance(storage, SqliteStorage) and storage.copy is not None:
+        log = structlog.get_logger("serve")
+        log.info("database.upgraded", action="upgrade", copy=str(storage.copy))
     storage.on_step = outside.on_step
     try:
         async with (

@@ -9,6 +9,7 @@ import typer
 
 from buildplate import __version__
 from buildplate.cli import (
+    db,
     doctor,
     farm,
     files,
@@ -59,7 +60,7 @@ def main(
         Path | None,
         typer.Option(
             help="Work on this data directly, while no server runs on it "
-            "(key, user, key-file, doctor)."
+            "(key, user, key-file, db, doctor)."
         ),
     ] = None,
     version: Annotated[
@@ -85,3 +86,4 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(keys.app, name="key")
 app.add_typer(key_file.app, name="key-file")
 app.add_typer(user.app, name="user")
+app.add_typer(db.app, name="db")
