@@ -92,10 +92,13 @@ async def _printers(server: RealServer, rows: dict[str, list[dict[str, Any]]]) -
     groups = {one["name"]: one for one in (await server.call("GET", "/groups"))["items"]}
     assert groups["Hall"]["printers"] == 2
     # What came over can be worked with.
-    path = f"/groups/{groups['Hall']['id']}"
-    await server.call("PATCH", path, {"name": "Hall 2"})
-    assert (await server.call("GET", "/printers/1"))["group"] == "Hall 2"
-    await server.call("PATCH", path, {"name": "Hall"})
+    former = ASKED[3]
+    assert former is not None
+    path = f"/groups/{groups[former]['id']}"
+    for name in ("Loft", former):
+        await server.call("PATCH", path, {"name": name})
+        assert (await server.call("GET", "/printers/5"))["group"] == name
+        assert (await server.call("GET", "/jobs/4"))["requirements"]["group"] == name
 
 
 async def _people(server: RealServer) -> None:

@@ -72,8 +72,18 @@ def preflight(path: Path) -> Preflight:
     return Preflight(str(path), found, HEAD, steps, checks, by)
 
 
+def _complaints(database: sqlite3.Connection) -> list[str]:
+    try:
+        found = database.execute(f"PRAGMA quick_check({_MOST_COMPLAINTS})").fetchall()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise
+        return [str(error)]
+    return [str(row[0]) for row in found]
+
+
 def _whole(database: sqlite3.Connection) -> Iterator[Check]:
-    said = [str(row[0]) for row in database.execute(f"PRAGMA quick_check({_MOST_COMPLAINTS})")]
+    said = _complaints(database)
     if said != ["ok"]:
         yield Check("integrity", FAILED, f"it is damaged: {'; '.join(said)}", DAMAGED)
         return
