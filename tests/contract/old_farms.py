@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -29,8 +30,8 @@ REVISIONS = ("0001", "0002", "0003")
 KEY = "bp_" + "k" * 43
 PASSWORD = "correct horse battery"
 HASHED = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
-AT = 1_700_000_000_000_000
-"""Microseconds since 1970 UTC: a day in November 2023."""
+AT = time.time_ns() // 1000 - 86_400_000_000
+"""Microseconds since 1970 UTC: yesterday, so that no retention forgets it."""
 
 FILE_BYTES = b"G28\nG1 X10 Y10 Z0.2 E1\n"
 DIGEST = sha256(FILE_BYTES).hexdigest()

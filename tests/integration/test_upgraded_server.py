@@ -26,6 +26,9 @@ from tests.faults.real_server import SERVE, RealServer, environment, serving
 pytestmark = pytest.mark.timeout(240)
 
 
+SINCE = "2026-01-01T00:00:00Z"
+
+
 async def farm(engine: str, revision: str, folder: Path) -> str:
     """The data of a farm of a former release; the database's URL, where it has one."""
     await asyncio.to_thread(folder.mkdir, mode=0o700)
@@ -51,8 +54,7 @@ async def test_what_was_there_is_served(engine: str, revision: str, tmp_path: Pa
             await _people(server)
         if revision >= "0003":
             left = rows["printers"][0]["id"]
-            query = f"/printers/{left}/temperatures?since=2023-01-01T00:00:00Z"
-            samples = await server.call("GET", query)
+            samples = await server.call("GET", f"/printers/{left}/temperatures?since={SINCE}")
             assert "210" in str(samples)
     if engine == "sqlite":
         assert (data / f"buildplate.db.schema-{revision}").exists()

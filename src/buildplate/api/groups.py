@@ -38,7 +38,7 @@ class GroupPatch(Body):
     """What changes of a group; a new name holds for its printers, jobs, keys and users at once."""
 
     name: Word = ""
-    description: Description = ""
+    description: Description | None = None
 
 
 class GroupOut(BaseModel):
@@ -113,7 +113,7 @@ async def patch_group(
     """Rename a group, or describe it: printers, jobs, keys and users go with it."""
     found = await rooms.access.groups.group(group_id)
     check_version(version, found.version)
-    changes = {name: getattr(body, name) for name in body.model_fields_set}
+    changes = {name: getattr(body, name) or "" for name in body.model_fields_set}
     if not changes:
         detail = "the body changes nothing"
         raise Refusal(422, "invalid_request", detail, "Send name or description.")

@@ -45,6 +45,8 @@ async def test_a_group_is_made_read_described_and_removed(surface: Surface) -> N
         path, json={"description": "upstairs"}, headers={"if-match": '"1"'}
     )
     assert (changed.json()["description"], changed.headers["etag"]) == ("upstairs", '"2"')
+    cleared = await surface.client.patch(path, json={"description": None})
+    assert (cleared.json()["description"], cleared.json()["name"]) == ("", "Hall")
     stale = {"if-match": '"1"'}
     await refused(await surface.client.patch(path, json={"name": "x"}, headers=stale), 412,
                   "version_mismatch")  # fmt: skip
