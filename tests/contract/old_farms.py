@@ -227,7 +227,7 @@ def _third() -> Rows:
     return {
         "status_history": [spell, spell | {"id": _id(11, 1), "ended_at": AT + 1}],
         "temperature_history": [{"printer_id": _id(1, 0), "at": AT,
-                                 "readings": '{"tool0":{"actual":210}}'}],
+                                 "readings": '{"tool0":[210.5,215.0]}'}],
         "history_marks": [{"name": "alive", "at": AT}],
     }  # fmt: skip
 

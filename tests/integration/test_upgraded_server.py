@@ -55,7 +55,7 @@ async def test_what_was_there_is_served(engine: str, revision: str, tmp_path: Pa
         if revision >= "0003":
             left = rows["printers"][0]["id"]
             samples = await server.call("GET", f"/printers/{left}/temperatures?since={SINCE}")
-            assert "210" in str(samples)
+            assert "210.5" in str(samples), samples
     if engine == "sqlite":
         assert (data / f"buildplate.db.schema-{revision}").exists()
     # And once more, now that nothing is to be upgraded.
