@@ -69,6 +69,7 @@ _CONFINE_USER = (
     .values(printer_groups=bindparam("new_groups"), version=users.c.version + 1)
 )
 SHOWN = 5
+GROUP_EDITED = "group.edited"
 
 
 def groups_json(groups: Groups) -> str | None:
@@ -167,7 +168,7 @@ async def edit_group(
         for follower in followers:
             await follower.renamed(tx, known.name, group.name)
         await _rename_confined(tx, known.name, group.name)
-    await tx.record(_event(group, "group.edited", event_id, at))
+    await tx.record(_event(group, GROUP_EDITED, event_id, at))
     return replace(group, version=group.version + 1)
 
 
