@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel
 from starlette.responses import Response
 
+from buildplate.access.model import Caller
 from buildplate.api.answers import (
     Limit,
     NameCursor,
@@ -16,7 +17,7 @@ from buildplate.api.answers import (
     page,
     versioned,
 )
-from buildplate.api.guard import ADMIN, LOOK, Viewer
+from buildplate.api.guard import ADMIN, LOOK, Admin, Viewer
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import Body, IdInPath, Length, PageOut, Word
@@ -61,15 +62,16 @@ class FloorPage(PageOut):
     items: list[FloorOut]
 
 
-def floor_view(rooms: Rooms, floor: Floor) -> dict[str, Any]:
-    """A floor as it is answered."""
+def floor_view(rooms: Rooms, who: Caller, floor: Floor) -> dict[str, Any]:
+    """A floor as it is answered: with as many printers as the caller sees there."""
+    standing = stands_on(rooms, floor.id)
     return {
         "id": floor.id,
         "version": floor.version,
         "name": floor.name,
         "width_mm": floor.width_mm,
         "depth_mm": floor.depth_mm,
-        "printers": len(stands_on(rooms, floor.id)),
+        "printers": sum(who.reaches(one.record.spec.group) for one in standing),
         "created_at": floor.created_at,
     }
 
@@ -91,27 +93,27 @@ async def list_floors(
         and name in (None, floor.name)
     ]
     more = found[limit - 1].name if len(found) > limit else None
-    return page([floor_view(rooms, floor) for floor in found[:limit]], more)
+    return page([floor_view(rooms, who, floor) for floor in found[:limit]], more)
 
 
-@router.post("/floors", status_code=201, responses={201: {"model": FloorOut}}, dependencies=[ADMIN])
-async def add_floor(rooms: AllRooms, body: FloorBody) -> Response:
+@router.post("/floors", status_code=201, responses={201: {"model": FloorOut}})
+async def add_floor(rooms: AllRooms, body: FloorBody, who: Admin) -> Response:
     """Make a floor; printers get their places on it as their `floor_position`."""
     made = await rooms.floors.create(body.name, body.width_mm, body.depth_mm)
     location = f"/api/v1/floors/{made.id}"
-    return versioned(floor_view(rooms, made), made.version, 201, location=location)
+    return versioned(floor_view(rooms, who, made), made.version, 201, location=location)
 
 
 @router.get("/floors/{floor_id}", responses={200: {"model": FloorOut}})
-async def get_floor(rooms: AllRooms, floor_id: IdInPath) -> Response:
+async def get_floor(rooms: AllRooms, floor_id: IdInPath, who: Viewer) -> Response:
     """Look at one floor."""
     found = await rooms.floors.floor(floor_id)
-    return versioned(floor_view(rooms, found), found.version)
+    return versioned(floor_view(rooms, who, found), found.version)
 
 
-@router.patch("/floors/{floor_id}", responses={200: {"model": FloorOut}}, dependencies=[ADMIN])
+@router.patch("/floors/{floor_id}", responses={200: {"model": FloorOut}})
 async def patch_floor(
-    rooms: AllRooms, floor_id: IdInPath, body: FloorPatch, version: IfMatch
+    rooms: AllRooms, floor_id: IdInPath, body: FloorPatch, who: Admin, version: IfMatch
 ) -> Response:
     """Rename a floor, or give it another size; every printer on it has to stay on it."""
     found = await rooms.floors.floor(floor_id)
@@ -121,7 +123,7 @@ async def patch_floor(
         detail = "the body changes nothing"
         raise Refusal(422, "invalid_request", detail, "Send name, width_mm or depth_mm.")
     changed = await rooms.floors.edit(found, changes)
-    return versioned(floor_view(rooms, changed), changed.version)
+    return versioned(floor_view(rooms, who, changed), changed.version)
 
 
 @router.delete("/floors/{floor_id}", status_code=204, dependencies=[ADMIN])

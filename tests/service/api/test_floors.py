@@ -122,10 +122,11 @@ async def test_who_is_confined_sees_the_floors_of_their_printers(surface: Surfac
     ground, attic = await made(surface), await made(surface, "attic")
     await surface.printer("Left", group="ours", floor_position=_at(ground))
     await surface.printer("Right", group="theirs", floor_position=_at(attic))
+    await surface.printer("Next", group="theirs", floor_position=_at(ground))
     key = await surface.farm.keys.create("k", Role.VIEWER, None, frozenset({"ours"}))
     async with surface.with_key(key.secret) as mine:
         found = (await mine.get(FLOORS)).json()["items"]
-        assert [one["id"] for one in found] == [ground["id"]]
+        assert [(one["id"], one["printers"]) for one in found] == [(ground["id"], 1)]
         assert (await mine.get(f"{FLOORS}/{ground['id']}")).status_code == 200
         refused(await mine.get(f"{FLOORS}/{attic['id']}"), 404, "floor_not_found")
 
