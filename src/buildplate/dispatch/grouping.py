@@ -22,7 +22,7 @@ _RENAME = (
 )
 
 
-def _text(name: str) -> str:
+def as_text(name: str) -> str:
     """The field as it stands in a job's requirements."""
     return to_json({"group": name})[1:-1]
 
@@ -45,7 +45,7 @@ class OrdersOfGroups:
 
     async def renamed(self, tx: Tx, old: str, new: str) -> None:
         """Have all jobs ask for the group by its new name, those that have ended, too."""
-        await tx.change(_RENAME, {"old_text": _text(old), "new_text": _text(new)})
+        await tx.change(_RENAME, {"old_text": as_text(old), "new_text": as_text(new)})
 
     async def left(self, tx: Tx, name: str) -> None:
         """Jobs may ask for a group that is not there: they wait, and are told why."""
