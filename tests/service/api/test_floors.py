@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from buildplate.access.model import Role
+from buildplate.fleet.errors import VersionMismatch
 from tests.service.api.surface import Surface
 
 FLOORS = "/api/v1/floors"
@@ -133,6 +134,18 @@ async def test_who_is_confined_sees_the_floors_of_their_printers(surface: Surfac
 
 def _at(floor: dict[str, Any]) -> dict[str, Any]:
     return {"floor": floor["id"], "x": 1, "y": 1}
+
+
+async def test_of_two_changes_at_once_the_second_is_told(surface: Surface) -> None:
+    """Both have read the floor as it was."""
+    seen = await surface.farm.floors.create("ground", 100, 100)
+    await surface.farm.floors.edit(seen, {"width_mm": 200})
+    with pytest.raises(VersionMismatch):
+        await surface.farm.floors.edit(seen, {"depth_mm": 200})
+    with pytest.raises(VersionMismatch):
+        await surface.farm.floors.remove(seen)
+    (now,) = await surface.farm.floors.floors()
+    assert (now.width_mm, now.depth_mm, now.version) == (200, 100, 2)
 
 
 async def test_floors_are_read_page_by_page(surface: Surface) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from buildplate.access.errors import GroupChanged
 from buildplate.access.model import Role
 from buildplate.dispatch.grouping import OrdersOfGroups
 from buildplate.storage import StorageError, Tx, tables
@@ -223,6 +224,19 @@ async def test_who_is_confined_sees_only_groups_of_theirs(surface: Surface) -> N
         await refused(await mine.get(f"{GROUPS}/{theirs['id']}"), 404, "group_not_found")
         await refused(await mine.patch(f"{GROUPS}/{ours['id']}", json={"name": "x"}), 403,
                       "role_too_low")  # fmt: skip
+
+
+async def test_of_two_changes_at_once_the_second_is_told(surface: Surface) -> None:
+    """Both have read the group as it was."""
+    groups = surface.farm.access.groups
+    seen = await groups.create("hall")
+    await groups.edit(seen, name="attic")
+    with pytest.raises(GroupChanged):
+        await groups.edit(seen, description="x")
+    with pytest.raises(GroupChanged):
+        await groups.remove(seen)
+    (now,) = await groups.groups()
+    assert (now.name, now.description, now.version) == ("attic", "", 2)
 
 
 async def test_groups_are_read_page_by_page(surface: Surface) -> None:
