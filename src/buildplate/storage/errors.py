@@ -113,7 +113,7 @@ class UpgradeRefused(StorageError):
     """Something has to be put right before the schema may be upgraded. Nothing was changed."""
 
     code = "upgrade_refused"
-    hint = "Put right what is named, then upgrade again: buildplate db upgrade"
+    hint = "Put right what is named, then run `buildplate db upgrade`."
 
     def __init__(self, why: str, hint: str) -> None:
         super().__init__(f"The database is not upgraded: {why}.")
