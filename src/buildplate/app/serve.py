@@ -174,6 +174,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
     return Rooms(
         fleet=farm.fleet,
         watchers=farm.watchers,
+        floors=farm.floors,
         commands=farm.commands,
         jobs=farm.jobs,
         prints=farm.prints,

@@ -9,9 +9,12 @@ import typer
 
 from buildplate import __version__
 from buildplate.cli import (
+    db,
     doctor,
     farm,
     files,
+    floors,
+    groups,
     jobs,
     key_file,
     keys,
@@ -58,7 +61,7 @@ def main(
         Path | None,
         typer.Option(
             help="Work on this data directly, while no server runs on it "
-            "(key, user, key-file, doctor)."
+            "(key, user, key-file, db, doctor)."
         ),
     ] = None,
     version: Annotated[
@@ -76,6 +79,8 @@ farm.add_to(app)
 records.add_to(app)
 doctor.add_to(app)
 app.add_typer(printers.app, name="printer")
+app.add_typer(groups.app, name="group")
+app.add_typer(floors.app, name="floor")
 app.add_typer(files.app, name="file")
 app.add_typer(jobs.app, name="job")
 app.add_typer(prints.app, name="print")
@@ -83,3 +88,4 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(keys.app, name="key")
 app.add_typer(key_file.app, name="key-file")
 app.add_typer(user.app, name="user")
+app.add_typer(db.app, name="db")

@@ -112,6 +112,16 @@ class Server:
         hint = "See them with: buildplate printer list"
         return fail(f"there is no printer named {reference}", hint)
 
+    def named(self, kind: str, reference: str) -> str:
+        """The id of the group or floor (`kind`) of this name; an id stays one."""
+        named = [str(found["id"]) for found in self.every(f"/{kind}s", name=reference)]
+        if named:
+            return named[0]
+        if _ID.fullmatch(reference):
+            return reference
+        hint = f"See them with: buildplate {kind} list"
+        return fail(f"there is no {kind} named {reference}", hint)
+
     def printer_names(self) -> dict[str, str]:
         """The names of the printers in service, by id."""
         return {p["id"]: p["name"] for p in self.every("/printers")}
