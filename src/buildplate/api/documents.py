@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from buildplate.api.guard import SCHEMES, is_open
-from buildplate.api.problems import PROBLEM_JSON, Problem, Refusal
+from buildplate.api.illustrations import illustrate, operations
+from buildplate.api.problems import Problem, Refusal
+from buildplate.api.refusals import refuse, responses
 
 router = APIRouter(include_in_schema=False)
 TITLE = "Buildplate"
@@ -119,11 +121,10 @@ def document(routes: Sequence[BaseRoute], version: str) -> dict[str, Any]:
         for scheme in SCHEMES
     }
     needed: list[dict[str, list[str]]] = [{scheme.scheme_name: []} for scheme in SCHEMES]
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for path, methods in found["paths"].items():
-        for operation in methods.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = {"description": "A problem", "content": content}
-            if not is_open(path):
-                operation["security"] = needed
+    components["responses"] = responses()
+    for path, method, operation in operations(found):
+        refuse(path, method, operation, is_open=is_open(path))
+        if not is_open(path):
+            operation["security"] = needed
+    illustrate(found)
     return found

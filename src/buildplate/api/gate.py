@@ -29,6 +29,7 @@ from buildplate.api.guard import is_open
 from buildplate.api.intake import Intake, allowance
 from buildplate.api.problems import Refusal, answer_to, facts_of, problem
 from buildplate.api.rooms import Rooms
+from buildplate.api.texts import check_query
 from buildplate.storage import StorageError
 
 _LOG = structlog.get_logger("http")
@@ -153,6 +154,7 @@ class Gate:
                 check_origin(scope)
         else:
             exchange.caller = scope["caller"] = await identify(access, scope)
+        check_query(scope["query_string"])
         if scope["method"] not in SAFE:
             exchange.note = access.audit.note
             exchange.deed = Deed(

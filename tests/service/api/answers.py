@@ -23,9 +23,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
 @cache
 def _paths(app: FastAPI) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     found = []
+    routed = {getattr(route, "path", "") for route in app.routes}
     for path, methods in _document(app)["paths"].items():
         pattern = re.sub(r"\{\w+\}", "[^/]+", path)
-        found.append((re.compile(f"{pattern}/?"), methods))
+        slash = "/?" if f"{path}/" in routed else ""
+        found.append((re.compile(pattern + slash), methods))
     # A fixed path wins over one with a parameter.
     return sorted(found, key=lambda one: one[0].pattern.count("[^/]+"))
 
@@ -38,13 +40,19 @@ def _validator(app: FastAPI, schema: str) -> Draft202012Validator:
     return checked
 
 
+def _answer(app: FastAPI, answers: dict[str, Any], status: int) -> dict[str, Any]:
+    """What an operation documents for a status; nothing is documented by a `default`."""
+    found: dict[str, Any] = answers.get(str(status)) or answers.get(f"{status // 100}XX") or {}
+    name = found.get("$ref", "").rpartition("/")[2]
+    return _document(app)["components"]["responses"][name] if name else found
+
+
 def promised(app: FastAPI, request: httpx.Request, response: httpx.Response) -> dict[str, Any]:
     """The schema that the document promises for this answer; {} where it says nothing."""
     for pattern, methods in _paths(app):
         operation = methods.get(request.method.lower())
         if operation is not None and pattern.fullmatch(request.url.path):
-            answers = operation["responses"]
-            answer = answers.get(str(response.status_code), answers["default"])
+            answer = _answer(app, operation["responses"], response.status_code)
             kind = response.headers.get("content-type", "").partition(";")[0]
             schema: dict[str, Any] = answer.get("content", {}).get(kind, {}).get("schema", {})
             assert schema or kind not in JSON_KINDS or not response.content, (
