@@ -24,6 +24,8 @@ PICTURE = f"; thumbnail begin 16x16 {len(PNG)}\n; {PNG}\n; thumbnail end\n".enco
 PASSWORD = "correct horse battery"
 PARAMETER = re.compile(r"\{(\w+)_id\}")
 ID = re.compile(r"[0-9]{1,15}|[0-9a-f-]{36}")
+SPARE = 3
+"""So many printers and files that nothing needs."""
 Item = dict[str, Any]
 
 
@@ -46,7 +48,12 @@ class Pools:
         printers = [one["group"] for one in self.things["printer"]]
         for group in {OURS, THEIRS} - set(printers):
             self._printer(group)
+        if sum(not one["enabled"] for one in self.things["printer"]) < SPARE:
+            self._printer(THEIRS, enabled=False)
+            self._printer(THEIRS, enabled=False)
         self._people()
+        for place in range(SPARE):
+            self._file(b"; unused %d %d\n" % (self.made, place))
         file = self._file(b"; file %d\n" % self.made)
         for group in (OURS, THEIRS):
             self._post("/api/v1/jobs", {"file_id": file, "requirements": {"group": group}})
@@ -86,7 +93,7 @@ class Pools:
     def _post(self, path: str, body: Any = None) -> httpx.Response:
         return self.client.post(path, json=body)
 
-    def _printer(self, group: str) -> None:
+    def _printer(self, group: str, *, enabled: bool = True) -> None:
         self.made += 1
         body = {
             "name": f"{group} {self.made}",
@@ -94,6 +101,7 @@ class Pools:
             "connection": {"host": f"{group}{self.made}", "api_key": KEY},
             "model": {"name": "Paper 200", "build_volume": VOLUME, "nozzles_mm": [0.4]},
             "group": group,
+            "enabled": enabled,
         }
         answer = self._post("/api/v1/printers", body)
         assert answer.status_code == httpx.codes.CREATED, answer.text

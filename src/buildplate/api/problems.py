@@ -236,6 +236,12 @@ def _named(request: Request) -> str:
     return ", ".join(sorted({method for one in routes for method in one.methods or ()}))
 
 
+def refuse_other_methods(request: Request) -> None:
+    """Refuse a name that was taken for an id, as in PATCH /jobs/receive; HTTPException."""
+    if request.scope["route"].path != request.scope["path"] and (named := _named(request)):
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": named})
+
+
 def _methods(request: Request) -> list[str]:
     """The methods of a path, whichever of its routes names them."""
     found: set[str] = set()
@@ -256,8 +262,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
     found = [{"field": _field(one), "detail": str(one["msg"])} for one in error.errors()]
     where = {str(one["loc"][0]) for one in error.errors()}
     if "path" in where:
-        if named := _named(request):
-            return await _http_error(request, HTTPException(405, headers={"Allow": named}))
+        try:
+            refuse_other_methods(request)
+        except HTTPException as other:
+            return await _http_error(request, other)
         return problem(404, "not_found", "there is nothing under this path", BY_STATUS[404][1])
     if any(
         one["loc"] == ("body",) and one["type"] != "missing" for one in error.errors()

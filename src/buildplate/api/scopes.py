@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import Request
+from fastapi.routing import APIRoute
 
 from buildplate.access.errors import ScopeTooNarrow
 from buildplate.access.model import Caller
@@ -50,13 +51,18 @@ async def check_scope(request: Request, caller: Caller) -> None:
     belongs to other groups: it is not told that it exists.
     """
     rooms: Rooms = request.app.state.rooms
-    route = request.scope["route"]
-    checks = [name for name in request.path_params if name in CHECKS]
-    if not checks and (request.method, route.path.rstrip("/")) not in SORTED_OUT:
+    check_confined(request.scope["route"], request.method, caller)
+    for name in request.path_params:
+        if name in CHECKS:
+            await CHECKS[name](rooms, caller, request.path_params[name])
+
+
+def check_confined(route: APIRoute, method: str, caller: Caller) -> None:
+    """Refuse a path that concerns the whole farm to whoever is confined; ScopeTooNarrow."""
+    names = {field.name for field in route.dependant.path_params}
+    if not names & CHECKS.keys() and (method, route.path.rstrip("/")) not in SORTED_OUT:
         message = f"this concerns the whole farm, and {caller.name} is confined to printer groups"
         raise ScopeTooNarrow(message)
-    for name in checks:
-        await CHECKS[name](rooms, caller, request.path_params[name])
 
 
 async def check_printer(rooms: Rooms, caller: Caller, printer_id: str) -> None:
