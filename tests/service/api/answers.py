@@ -50,8 +50,10 @@ def _answer(app: FastAPI, answers: dict[str, Any], status: int) -> dict[str, Any
 def promised(app: FastAPI, request: httpx.Request, response: httpx.Response) -> dict[str, Any]:
     """The schema that the document promises for this answer; {} where it says nothing."""
     for pattern, methods in _paths(app):
-        operation = methods.get(request.method.lower())
-        if operation is not None and pattern.fullmatch(request.url.path):
+        if pattern.fullmatch(request.url.path):
+            operation = methods.get(request.method.lower())
+            if operation is None:
+                return {}
             answer = _answer(app, operation["responses"], response.status_code)
             kind = response.headers.get("content-type", "").partition(";")[0]
             schema: dict[str, Any] = answer.get("content", {}).get(kind, {}).get("schema", {})
