@@ -139,9 +139,7 @@ def main() -> int:
     for one in found:
         print(f"breaks clients: {one}")
     if found:
-        print(
-            "Keep what was there beside the new, or accept it: python scripts/api_contract.py --accept"
-        )
+        print("Keep what was there beside the new, or accept it with --accept")
     return 1 if found else 0
 
 

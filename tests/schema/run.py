@@ -41,10 +41,13 @@ class Served:
 
 
 @contextmanager
-def served(folder: Path, database: str | None = None) -> Iterator[Served]:
+def served(
+    folder: Path, database: str | None = None, *, mischief: bool = False
+) -> Iterator[Served]:
     """A server in a process of its own, until the block ends."""
     command = [sys.executable, "-m", "tests.schema.server", str(folder)]
-    command += [database] if database else []
+    command += ["--database", database] if database else []
+    command += ["--mischief"] if mischief else []
     with (
         (folder / "server.log").open("wb") as log,
         subprocess.Popen(

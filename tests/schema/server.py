@@ -1,11 +1,12 @@
 """A farm that listens, with real data and a key for each kind of caller, until its input ends.
 
-Prints one line of JSON: where it listens, and the keys. `python -m tests.schema.server FOLDER`,
-with a database's URL after it for another one than SQLite.
+Prints one line of JSON: where it listens, and the keys. `--database` is a URL, for another one
+than SQLite; `--mischief` breaks promises, to see that it is noticed.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 from buildplate.access.model import Role
 from buildplate.app.logs import set_up_logs
+from tests.schema.mischief import break_promises
 from tests.service.api.surface import Surface, listening, open_surface
 
 OURS = "ours"
@@ -32,18 +34,23 @@ async def keys(surface: Surface) -> dict[str, str]:
     return made | {"confined": confined.secret}
 
 
-async def serve(folder: Path, database: str | None) -> None:
+async def serve(folder: Path, database: str | None, *, mischief: bool) -> None:
     """Listen until standard input ends."""
     more: dict[str, Any] = {"requests_per_minute": A_LOT, "open_requests_per_minute": A_LOT}
-    async with (
-        open_surface(folder, database=database, **more) as surface,
-        listening(surface) as port,
-    ):
-        line = {"url": f"http://127.0.0.1:{port}", "keys": await keys(surface)}
-        print(json.dumps(line), flush=True)
-        await asyncio.to_thread(sys.stdin.read)
+    async with open_surface(folder, database=database, **more) as surface:
+        if mischief:
+            break_promises(surface.app)
+        async with listening(surface) as port:
+            line = {"url": f"http://127.0.0.1:{port}", "keys": await keys(surface)}
+            print(json.dumps(line), flush=True)
+            await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--database")
+    parser.add_argument("--mischief", action="store_true")
+    said = parser.parse_args()
     set_up_logs("error", pretty=False)
-    asyncio.run(serve(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else None))
+    asyncio.run(serve(said.folder, said.database, mischief=said.mischief))
