@@ -32,6 +32,8 @@ ASSETS = {
     "redoc.standalone.js": "text/javascript",
     "favicon.png": "image/png",
 }
+LOGO = (b"https://cdn.redoc.ly/redoc/logo-mini.svg", b"/docs/favicon.png")
+"""The one picture that Redoc would load from elsewhere."""
 # No script but the files beside the page, and nothing from anywhere else. Both viewers write
 # styles into elements, and Redoc searches in a worker that it makes of its own script.
 POLICY = (
@@ -91,7 +93,7 @@ async def docs_asset(asset: str) -> Response:
     if asset not in ASSETS:
         message = f"there is no {asset} here"
         raise Refusal(404, "not_found", message, "See /docs for every path.")
-    content = (files("fastapi_offline") / "static" / asset).read_bytes()
+    content = (files("fastapi_offline") / "static" / asset).read_bytes().replace(*LOGO)
     headers = {"cache-control": "public, max-age=86400"}
     return Response(content, media_type=ASSETS[asset], headers=headers)
 
