@@ -16,6 +16,7 @@ from buildplate.access.errors import ScopeTooNarrow
 from buildplate.access.model import Caller
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import Rooms
+from buildplate.core.jobs import Requirements
 from buildplate.dispatch.errors import UnknownJob, UnknownPrint
 from buildplate.dispatch.model import JobRecord, PrintRecord
 from buildplate.fleet.errors import UnknownCommand, UnknownPrinter
@@ -122,10 +123,21 @@ async def reaches_print(rooms: Rooms, caller: Caller, print_: PrintRecord) -> bo
     return reaches_job(caller, (await rooms.jobs.job(print_.job_id)).job)
 
 
-def check_order(caller: Caller, group: str | None) -> None:
-    """Refuse an order that other groups' printers might take."""
-    if not caller.reaches(group):
-        mine = ", ".join(sorted(caller.groups or ()))
+def check_order(rooms: Rooms, caller: Caller, asked: Requirements) -> None:
+    """Refuse an order that other groups' printers might take, or that names one of them.
+
+    A printer that is not there is answered alike: the caller is not told whether it exists.
+    """
+    if caller.groups is None:
+        return
+    mine = ", ".join(sorted(caller.groups))
+    if not caller.reaches(asked.group):
         detail = f"{caller.name} orders only for its own printer groups"
         hint = f"Name one of them as requirements.group: {mine}."
         raise Refusal(422, "group_not_yours", detail, hint)
+    for printer_id in asked.printers:
+        session = rooms.fleet.sessions.get(printer_id)
+        if session is None or not caller.reaches(session.record.spec.group):
+            detail = f"requirements.printers names a printer that is not in {mine}"
+            hint = "List the printers to see which you may name, or leave them out."
+            raise Refusal(422, "group_not_yours", detail, hint)
