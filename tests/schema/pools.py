@@ -24,6 +24,7 @@ PICTURE = f"; thumbnail begin 16x16 {len(PNG)}\n; {PNG}\n; thumbnail end\n".enco
 PASSWORD = "correct horse battery"
 PARAMETER = re.compile(r"\{(\w+)_id\}")
 ID = re.compile(r"[0-9]{1,15}|[0-9a-f-]{36}")
+MOSTLY = 0.7
 SPARE = 3
 """So many printers and files that nothing needs."""
 Item = dict[str, Any]
@@ -39,6 +40,8 @@ class Pools:
     things: dict[str, list[Item]] = field(default_factory=dict)
     commands: list[Item] = field(default_factory=list)
     made: int = 0
+    own: bool = False
+    """Whether mostly our groups' things are asked for."""
 
     def fill(self) -> None:
         """See to it that there is something of everything, then look at what there is."""
@@ -77,6 +80,9 @@ class Pools:
     def one(self, name: str) -> Item | None:
         """Some thing of this name; now and then there is none."""
         found = self.things.get(name) or []
+        if self.own and self.dice.random() < MOSTLY:
+            others = self.foreign()
+            found = [one for one in found if one["id"] not in others]
         return self.dice.choice(found) if found and self.dice.random() < 0.9 else None
 
     def foreign(self) -> set[str]:
