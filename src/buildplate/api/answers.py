@@ -84,7 +84,7 @@ def check_tag(if_match: str, tag: str) -> None:
 expected_version = _expected_version
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="how many items at most")]
 NumberCursor = Annotated[
-    str | None, Query(pattern=r"^\d{1,15}$", description="`next_cursor` of the page before")
+    str | None, Query(pattern=r"^[0-9]{1,15}$", description="`next_cursor` of the page before")
 ]
 PrintsCursor = Annotated[
     str | None,

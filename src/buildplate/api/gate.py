@@ -25,10 +25,11 @@ from buildplate.access.audit import Deed, doing
 from buildplate.access.errors import AccessError, NoCredential, ScopeTooNarrow
 from buildplate.access.model import Caller, CallerKind, Role
 from buildplate.api.credentials import SAFE, address_of, check_origin, identify
-from buildplate.api.guard import is_open
+from buildplate.api.guard import check_reach, is_open
 from buildplate.api.intake import Intake, allowance
-from buildplate.api.problems import Refusal, answer_to, facts_of, problem
+from buildplate.api.problems import Refusal, answer_to, facts_of, problem, status_of
 from buildplate.api.rooms import Rooms
+from buildplate.api.texts import check_query
 from buildplate.storage import StorageError
 
 _LOG = structlog.get_logger("http")
@@ -56,13 +57,27 @@ class Exchange:
     deed: Deed | None = None
     note: Callable[[Deed], Awaitable[None]] | None = None
     body: bytearray = field(default_factory=bytearray)
+    admitted: bool = False
 
     async def hear(self) -> Message:
-        """Take a part of the body, and remember what a change asks for."""
+        """Take a part of the body, and remember what a change asks for.
+
+        Nothing is taken from whoever may not call this path at all.
+        """
+        if self.caller is not None and not self.admitted:
+            self._admit(self.caller)
         message = await self.intake()
         if self.deed is not None and len(self.body) <= LONGEST_NOTED:
             self.body += message.get("body", b"")[: LONGEST_NOTED + 1]
         return message
+
+    def _admit(self, caller: Caller) -> None:
+        try:
+            check_reach(self.scope, caller)
+        except AccessError as error:
+            # FastAPI lets only its own errors through while it reads a body.
+            raise Refusal(status_of(type(error)), **facts_of(error)) from None
+        self.admitted = True
 
     def asked(self) -> Any:
         """What the body asks for, where it is JSON of a sensible size."""
@@ -149,6 +164,7 @@ class Gate:
         scope, access = exchange.scope, self._rooms.access
         if is_open(scope["path"]):
             access.limits.open(address_of(scope))
+            check_query(scope["query_string"])  # elsewhere the role comes first, in `Needs`
             if scope["method"] not in SAFE:
                 check_origin(scope)
         else:
