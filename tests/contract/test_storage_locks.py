@@ -93,6 +93,10 @@ class HeldTx:
             await self._gate.hold(self._tx)
         return await self._tx.change(statement, params)
 
+    async def change_each(self, statement: Any, params: Sequence[Mapping[str, Any]]) -> None:
+        for one in params:
+            await self.change(statement, one)
+
     async def compare_and_set(
         self, statement: Any, params: Mapping[str, Any], event: EventRecord | None
     ) -> Any:

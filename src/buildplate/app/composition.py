@@ -269,6 +269,7 @@ class _Build:
             give_back_pause=self._durations.give_back,
             new_id=new_id,
             wake_planner=self._planner.wake,
+            stir_planner=self._planner.stir,
             log=self._log,
             pace=self._settings.time_factor,
         )

@@ -21,6 +21,7 @@ from buildplate.cli import (
     printers,
     prints,
     queue,
+    records,
     serve,
     user,
 )
@@ -75,6 +76,7 @@ def main(
 
 serve.add_to(app)
 farm.add_to(app)
+records.add_to(app)
 doctor.add_to(app)
 app.add_typer(printers.app, name="printer")
 app.add_typer(groups.app, name="group")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from buildplate.cli import options
+from buildplate.cli import completion, options
 from buildplate.cli.failures import USAGE, fail, note
 from buildplate.cli.farm import doing
 from buildplate.cli.floors import place
@@ -333,7 +333,12 @@ def clear_bed(
     context: typer.Context,
     printer: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PRINTER…", help="Names, numbers or ids.", show_default=False),
+        typer.Argument(
+            metavar="PRINTER…",
+            help="Names, numbers or ids.",
+            show_default=False,
+            autocompletion=completion.printers,
+        ),
     ] = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every bed that is not clear and has no print.")
