@@ -1,8 +1,9 @@
 """One system over one fleet of simulated OctoPrints: what it uses, and how soon it tells.
 
 `python -m bench.fleet_run buildplate|fdm-monster COUNT SECONDS CHANGES` prints its figures as JSON.
-It is meant for a network namespace that has only loopback (`unshare -n`). Half of the printers
-print a file that was started at the printer; one client of the system's live updates is connected.
+It is meant for a network namespace that has only loopback (`unshare -n`). When all printers are
+online, half of them begin to print, one after the other, each a file of its own that is started at
+the printer. One client of the system's live updates is connected.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ import uvloop
 from bench.fleet_peer import fdm_monster, first_run
 from bench.processes import Tree
 from bench.served_farm import add_printers, serving
-from bench.simulated_farm import gcode
 from buildplate_sim.launch import Simulator, octoprints
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 BUILDPLATE, FDM_MONSTER = "buildplate", "fdm-monster"
 PORT = 15931
 SETTLED_S, TOLD_WITHIN_S, BETWEEN_S = 20.0, 15.0, 0.3
-PRINT_S = 14_400.0
+CONTENT = "G28\n" + "".join(f"G1 X{120 if n % 2 else 20} F60\n" for n in range(144))
+"""Four hours of slow moves in few lines: FDM Monster fetches and reads what is printed."""
 
 
 @dataclass
@@ -81,11 +82,11 @@ async def measure(system: str, count: int, seconds: float, changes: int) -> Figu
         home = Path(folder)
         more = ["--user=bench"]
         async with octoprints(home / "printers", count=count, time_factor=1.0, more=more) as fleet:
-            printing = [one["name"] for one in fleet.printers[::2]]
-            content = gcode(PRINT_S).decode()
-            for name in printing:
-                await fleet.admin.do(name, "print", path="long.gcode", gcode=content)
             async with opened(fleet, home / system) as (pid, screen):
+                printing = [one["name"] for one in fleet.printers[::2]]
+                for name in printing:
+                    await fleet.admin.do(name, "print", path=f"{name}.gcode", gcode=CONTENT)
+                    await asyncio.sleep(BETWEEN_S)
                 await asyncio.sleep(SETTLED_S)
                 figures = await _usage(pid, seconds)
                 await _latencies(fleet, screen, printing, changes, figures)
@@ -168,7 +169,9 @@ async def _read_live(
 @asynccontextmanager
 async def _fdm_monster(fleet: Simulator, data: Path) -> AsyncIterator[tuple[int, Screen]]:
     with fdm_monster(data) as pid:
-        async with aiohttp.ClientSession() as http:
+        # It closes kept-open connections after 5 s, in the middle of the next request if need be.
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with aiohttp.ClientSession(connector=connector) as http:
             peer = await first_run(http)
             ids = await peer.add(fleet.printers)
             async with (
