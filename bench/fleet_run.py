@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 BUILDPLATE, FDM_MONSTER = "buildplate", "fdm-monster"
 PORT = 15931
 SETTLED_S, TOLD_WITHIN_S, BETWEEN_S = 20.0, 15.0, 0.3
+CHANGES_WITHIN_S = 120.0
 CONTENT = "G28\n" + "".join(f"G1 X{120 if n % 2 else 20} F60\n" for n in range(144))
 """Four hours of slow moves in few lines: FDM Monster fetches and reads what is printed."""
 
@@ -51,6 +52,7 @@ class Figures:
     p50: float = 0.0
     p95: float = 0.0
     p99: float = 0.0
+    changes: int = 0
     unseen: int = 0
 
 
@@ -81,16 +83,18 @@ async def measure(system: str, count: int, seconds: float, changes: int) -> Figu
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         more = ["--user=bench"]
-        async with octoprints(home / "printers", count=count, time_factor=1.0, more=more) as fleet:
-            async with opened(fleet, home / system) as (pid, screen):
-                printing = [one["name"] for one in fleet.printers[::2]]
-                for name in printing:
-                    await fleet.admin.do(name, "print", path=f"{name}.gcode", gcode=CONTENT)
-                    await asyncio.sleep(BETWEEN_S)
-                await asyncio.sleep(SETTLED_S)
-                figures = await _usage(pid, seconds)
-                await _latencies(fleet, screen, printing, changes, figures)
-                return figures
+        async with (
+            octoprints(home / "printers", count=count, time_factor=1.0, more=more) as fleet,
+            opened(fleet, home / system) as (pid, screen),
+        ):
+            printing = [one["name"] for one in fleet.printers[::2]]
+            for name in printing:
+                await fleet.admin.do(name, "print", path=f"{name}.gcode", gcode=CONTENT)
+                await asyncio.sleep(BETWEEN_S)
+            await asyncio.sleep(SETTLED_S)
+            figures = await _usage(pid, seconds)
+            await _latencies(fleet, screen, printing, changes, figures)
+            return figures
 
 
 async def _usage(pid: int, seconds: float) -> Figures:
@@ -114,7 +118,10 @@ async def _latencies(
     Part of it is the way of that order to the simulator, the same for both systems.
     """
     dice, took = random.Random(1), []
+    until = time.monotonic() + CHANGES_WITHIN_S
     for turn in range(changes):
+        if time.monotonic() > until:
+            break
         name = printing[turn % len(printing)]
         await asyncio.sleep(BETWEEN_S * dice.uniform(0.5, 1.5))
         try:
@@ -127,6 +134,9 @@ async def _latencies(
         except TimeoutError:
             figures.unseen += 1
         await fleet.admin.do(name, "resume")
+    figures.changes = len(took)
+    if len(took) < 2:
+        return
     cuts = statistics.quantiles(took, n=100, method="inclusive")
     figures.p50, figures.p95, figures.p99 = cuts[49], cuts[94], cuts[98]
 
