@@ -24,10 +24,16 @@ CPU_PART, MEMORY_PART, TOLD_MS = 1 / 10, 1 / 4, 50.0
 IN_NAMESPACE = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$0" "$@"']
 
 
+class PeerStarvedError(RuntimeError):
+    """The peer told no change in time: it got too little of this machine to be compared."""
+
+
 def run() -> list[Row]:
     """Measures both; needs the right to make a network namespace."""
     installed()
     ours, theirs = _one(BUILDPLATE), _one(FDM_MONSTER)
+    if not theirs["changes"]:
+        raise PeerStarvedError(theirs)
     cpu, peer_cpu = (statistics.median(one["cpu"]) for one in (ours, theirs))
     memory, told = ours["memory"] / theirs["memory"], ours["p99"]
     peer = f"FDM Monster {VERSION}"
@@ -47,6 +53,8 @@ def run() -> list[Row]:
         Row("a change told by Buildplate, p50", ours["p50"], "ms"),
         Row("a change told by Buildplate, p95", ours["p95"], "ms"),
         Row("a change told by Buildplate, p99", told, "ms", "≤ 50", told <= TOLD_MS),
+        Row(f"changes that {peer} told", theirs["changes"], ""),
+        Row("changes that Buildplate told", ours["changes"], ""),
         Row(f"changes that {peer} did not tell in time", theirs["unseen"], ""),
         Row("changes that Buildplate did not tell in time", ours["unseen"], ""),
     ]
