@@ -20,7 +20,7 @@ from bench.rows import Row
 from buildplate_sim.launch import octoprints
 
 NAME = "T2 polling OctoPrint"
-PRINTERS, SECONDS, ROUNDS = 1000, 8.0, 5
+PRINTERS, SECONDS, ROUNDS = 1000, 8.0, 3
 KINDS = ("raw", "aiohttp", "ours")
 SILENT_S = 1e6
 GOAL = 2.2
