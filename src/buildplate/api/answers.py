@@ -42,10 +42,10 @@ def page(items: Sequence[Any], next_cursor: str | None) -> Json:
     return Json({"items": items, "next_cursor": next_cursor})
 
 
-def page_of_json(items: Sequence[bytes], next_cursor: str | None) -> Json:
-    """As `page`, of items that are JSON already."""
+def page_json(items: Sequence[bytes], next_cursor: str | None) -> bytes:
+    """As `page`, of items that are JSON already; as JSON."""
     end = as_json(next_cursor)
-    return Json(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), end))
+    return b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), end)
 
 
 def versioned(content: Any, version: int, status: int = 200, **headers: str) -> Json:

@@ -6,6 +6,7 @@ status 500 and one line with its traceback.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from buildplate.access.audit import Deed, doing
 from buildplate.access.errors import AccessError, NoCredential, ScopeTooNarrow
@@ -33,6 +34,8 @@ from buildplate.api.texts import check_query
 from buildplate.storage import StorageError
 
 _LOG = structlog.get_logger("http")
+_HEARD = logging.getLogger("http")
+"""What decides whether a line of `_LOG` is heard: asked before the line is made."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 BAD = 400
 CLOSED_BY_CLIENT = 499
@@ -129,9 +132,12 @@ class Gate:
             return
         intake = Intake(scope, receive, allowance(scope, self._rooms.limits))
         exchange = Exchange(scope, self._request_id(scope), send, intake)
-        with bound_contextvars(correlation_id=exchange.request_id):
+        bound = bind_contextvars(correlation_id=exchange.request_id)
+        try:
             await self._handle(exchange)
             _note(exchange)
+        finally:
+            reset_contextvars(**bound)
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
@@ -227,7 +233,10 @@ def _who(caller: Caller | None) -> dict[str, str]:
 def _note(exchange: Exchange) -> None:
     """One line per request; what only looked, and was answered, is worth it when debugging."""
     fine = exchange.status < BAD
-    say = _LOG.debug if fine and exchange.scope["method"] in SAFE else _LOG.info
+    only_looked = fine and exchange.scope["method"] in SAFE
+    if only_looked and not _HEARD.isEnabledFor(logging.DEBUG):
+        return
+    say = _LOG.debug if only_looked else _LOG.info
     client = exchange.scope.get("client")
     say(
         "http",
