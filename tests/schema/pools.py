@@ -49,7 +49,7 @@ class Pools:
         self.look()
         self._clear_beds()
         printers = [one["group"] for one in self.things["printer"]]
-        for group in {OURS, THEIRS} - set(printers):
+        for group in sorted({OURS, THEIRS} - set(printers)):
             self._printer(group)
         if sum(not one["enabled"] for one in self.things["printer"]) < SPARE:
             self._printer(THEIRS, enabled=False)
@@ -63,6 +63,11 @@ class Pools:
             waits = {"file_id": file, "hold": True, "requirements": {"group": group}}
             self._post("/api/v1/jobs", waits)
         self.look()
+
+    def begin(self) -> None:
+        """Count on from what earlier runs have made here: names are given once."""
+        self.look()
+        self.made = max((one["number"] for one in self.things["printer"]), default=0)
 
     def look(self) -> None:
         """Read every list anew."""
@@ -142,4 +147,6 @@ def pools(url: str, key: str) -> Pools:
         for path in paths
         if path.endswith(f"/{name}s") and "{" not in path and "get" in paths[path]
     }
-    return Pools(client, lists, random.Random(1))
+    found = Pools(client, lists, random.Random(1))
+    found.begin()
+    return found
