@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from buildplate.access import errors as access
+from buildplate.backups import errors as backups
 from buildplate.core.job_state import TooFewCopies
 from buildplate.dispatch import errors as dispatch
 from buildplate.drivers.sdk import BadConnectionSettings, DriverError
@@ -64,6 +65,11 @@ STATUSES: Mapping[type[Exception], int] = {
     files.UploadsFull: 507,
     files.DiskFailed: 503,
     history.HistoryError: 422,
+    backups.BackupError: 409,
+    backups.UnknownBackup: 404,
+    backups.WeakPassphrase: 422,
+    backups.BackupNoRoom: 507,
+    backups.BackupDiskFailed: 503,
     storage.StorageError: 500,
     storage.StorageFull: 507,
     storage.StorageBusy: 503,
@@ -83,6 +89,7 @@ FAMILIES: tuple[type[Exception], ...] = (
     TooFewCopies,
     files.FileError,
     history.HistoryError,
+    backups.BackupError,
     storage.StorageError,
     DriverError,
 )
@@ -114,7 +121,16 @@ OWN: Mapping[tuple[int, str], str] = {
     (503, "too_many_clients"): "As many live clients listen as are let in.",
 }
 # Raised and handled inside: no request ever meets them.
-INSIDE: frozenset[type[Exception]] = frozenset({files.AnalysisFailed, dispatch.IntentRefused})
+INSIDE: frozenset[type[Exception]] = frozenset(
+    {
+        files.AnalysisFailed,
+        dispatch.IntentRefused,
+        backups.TooNew,
+        backups.WrongPassphrase,
+        backups.TargetTaken,
+        backups.RestoreCutOff,
+    }
+)
 
 
 class Refusal(HTTPException):

@@ -9,6 +9,7 @@ import typer
 
 from buildplate import __version__
 from buildplate.cli import (
+    backup,
     doctor,
     farm,
     files,
@@ -57,7 +58,7 @@ def main(
         Path | None,
         typer.Option(
             help="Work on this data directly, while no server runs on it "
-            "(key, user, key-file, doctor)."
+            "(key, user, key-file, doctor, backup, restore)."
         ),
     ] = None,
     version: Annotated[
@@ -73,6 +74,7 @@ def main(
 serve.add_to(app)
 farm.add_to(app)
 doctor.add_to(app)
+backup.add_to(app)
 app.add_typer(printers.app, name="printer")
 app.add_typer(files.app, name="file")
 app.add_typer(jobs.app, name="job")

@@ -35,7 +35,8 @@ def _parts(print_: QueuedPrint, queue: Queue, now: datetime) -> Iterator[Part]:
     job = print_.job
     if queue.stopped:
         release = Unblock(UnblockAction.RELEASE_QUEUE)
-        yield Reason.FARM_STOPPED, "the whole queue is stopped", release
+        said = f": {queue.stopped_why}" if queue.stopped_why else ""
+        yield Reason.FARM_STOPPED, f"the whole queue is stopped{said}", release
     if job.hold:
         release = Unblock(UnblockAction.RELEASE_JOB, job.id)
         yield Reason.ON_HOLD, f"job {job.number} is on hold", release
