@@ -111,6 +111,7 @@ OWN: Mapping[tuple[int, str], str] = {
     (405, "method_not_allowed"): "The path does not know this method.",
     (408, "body_too_slow"): "The body did not arrive in time.",
     (409, "analysis_pending"): "The file is still being read: ask again in a moment.",
+    (409, "log_restarted"): "The farm was restored since: the place is of a log that is gone.",
     (409, "no_active_print"): "The printer has no print of ours.",
     (412, "version_mismatch"): "It was changed since the version that If-Match names.",
     (413, "body_too_large"): "The body is larger than this path takes.",

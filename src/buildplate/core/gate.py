@@ -35,8 +35,7 @@ def _parts(print_: QueuedPrint, queue: Queue, now: datetime) -> Iterator[Part]:
     job = print_.job
     if queue.stopped:
         release = Unblock(UnblockAction.RELEASE_QUEUE)
-        said = f": {queue.stopped_why}" if queue.stopped_why else ""
-        yield Reason.FARM_STOPPED, f"the whole queue is stopped{said}", release
+        yield Reason.FARM_STOPPED, "the whole queue is stopped", release
     if job.hold:
         release = Unblock(UnblockAction.RELEASE_JOB, job.id)
         yield Reason.ON_HOLD, f"job {job.number} is on hold", release

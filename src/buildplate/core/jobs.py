@@ -129,8 +129,7 @@ class QueuedPrint:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """All queued prints of the farm, and whether (and why) a person or a restore has stopped it."""
+    """All queued prints of the farm, and whether a person (or a restore) has stopped it."""
 
     prints: tuple[QueuedPrint, ...]
     stopped: bool = False
-    stopped_why: str = ""

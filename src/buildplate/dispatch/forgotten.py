@@ -75,6 +75,19 @@ async def why_stopped(tx: Tx) -> str | None:
     return str(found.get(_WHY, "")) if found.get(_STOPPED) is True else None
 
 
+async def restore_open(tx: Tx) -> bool:
+    """Whether a restore is the newest reason to doubt: nobody has released the farm since."""
+    restored = (await _got(tx, _RESTORED)).get(_RESTORED)
+    return restored is not None and restored.get("open", False) is True
+
+
+async def close_restore(tx: Tx) -> None:
+    """A person has released the farm after its restore."""
+    restored = (await _got(tx, _RESTORED)).get(_RESTORED)
+    if restored is not None and restored.get("open"):
+        await _put(tx, _RESTORED, {**restored, "open": False})
+
+
 # --- files on printers ---------------------------------------------------------------------------
 
 
@@ -150,7 +163,7 @@ async def settle_prints(tx: Tx, restored: Restored) -> None:
     """
     await set_stopped(tx, stopped=True, reason=restored.reason)
     moments = {"at": to_micros(restored.at), "taken_at": to_micros(restored.taken_at)}
-    await _put(tx, _RESTORED, moments)
+    await _put(tx, _RESTORED, {**moments, "open": True})
     for row in await tx.rows(_SENT_LATER):
         under_way = row["state"] != PrintState.QUEUED.value
         gap = gap_of(row["attempt"], restored.at, under_way=under_way)

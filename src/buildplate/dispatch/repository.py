@@ -27,7 +27,7 @@ from buildplate.dispatch.errors import (
     Stale,
     UnknownFile,
 )
-from buildplate.dispatch.forgotten import accept, jobs_sent, set_stopped, why_stopped
+from buildplate.dispatch.forgotten import accept, close_restore, jobs_sent, set_stopped
 from buildplate.dispatch.model import JobRecord, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.reading import (
     active_prints_of,
@@ -443,6 +443,8 @@ async def stop_farm(tx: Tx, stopped: bool, reason: str, stamp: Stamp) -> None:  
     if await farm_stopped(tx) is stopped:
         return
     await set_stopped(tx, stopped=stopped, reason=reason)
+    if not stopped:
+        await close_restore(tx)
     kind = "queue.stopped" if stopped else "queue.released"
     await tx.record(EventRecord(stamp.ids[0], stamp.at, kind, data={"reason": reason}))
 
@@ -505,7 +507,7 @@ class Waiting:
     jobs: Mapping[str, JobRecord]
     prints: Sequence[PrintRecord]
     history: Sequence[Any]
-    stopped: str | None
+    stopped: bool
 
 
 async def read_waiting(tx: Tx) -> Waiting:
@@ -513,7 +515,7 @@ async def read_waiting(tx: Tx) -> Waiting:
     queued = [print_from(row) for row in await tx.rows(_QUEUED)]
     found = {row["id"]: job_from(row) for row in await tx.rows(_QUEUED_JOBS)} if queued else {}
     history = await tx.rows(_HISTORY) if queued else ()
-    return Waiting(found, queued, history, await why_stopped(tx))
+    return Waiting(found, queued, history, await farm_stopped(tx))
 
 
 def as_queue(waiting: Waiting, files: Mapping[str, FileFacts]) -> Queue:
@@ -565,8 +567,7 @@ def as_queue(waiting: Waiting, files: Mapping[str, FileFacts]) -> Queue:
                 failed_at=from_micros(at) if at else None,
             )
         )
-    stopped = waiting.stopped
-    return Queue(tuple(queued), stopped is not None, stopped or "")
+    return Queue(tuple(queued), waiting.stopped)
 
 
 def _missing(file_id: str) -> FileFacts:
