@@ -97,6 +97,9 @@ async def people_look(server: RealServer, floor: Floor, story: Story, waiting: s
     made = (await floor.tally()).completed[sha256]
     queued = [one for one in await prints(server) if one["state"] == "queued"]
     mine = [one for one in queued if one["job_id"] == waiting]
+    # Copies are all alike; those that were sent already are made again, under names of their own.
+    sent = " ".join(entry["path"] for _, entry in await floor.entries("start"))
+    mine.sort(key=lambda one: one["id"].replace("-", "") in sent)
     for one in mine[: made - (copies - len(mine))]:
         await server.call("POST", f"/prints/{one['id']}/cancel")
 

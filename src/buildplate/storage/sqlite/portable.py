@@ -102,11 +102,12 @@ def _fill_table(connection: sqlite3.Connection, table: TableText) -> None:
     for batch in table.rows:
         try:
             connection.executemany(statement, batch)
-        except sqlite3.IntegrityError as error:
+        except _UNFIT as error:
             message = f"a row of the table {table.name} is refused: {error}"
             raise NotPortable(message) from error
 
 
+_UNFIT = (sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError)
 _COLUMNS = "SELECT name FROM pragma_table_info(?)"
 
 
