@@ -12,6 +12,7 @@ import signal
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ class Floor:
         for one in self.simulator.printers:
             self.ids[one["name"]] = await server.add_printer(one)
         for name in self.names:
-            await until(lambda name=name: self.is_online(server, name), f"{name} comes online")
+            await until(partial(self.is_online, server, name), f"{name} comes online")
             await server.clear_bed(self.ids[name])
 
     async def is_online(self, server: RealServer, name: str) -> bool:

@@ -98,11 +98,12 @@ async def test_the_passphrase_comes_by_any_way_but_an_argument(tmp_path: Path, w
     await farm(tmp_path / "farm")
     secret = tmp_path / "passphrase"
     secret.write_text(f"{CANARY}\n")
-    option, more = {
+    ways: dict[str, tuple[str, dict[str, Any]]] = {
         "a file": (f"--passphrase-file {secret}", {}),
         "standard input": ("--passphrase-file -", {"input": f"{CANARY}\n"}),
         "the environment": ("", {"env": BY_ENVIRONMENT}),
-    }[way]
+    }
+    option, more = ways[way]
     to = tmp_path / "b.tar"
     await alone(tmp_path, f"--data-dir {tmp_path / 'farm'} backup --to {to} {option}", **more)
     line = f"--data-dir {tmp_path / 'new'} restore {to} {option} --json"
