@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from buildplate.backups.archive import verify
 from buildplate_sim.launch import octoprints
 from tests import postgres
 from tests.faults.real_server import RealServer, serving
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 FACTOR = 25.0
 PRINTERS = 20
 SETTINGS = {"time_factor": str(FACTOR), "bed_gap_seconds": "600"}
+REMADE = 2
 STILL_S = 3.0
 """So long nothing may start after the restored farm's printers are all online."""
 
@@ -63,7 +65,7 @@ async def before_the_backup(server: RealServer, floor: Floor, story: Story) -> s
         found = await states(server, short) + await states(server, long)
         return found == Counter(printing=PRINTERS)
 
-    waiting = await story.order(server, "waiting", 150, 12)
+    waiting = await story.order(server, "waiting", 200, 12)
     await until(all_print, "twenty printers that print")
     return waiting
 
@@ -82,6 +84,16 @@ async def after_the_backup(server: RealServer, floor: Floor, story: Story, waiti
 
         await until(far_enough, "prints that the backup does not know")
         helping.cancel()
+
+
+async def people_cancel_some(floor: Floor, story: Story, waiting: str) -> None:
+    """At their printers, while no farm runs: these copies were sent, and are to be made again."""
+    sha256, _ = story.orders[waiting]
+    sent = {entry["path"] for _, entry in await floor.entries("start") if entry["sha256"] == sha256}
+    mine = [name for name, path in (await floor.running()).items() if path in sent]
+    assert len(mine) >= REMADE
+    for name in mine[:REMADE]:
+        await floor.admin.do(name, "cancel")
 
 
 async def people_look(server: RealServer, floor: Floor, story: Story, waiting: str) -> None:
@@ -206,6 +218,7 @@ async def test_a_farm_comes_back_stopped_and_ends_each_print_rightly_once_releas
             backup = await back_up(first, tmp_path)
             await after_the_backup(first, floor, story, waiting)
             kill(first)
+            await people_cancel_some(floor, story, waiting)
         elsewhere(empty=True)
         told = await bring_back(tmp_path / backup["file"], tmp_path / "restored")
         assert (told["stopped"], told["key_file"]) == (True, True)
@@ -213,3 +226,24 @@ async def test_a_farm_comes_back_stopped_and_ends_each_print_rightly_once_releas
             await stopped_and_looking(second, floor, backup)
             await to_the_end(second, floor, story, waiting)
             assert await judged(second, floor, story) == []
+
+
+async def test_a_server_killed_while_it_takes_a_backup_leaves_a_whole_one_or_none(
+    tmp_path: Path,
+) -> None:
+    folder, whole = tmp_path / "farm" / "backups", 0
+    for moment_s in (0.0, 0.03, 0.1, 0.3, 1.0):
+        async with serving(tmp_path / "farm") as server:
+            left = sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
+            assert left == [], "a start takes away what a kill has left"
+            if not whole and not (await server.call("GET", "/files"))["items"]:
+                for n in range(3):
+                    await server.upload(part(f"large {n}") + "; filling\n" * 500_000, f"{n}.gcode")
+            await server.call("POST", "/backups")
+            await asyncio.sleep(moment_s)
+            kill(server)
+        for path in folder.glob("*.tar"):
+            with path.open("rb") as file:
+                verify(file)
+            whole += 1
+    assert whole, "the last of them had time"

@@ -23,7 +23,7 @@ from buildplate.backups.archive import PIECE, checked, place_of, verify
 from buildplate.backups.errors import RestoreCutOff, TargetTaken, TooNew
 from buildplate.backups.key_sealing import open_keys
 from buildplate.backups.model import FILES, KEY, TABLES, Manifest, Part
-from buildplate.backups.taking import disk_errors
+from buildplate.backups.taking import check_room, disk_errors
 from buildplate.dispatch.forgotten import Restored, settle_prints, stop_rows
 from buildplate.files.disk import sync_folder
 from buildplate.files.store import LocalBlobStore
@@ -113,6 +113,9 @@ async def restore(wish: Wish) -> Outcome:
             mark.remove()
             return Outcome(manifest, keys=bool(keys), again=True)
         await _check_target(wish, manifest, mark, keys=bool(keys))
+        if mark.identity is not None:
+            _clear(wish.target, key=mark.key_was_ours)
+        check_room(folder, sum(part.size for part in manifest.parts), "the farm")
         identity = wish.new_id()
         mark.write(identity, key=bool(keys))
         _clear(wish.target, key=mark.key_was_ours)

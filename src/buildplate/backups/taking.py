@@ -28,6 +28,7 @@ RESERVE = 64 << 20
 DELETED = "deleted"
 GIVES_OTHER = "the disk gives back another backup than was written"
 FULL = "the disk has no room for the backup"
+THIS = "the backup"
 TAKING, HALF = ".taking", ".half"
 
 
@@ -107,7 +108,7 @@ def _take(order: Order, work: Path, half: Path) -> Path:
         sealed = seal_keys(order.keys.keys, order.keys.passphrase, order.id)
         (work / KEY).write_bytes(sealed)
         found.parts.append(Part(KEY, len(sealed), hashlib.sha256(sealed).hexdigest()))
-    _check_room(work, sum(part.size for part in found.parts))
+    check_room(work.parent, sum(part.size for part in found.parts), THIS)
     manifest = _write(order, found, work, half)
     with half.open("rb") as written:
         if read_manifest(written) != manifest:
@@ -124,7 +125,7 @@ def _look(order: Order, work: Path) -> _Findings:
     with snapshot_of(order.database) as snapshot:
         found = _Findings(order.now(), snapshot.revision, "", {}, [], [])
         contents = _contents(order, snapshot, found)
-        _check_room(work, sum(part.size for part in contents))
+        check_room(work.parent, sum(part.size for part in contents), THIS)
         for table in PORTABLE:
             order.told(0, 0)
             name = f"{TABLES}{table}.jsonl"
@@ -237,11 +238,12 @@ class _Counted:
         self.digest.update(content)
 
 
-def _check_room(folder: Path, wanted: int) -> None:
+def check_room(folder: Path, wanted: int, what: str) -> None:
+    """Refuse what the disk of the folder has no room for. BackupNoRoom."""
     free = shutil.disk_usage(folder).free
     if free < wanted + RESERVE:
         message = (
-            f"the backup needs {(wanted + RESERVE) / 1e6:.0f} MB in {folder.parent},"
+            f"{what} needs {(wanted + RESERVE) / 1e6:.0f} MB in {folder},"
             f" there are {free / 1e6:.0f} MB"
         )
         raise BackupNoRoom(message)

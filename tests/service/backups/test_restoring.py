@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from buildplate.app.database import FarmUnfinished
 from buildplate.app.key_file import KeyFile
 from buildplate.backups import restoring
-from buildplate.backups.errors import Damaged, TargetTaken, TooNew, WrongPassphrase
+from buildplate.backups.errors import BackupNoRoom, Damaged, TargetTaken, TooNew, WrongPassphrase
 from buildplate.backups.restoring import MARK
+from buildplate.backups.taking import RESERVE
 from buildplate.files.store import LocalBlobStore
 from buildplate.storage import DatabaseInUse
 from tests import postgres
@@ -36,6 +38,10 @@ async def backed_up(folder: Path, floor: dict[str, PaperHost] | None = None) -> 
         await browser(surface)
         found = await taken(surface, PASSPHRASE)
         return await fetched(surface, found["id"], folder / "backup.tar")
+
+
+class Usage(NamedTuple):
+    free: int
 
 
 def names(folder: Path) -> set[str]:
@@ -111,6 +117,16 @@ async def test_a_damaged_backup_writes_nothing(tmp_path: Path, place: int) -> No
     with pytest.raises(Damaged):
         await brought_back(source, tmp_path / "new")
     assert names(tmp_path / "new") == set()
+
+
+async def test_a_full_disk_is_said_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await backed_up(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(RESERVE))
+    with pytest.raises(BackupNoRoom, match="the farm needs"):
+        await brought_back(source, tmp_path / "new")
+    assert names(tmp_path / "new") <= {"farm.lock", "buildplate.db.lock"}
 
 
 async def test_a_wrong_passphrase_writes_nothing(tmp_path: Path) -> None:

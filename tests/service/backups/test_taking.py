@@ -229,12 +229,12 @@ async def test_only_the_newest_are_kept(tmp_path: Path) -> None:
 async def test_a_server_that_stops_meanwhile_stops_the_backup_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with open_surface(tmp_path) as surface:
-        await surface.file()
-        with held_at(monkeypatch, "_write") as held:
+    with held_at(monkeypatch, "_write") as held:
+        async with open_surface(tmp_path) as surface:
+            await surface.file()
             await begin(surface)
             await reached(held)
-            asyncio.get_running_loop().call_later(0.2, held.go_on.set)
+            asyncio.get_running_loop().call_later(0.5, held.go_on.set)  # the server waits for it
     assert folder_of(tmp_path) == []
 
 
@@ -291,8 +291,8 @@ async def test_a_passphrase_without_a_key_file_is_refused(surface: Surface, tmp_
     assert (await surface.client.get("/api/v1/backups")).json()["items"] == []
 
 
-async def test_no_secret_stands_in_a_backup_its_listing_or_the_audit(
-    surface: Surface, tmp_path: Path
+async def test_no_secret_stands_in_a_backup_its_listing_the_audit_or_the_log(
+    surface: Surface, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The printer's key is sealed in the rows; what opens it is sealed by the passphrase."""
     await surface.printer()
@@ -304,7 +304,10 @@ async def test_no_secret_stands_in_a_backup_its_listing_or_the_audit(
         assert "key.sealed" in members.getnames()
     listing = (await surface.client.get("/api/v1/backups")).text
     audit = (await surface.client.get("/api/v1/audit")).text
+    log = capfd.readouterr().out
+    assert "backup.taken" in log
     for secret in ("paper-secret", key, PASSPHRASE, surface.secret):
         assert secret.encode() not in content
         assert secret not in listing
         assert secret not in audit
+        assert secret not in log
