@@ -232,13 +232,13 @@ async def test_a_server_killed_while_it_takes_a_backup_leaves_a_whole_one_or_non
     tmp_path: Path,
 ) -> None:
     folder, whole = tmp_path / "farm" / "backups", 0
-    for moment_s in (0.0, 0.03, 0.1, 0.3, 1.0):
+    for moment_s in (0.0, 0.1, 1.5):
         async with serving(tmp_path / "farm") as server:
             left = sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
             assert left == [], "a start takes away what a kill has left"
             if not whole and not (await server.call("GET", "/files"))["items"]:
-                for n in range(3):
-                    await server.upload(part(f"large {n}") + "; filling\n" * 500_000, f"{n}.gcode")
+                for n in range(12):
+                    await server.upload(part(f"large {n}") + "; filling\n" * 90_000, f"{n}.gcode")
             await server.call("POST", "/backups")
             await asyncio.sleep(moment_s)
             kill(server)
