@@ -167,9 +167,12 @@ class _Mark:
         self.identity: str | None = None
         self.key_was_ours = False
         with suppress(FileNotFoundError):
-            told = json.loads(path.read_text(encoding="utf-8") or "{}")
-            self.identity = str(told.get("identity", ""))
-            self.key_was_ours = told.get("key") is True
+            text = path.read_text(encoding="utf-8")
+            self.identity = ""
+            with suppress(ValueError, AttributeError):
+                told = json.loads(text)
+                self.identity = str(told.get("identity", ""))
+                self.key_was_ours = told.get("key") is True
 
     def write(self, identity: str, *, key: bool) -> None:
         """Put the mark there, durably."""

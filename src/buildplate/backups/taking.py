@@ -53,7 +53,7 @@ def checked_keys(held: tuple[Sequence[bytes], str | None], passphrase: str | Non
         if not keys:
             message = "there is no key file to put into the backup"
             raise NoKeyFile(message)
-    return Keys(keys, passphrase, name)
+    return Keys(keys if passphrase is not None else (), passphrase, name)
 
 
 @dataclass(frozen=True, slots=True)
