@@ -72,7 +72,7 @@ stop: ## stop the server that `make run` started
 
 .PHONY: test check explore bench
 test: $(DEV) $(HOST) ## run every test (PYTEST_ARGS="tests/unit -k name" for some)
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@scripts/test $(PYTEST_ARGS)
 
 check: $(DEV) ## lint, format, types, who imports whom, generated pages
 	$(BIN)/ruff check .

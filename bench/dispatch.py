@@ -23,6 +23,7 @@ import uvloop
 from bench.rows import Row
 from bench.simulated_farm import SimulatedFarm, gcode, once, simulated_farm
 from buildplate.app.logs import set_up_logs
+from buildplate.app.memory import settle_memory
 from buildplate.dispatch.model import NewJob
 from buildplate_sim.launch import octoprints
 
@@ -62,6 +63,7 @@ def run() -> list[Row]:
 async def _round() -> tuple[float, float, float, float]:
     async with simulated_farm(ALONE + PRINTERS, time_factor=1.0) as farm:
         stored = await farm.farm.files.receive(once(GCODE), "small.gcode")
+        settle_memory()  # as a server does
         await asyncio.sleep(QUIET_S)
         singles = []
         for nth in range(ALONE):

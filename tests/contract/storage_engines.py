@@ -103,6 +103,8 @@ ROWS: Mapping[str, Mapping[str, Any]] = {
     "nodes": {"name": "node", "started_at": 1, "lease_until": 1},
     "identity": {},
     "farm": {"value": "true"},
+    "printer_groups": {"description": "", "created_at": 1},
+    "floors": {"width_mm": 1000.0, "depth_mm": 1000.0, "created_at": 1},
     "idempotency": {"scope": "jobs", "body_sha256": "0", "resource_id": "x", "created_at": 1},
     "counters": {},
     "driver_state": {},

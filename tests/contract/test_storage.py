@@ -44,7 +44,7 @@ from tests.contract.storage_engines import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
 
 @pytest.fixture(params=ENGINES)
@@ -547,3 +547,30 @@ async def test_the_observer_of_a_single_statement_can_stop_it(storage: Storage) 
     storage.on_step = told.append
     assert await storage.write(set_at_once, "p1", 1, None) == 2
     assert [step.partition(":")[0] for step in told] == ["before", "committed"]
+
+
+_RENAME = (
+    update(tables.farm).where(tables.farm.c.key == bindparam("named")).values(value=bindparam("to"))
+)
+
+
+@script
+async def set_all(tx: Tx, wanted: Sequence[tuple[str, Any]]) -> None:
+    await tx.change_each(_RENAME, [{"named": key, "to": value} for key, value in wanted])
+
+
+async def test_one_statement_changes_many_rows_or_none(storage: Storage) -> None:
+    for key in ("a", "b", "c"):
+        await storage.write(add, "farm", key=key, value="old")
+    await storage.write(set_all, [("a", "1"), ("c", "3"), ("nobody", "4"), ("c", "5")])
+    await storage.write(set_all, [])
+
+    async def values() -> dict[str, str]:
+        return {row["key"]: row["value"] for row in await storage.read(all_rows, tables.farm)}
+
+    assert await values() == {"a": "1", "b": "old", "c": "5"}
+    with pytest.raises(StorageError):
+        await storage.write(set_all, [("a", "2"), ("b", None)])
+    with pytest.raises(StorageError):
+        await storage.write(set_all, [("a", "2"), ("b", 1.5j)])
+    assert await values() == {"a": "1", "b": "old", "c": "5"}

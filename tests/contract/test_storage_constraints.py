@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from buildplate.storage import ConstraintViolated, Storage, Tx, script
 from buildplate.storage.tables import (
@@ -16,7 +16,7 @@ from buildplate.storage.tables import (
     VOID_STATES,
     metadata,
 )
-from tests.contract.storage_engines import ENGINES, add, add_farm, opened
+from tests.contract.storage_engines import ENGINES, add, add_farm, all_rows, opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -41,6 +41,17 @@ _SPELL = {"id": "x", "printer_id": "printer", "began_at": 10}
 _ENDED_SPELL = {**_SPELL, "ended_at": 11}
 _SAMPLE = {"printer_id": "printer", "at": 1}
 _SESSION = {"id": "x", "sha256": "1"}
+_GROUP = {"id": "g", "name": "hall"}
+_FLOOR = {"id": "f", "name": "ground"}
+_PLACED = {
+    "id": "x",
+    "number": 9,
+    "name": "x",
+    "floor_id": "f",
+    "floor_x": 1.0,
+    "floor_y": 1.0,
+    "floor_rotation": 0.0,
+}
 _SPENT = {"sha256": "1", "session_id": "none"}
 
 BROKEN = [
@@ -48,6 +59,31 @@ BROKEN = [
     Broken("uq_printers_number", "printers", {"id": "x", "number": 1, "name": "x"}),
     Broken("uq_printers_name", "printers", {"id": "x", "number": 9}),
     Broken("ck_printers_bed", "printers", {"id": "x", "number": 9, "name": "x", "bed": "dirty"}),
+    *(
+        Broken("ck_printers_floor_position", "printers", {**_PLACED, **wrong}, first=_FLOOR)
+        for wrong in (
+            {"floor_id": None},
+            {"floor_x": None},
+            {"floor_y": None},
+            {"floor_rotation": None},
+            {"floor_x": -1.0},
+            {"floor_y": -1.0},
+            {"floor_rotation": -1.0},
+            {"floor_rotation": 360.0},
+        )
+    ),
+    Broken("fk_printers_floor_id_floors", "printers", {**_PLACED, "floor_id": "none"}),
+    Broken(
+        "fk_printers_printer_group_printer_groups",
+        "printers",
+        {"id": "x", "number": 9, "name": "x", "printer_group": "none"},
+    ),
+    Broken("pk_printer_groups", "printer_groups", _GROUP, first={**_GROUP, "name": "other"}),
+    Broken("uq_printer_groups_name", "printer_groups", _GROUP, first={**_GROUP, "id": "other"}),
+    Broken("pk_floors", "floors", _FLOOR, first={**_FLOOR, "name": "other"}),
+    Broken("uq_floors_name", "floors", _FLOOR, first={**_FLOOR, "id": "other"}),
+    Broken("ck_floors_size", "floors", {**_FLOOR, "width_mm": 0.0}),
+    Broken("ck_floors_size", "floors", {**_FLOOR, "depth_mm": 0.0}),
     Broken("printers.name", "printers", {"id": "x", "number": 9, "name": None}),
     Broken("pk_print_files", "print_files", {"id": "file", "sha256": "x"}),
     Broken("uq_print_files_sha256", "print_files", {"id": "x", "sha256": "0"}),
@@ -190,7 +226,8 @@ async def storage(engine: str, tmp_path: Path) -> AsyncIterator[Storage]:
 @pytest.mark.parametrize("broken", BROKEN, ids=lambda b: f"{b.constraint}-{b.row.get('state')}")
 async def test_the_database_refuses(engine: str, storage: Storage, broken: Broken) -> None:
     if broken.first:
-        await storage.write(add, broken.table, **broken.first)
+        table = "floors" if broken.first is _FLOOR else broken.table
+        await storage.write(add, table, **broken.first)
     with pytest.raises(ConstraintViolated) as refusal:
         await storage.write(add, broken.table, **broken.row)
     # SQLite does not say which foreign key it was.
@@ -229,6 +266,23 @@ async def test_a_retired_printer_gives_its_name_free(storage: Storage) -> None:
     await storage.write(add, "printers", id="x", number=9)
 
 
+async def test_a_renamed_group_takes_its_printers_along(storage: Storage) -> None:
+    await storage.write(add, "printer_groups", **_GROUP)
+    await storage.write(add, "printers", id="x", number=9, name="x", printer_group="hall")
+    await storage.write(rename, "attic")
+    rows = await storage.read(all_rows, metadata.tables["printers"])
+    assert {row["id"]: row["printer_group"] for row in rows} == {"printer": None, "x": "attic"}
+    with pytest.raises(ConstraintViolated):
+        await storage.write(ungroup)
+
+
+async def test_a_floor_on_which_something_stands_stays(storage: Storage) -> None:
+    await storage.write(add, "floors", **_FLOOR)
+    await storage.write(add, "printers", **_PLACED)
+    with pytest.raises(ConstraintViolated):
+        await storage.write(raze)
+
+
 async def test_a_printer_takes_the_next_print_once_the_last_has_ended(storage: Storage) -> None:
     ended = {**_PRINT, **ACTIVE, "id": "y", "number": 98, "copy_no": 98, "state": "completed"}
     await storage.write(add, "prints", **ended)
@@ -245,3 +299,18 @@ async def test_a_command_may_be_asked_while_another_is_in_flight(storage: Storag
 async def retire(tx: Tx) -> None:
     printers = metadata.tables["printers"]
     await tx.change(update(printers).values(retired_at=1))
+
+
+@script
+async def rename(tx: Tx, name: str) -> None:
+    await tx.change(update(metadata.tables["printer_groups"]).values(name=name))
+
+
+@script
+async def ungroup(tx: Tx) -> None:
+    await tx.change(delete(metadata.tables["printer_groups"]))
+
+
+@script
+async def raze(tx: Tx) -> None:
+    await tx.change(delete(metadata.tables["floors"]))

@@ -15,23 +15,37 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from buildplate.access.errors import UserChanged
-from buildplate.access.model import ApiKey, Role, Session, SessionKind, User
-from buildplate.access.repository import add_first_key, revoke_key
+from buildplate.access.group_repository import add_group, edit_group, remove_group
+from buildplate.access.model import ApiKey, Group, Role, Session, SessionKind, User
+from buildplate.access.repository import add_first_key, add_key, revoke_key
 from buildplate.access.user_repository import (
     edit_user,
     remove_user,
     start_session,
     take_setup,
 )
+from buildplate.core.jobs import Requirements
 from buildplate.core.print_table import PrintState
+from buildplate.core.printers import FloorPosition
 from buildplate.dispatch import repository, transitions
+from buildplate.dispatch.grouping import OrdersOfGroups
 from buildplate.dispatch.model import NewJob
 from buildplate.dispatch.transitions import Stamp
 from buildplate.files.model import FileState, PrintFile
 from buildplate.files.repository import add_file, delete_file
 from buildplate.fleet import repository as fleet
-from buildplate.fleet.model import CommandRecord, CommandState
-from buildplate.storage import EventRecord, Storage, Tx, script, tables, to_json, to_micros
+from buildplate.fleet.floor_repository import edit_floor
+from buildplate.fleet.model import CommandRecord, CommandState, Floor
+from buildplate.storage import (
+    EventRecord,
+    Storage,
+    Tx,
+    from_json,
+    script,
+    tables,
+    to_json,
+    to_micros,
+)
 from buildplate.storage.postgres.transaction import PostgresTx
 from tests.contract.storage_engines import ENGINES, NOW, Gate, add, all_rows, opened
 
@@ -78,6 +92,10 @@ class HeldTx:
         if not self._left:
             await self._gate.hold(self._tx)
         return await self._tx.change(statement, params)
+
+    async def change_each(self, statement: Any, params: Sequence[Mapping[str, Any]]) -> None:
+        for one in params:
+            await self.change(statement, one)
 
     async def compare_and_set(
         self, statement: Any, params: Mapping[str, Any], event: EventRecord | None
@@ -422,6 +440,70 @@ async def no_session_of_the_old_password(storage: Storage, _: Sequence[Any]) -> 
     return not await rows(storage, "user_sessions")
 
 
+# --- groups and floors ---------------------------------------------------------------------------
+
+
+def group(name: str, group_id: str = "group") -> Group:
+    return Group(group_id, 1, name, "", NOW)
+
+
+async def rename_and_order(storage: Storage) -> tuple[Call, Call]:
+    await storage.write(add, "printer_groups", id="group", name="old")
+    await storage.write(add, "print_files", id="file", sha256="0")
+    order = new_job(requirements=Requirements(group="old"))
+    followers = [OrdersOfGroups(lambda: None)]
+    return (
+        (repository.create_job, fresh(), order, None, stamp()),
+        (edit_group, group("new"), followers, fresh(), NOW),
+    )
+
+
+async def the_job_asks_for_the_new_name(storage: Storage, _: Sequence[Any]) -> bool:
+    (job,) = await rows(storage, "jobs")
+    return bool(from_json(job["requirements"])["group"] == "new")
+
+
+async def confine_and_remove(storage: Storage) -> tuple[Call, Call]:
+    await storage.write(add, "printer_groups", id="group", name="hall")
+    confined = ApiKey("k", "k", "0", Role.VIEWER, NOW, groups=frozenset({"hall"}))
+    return (
+        (add_key, confined, fresh(), (fresh(), fresh())),
+        (remove_group, group("hall"), [], fresh(), NOW),
+    )
+
+
+async def the_key_s_group_is_there(storage: Storage, _: Sequence[Any]) -> bool:
+    (key_,) = await rows(storage, "api_keys")
+    there = {row["name"] for row in await rows(storage, "printer_groups")}
+    return set(from_json(key_["printer_groups"])) <= there
+
+
+async def two_groups_alike(_: Storage) -> tuple[Call, Call]:
+    return (add_group, group("Hall", "a"), fresh()), (add_group, group("hall", "b"), fresh())
+
+
+async def there_is_one_group(storage: Storage, _: Sequence[Any]) -> bool:
+    return len(await rows(storage, "printer_groups")) == 1
+
+
+async def move_and_shrink(storage: Storage) -> tuple[Call, Call]:
+    await add_printer(storage)
+    await storage.write(add, "floors", id="floor", name="ground")
+    record = await storage.read(fleet.get_printer, "printer")
+    spec = replace(record.spec, floor_position=FloorPosition("floor", 900, 10))
+    smaller = Floor("floor", 1, "ground", 500, 500, NOW)
+    return (
+        (fleet.edit_printer, spec, {}, record.version, event()),
+        (edit_floor, smaller, fresh(), NOW),
+    )
+
+
+async def the_printer_stands_on_its_floor(storage: Storage, _: Sequence[Any]) -> bool:
+    (printer,), (floor,) = await rows(storage, "printers"), await rows(storage, "floors")
+    return bool(printer["floor_x"] <= floor["width_mm"])
+
+
+FLOOR = "FROM floors"
 FARM = "FROM identity"
 PRINTER = "FROM printers"
 JOB = "FROM jobs"
@@ -466,6 +548,10 @@ RACES = [
     Race("remove user, remove user", FARM, two_admin_users, an_admin_user_is_left),
     Race("edit user, edit user", FARM, two_passwords, one_was_told_of_the_other),
     Race("set up, set up", FARM, one_link_twice, there_is_one_user),
+    Race("order, rename group", FARM, rename_and_order, the_job_asks_for_the_new_name),
+    Race("confine, remove group", FARM, confine_and_remove, the_key_s_group_is_there),
+    Race("add group, add group", FARM, two_groups_alike, there_is_one_group),
+    Race("move, shrink floor", FLOOR, move_and_shrink, the_printer_stands_on_its_floor),
     Race(
         "new password, log in",
         FARM,

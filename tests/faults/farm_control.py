@@ -14,10 +14,10 @@ from typing import Any, Protocol
 from argon2 import PasswordHasher
 
 from buildplate.access.audit import Deed
-from buildplate.access.errors import AccessError, SetupDone, UnknownUser
-from buildplate.access.model import Caller, CallerKind, Role, User
+from buildplate.access.errors import AccessError, SetupDone, UnknownGroup, UnknownUser
+from buildplate.access.model import Caller, CallerKind, Group, Role, User
 from buildplate.app.composition import Farm
-from buildplate.core.jobs import Priority
+from buildplate.core.jobs import Priority, Requirements
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, BedClearing, BedPolicy, PrinterModel, PrinterSpec, Volume
 from buildplate.dispatch.errors import DispatchError
@@ -26,7 +26,9 @@ from buildplate.dispatch.reading import list_jobs, list_prints
 from buildplate.dispatch.repository import Key
 from buildplate.drivers.sdk import DriverError
 from buildplate.files.errors import FileError
-from buildplate.fleet.errors import FleetError
+from buildplate.fleet.errors import FleetError, UnknownFloor
+from buildplate.fleet.model import Floor
+from buildplate.fleet.repository import list_printers
 from buildplate.fleet.service import NewPrinter
 from buildplate.fleet.session import PrinterSession
 from buildplate.storage import StorageError, read_events
@@ -139,6 +141,53 @@ class Control:
     async def do_clear_bed(self, printer: str, version: int) -> None:
         await self._farm.fleet.clear_bed(printer, version)
 
+    # --- groups and floors -----------------------------------------------------------------------
+
+    async def do_groups(self) -> Answer:
+        """What groups there are, and what printers and jobs call theirs."""
+        jobs = await self._farm.storage.read(list_jobs, limit=ALL, cursor=None, filters={})
+        printers = await self._farm.storage.read(list_printers)
+        return {
+            "groups": [group.name for group in await self._farm.access.groups.groups()],
+            "printers": [one.spec.group for one in printers],
+            "jobs": [job.requirements.group for job, _ in jobs],
+        }
+
+    async def do_add_group(self, name: str) -> None:
+        await self._farm.access.groups.create(name)
+
+    async def do_rename_group(self, name: str, to: str) -> None:
+        await self._farm.access.groups.edit(await self._group(name), name=to)
+
+    async def do_remove_group(self, name: str) -> None:
+        await self._farm.access.groups.remove(await self._group(name))
+
+    async def do_join(self, printer: str, group: str | None) -> None:
+        await self.do_edit_printer(printer, group=group)
+
+    async def _group(self, name: str) -> Group:
+        for group in await self._farm.access.groups.groups():
+            if group.name == name:
+                return group
+        message = f"there is no group {name}"
+        raise UnknownGroup(message)
+
+    async def do_add_floor(self, name: str) -> None:
+        await self._farm.floors.create(name, 1000, 1000)
+
+    async def do_edit_floor(self, name: str, to: str) -> None:
+        await self._farm.floors.edit(await self._floor(name), {"name": to})
+
+    async def do_remove_floor(self, name: str) -> None:
+        await self._farm.floors.remove(await self._floor(name))
+
+    async def _floor(self, name: str) -> Floor:
+        for floor in await self._farm.floors.floors():
+            if floor.name == name:
+                return floor
+        message = f"there is no floor {name}"
+        raise UnknownFloor(message)
+
     # --- files and orders ------------------------------------------------------------------------
 
     async def do_file(self, name: str, gcode: str) -> Answer:
@@ -162,9 +211,11 @@ class Control:
         retries: int = 100,
         key: str | None = None,
         body: str = "",
+        group: str | None = None,
         **more: Any,
     ) -> Answer:
-        wish = NewJob(file_id=file, copies=copies, retries=retries, **more)
+        asked = Requirements(group=group)
+        wish = NewJob(file_id=file, copies=copies, retries=retries, requirements=asked, **more)
         used = None if key is None else Key(key, "jobs", body)
         view, created = await self._farm.jobs.receive(wish, used)
         return {"id": view.job.id, "number": view.job.number, "created": created}

@@ -15,6 +15,9 @@ from tests.faults.farms import KillAt
 
 DAY_OF = {
     "access.audit_repository.note_deed": "people",
+    "access.group_repository.add_group": "places",
+    "access.group_repository.edit_group": "places",
+    "access.group_repository.remove_group": "places",
     "access.repository.add_first_key": "keys",
     "access.repository.add_key": "keys",
     "access.repository.revoke_key": "keys",
@@ -56,6 +59,9 @@ DAY_OF = {
     "files.repository.delete_file": "paperwork",
     "files.repository.rename_file": "paperwork",
     "files.repository.store_analysis": "large",
+    "fleet.floor_repository.add_floor": "places",
+    "fleet.floor_repository.edit_floor": "places",
+    "fleet.floor_repository.remove_floor": "places",
     "fleet.repository.add_printer": "plain",
     "fleet.repository.ask_command": "paused",
     "fleet.repository.clear_bed": "plain",

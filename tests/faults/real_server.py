@@ -76,10 +76,19 @@ def environment(**settings: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def serving(
-    data_dir: Path, *, through: Sequence[str] = (), **settings: str
+    data_dir: Path,
+    *,
+    through: Sequence[str] = (),
+    key: str | None = None,
+    database: str = "",
+    **settings: str,
 ) -> AsyncIterator[RealServer]:
-    """A server on fresh data, stopped in good order at the end."""
-    key = await first_key(data_dir)
+    """A server on fresh data, or on data that know `key`; stopped in good order at the end.
+
+    `database` is a URL; without one it is SQLite.
+    """
+    if key is None:
+        key = await first_key(data_dir)
     process = await asyncio.create_subprocess_exec(
         *through,
         *SERVE,
@@ -87,7 +96,7 @@ async def serving(
         f"--data-dir={data_dir}",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env=environment(**settings),
+        env=environment(**settings) | ({"DATABASE_URL": database} if database else {}),
         start_new_session=True,
     )
     try:

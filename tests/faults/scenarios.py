@@ -277,6 +277,25 @@ async def people(world: World) -> None:
 
 
 @day
+async def places(world: World) -> None:
+    """A group is renamed with all that is called by it; a floor is made; both are removed."""
+    printer = await world.furnish(world.printers[0]["name"])
+    await tried(world, "add_group", "group_exists", name="hall")
+    await world.ask("join", printer=printer[0], group="hall")
+    job = await world.order(part("places"), 1, group="hall")
+    await tried(world, "rename_group", "group_not_found", name="hall", to="attic")
+    called = await world.ask("groups")
+    assert called == {"groups": ["attic"], "printers": ["attic"], "jobs": ["attic"]}, called
+    await world.until_finished(job)
+    await world.ask("join", printer=printer[0], group=None)
+    await tried(world, "remove_group", "group_not_found", name="attic")
+    await tried(world, "add_floor", "name_taken", name="ground")
+    await tried(world, "edit_floor", "floor_not_found", name="ground", to="upper")
+    await tried(world, "remove_floor", "floor_not_found", name="upper")
+    assert (await world.ask("groups"))["groups"] == []
+
+
+@day
 async def large(world: World) -> None:
     """A file so large that it is read after its upload."""
     await world.furnish(world.printers[0]["name"])

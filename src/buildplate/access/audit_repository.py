@@ -115,6 +115,13 @@ class _Watching:
         await self._note(watch, before, params, changed=touched != 0)
         return touched
 
+    async def change_each(
+        self, statement: ClauseElement, params: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """See `Tx.change_each`."""
+        for one in params:
+            await self.change(statement, one)
+
     async def compare_and_set(
         self, statement: Update, params: Mapping[str, Any], event: EventRecord | None
     ) -> Row | None:

@@ -100,6 +100,34 @@ class LastAdmin(AccessError):
     hint = "Make another admin key without an expiry, or an admin user, then revoke this one."
 
 
+class UnknownGroup(AccessError):
+    """No printer group has this id."""
+
+    code = "group_not_found"
+    hint = "List the groups to see their ids."
+
+
+class GroupExists(AccessError):
+    """Another group has this name, or one that differs in case alone."""
+
+    code = "group_exists"
+    hint = "Choose another name, or use the group that has this one."
+
+
+class GroupChanged(AccessError):
+    """The group was changed in the meantime: read again and repeat the change."""
+
+    code = "version_mismatch"
+    hint = "Read the group again and repeat the change on what it is now."
+
+
+class GroupInUse(AccessError):
+    """Printers belong to the group, or somebody is confined to it."""
+
+    code = "group_in_use"
+    hint = "Give its printers another group, and its keys and users others, then remove it."
+
+
 class UnknownUser(AccessError):
     """No user has this id."""
 

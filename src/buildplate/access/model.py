@@ -10,6 +10,17 @@ Groups = frozenset[str] | None
 """The printer groups that somebody is confined to; None: the whole farm."""
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of printers; printers, jobs, keys and users call it by its name."""
+
+    id: str
+    version: int
+    name: str
+    description: str
+    created_at: datetime
+
+
 class Role(StrEnum):
     """What somebody may do: look; also run the farm's work; also everything else."""
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from buildplate.access.model import ApiKey, Session, User
+from buildplate.access.model import ApiKey, Group, Session, User
+from buildplate.storage import Tx
 
 
 class KeyRows(Protocol):
     """The rows of the keys. Every call is one transaction, durable when it returns."""
 
-    async def add(self, key: ApiKey, event_id: str) -> None:
-        """Stores a new key."""
+    async def add(self, key: ApiKey, event_id: str, ids: Sequence[str]) -> ApiKey:
+        """Stores a new key; groups that it names first are made, with two of the ids each."""
         ...
 
     async def add_first(self, key: ApiKey, event_id: str) -> bool:
@@ -41,11 +43,58 @@ class KeyRows(Protocol):
         ...
 
 
+class GroupFollower(Protocol):
+    """A room in which groups are called by their names."""
+
+    async def renamed(self, tx: Tx, old: str, new: str) -> None:
+        """Joins a rename, after the group's own row was changed."""
+        ...
+
+    async def left(self, tx: Tx, name: str) -> None:
+        """Joins a removal, before the group's own row goes; GroupInUse."""
+        ...
+
+    async def settled(self) -> None:
+        """The change is stored: what is remembered of groups is read anew."""
+        ...
+
+
+class GroupRows(Protocol):
+    """The rows of the groups. Every call is one transaction, durable when it returns."""
+
+    async def add(self, group: Group, event_id: str) -> None:
+        """Stores a new group; GroupExists."""
+        ...
+
+    async def by_id(self, group_id: str) -> Group:
+        """The group with this id; UnknownGroup."""
+        ...
+
+    async def every(self) -> list[Group]:
+        """All groups, by name."""
+        ...
+
+    async def edit(
+        self, group: Group, followers: Sequence[GroupFollower], event_id: str, at: datetime
+    ) -> Group:
+        """Writes a changed group, and its name everywhere.
+
+        Raises UnknownGroup, GroupChanged, GroupExists.
+        """
+        ...
+
+    async def remove(
+        self, group: Group, followers: Sequence[GroupFollower], event_id: str, at: datetime
+    ) -> None:
+        """Deletes a group; UnknownGroup, GroupChanged, GroupInUse."""
+        ...
+
+
 class UserRows(Protocol):
     """The rows of the users. Every call is one transaction, durable when it returns."""
 
-    async def add(self, user: User, event_id: str) -> None:
-        """Stores a new user; UserExists."""
+    async def add(self, user: User, event_id: str, ids: Sequence[str]) -> User:
+        """Stores a new user, and groups as `KeyRows.add` does; UserExists."""
         ...
 
     async def by_id(self, user_id: str) -> User:
@@ -60,8 +109,8 @@ class UserRows(Protocol):
         """All users, by name."""
         ...
 
-    async def edit(self, user: User, event_id: str, at: datetime) -> User:
-        """Writes a changed user; a new password ends the sessions.
+    async def edit(self, user: User, event_id: str, at: datetime, ids: Sequence[str]) -> User:
+        """Writes a changed user, and groups as `KeyRows.add` does; a new password ends sessions.
 
         Raises UnknownUser, UserChanged, LastAdminUser.
         """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select, update
 
 from buildplate.access.errors import LastAdmin, UnknownKey
+from buildplate.access.group_repository import confined, groups_from, groups_json
 from buildplate.access.model import ApiKey, Role
-from buildplate.access.user_repository import groups_from, groups_json
 from buildplate.storage import (
     EventRecord,
     Row,
@@ -58,8 +60,11 @@ def key_from(row: Row) -> ApiKey:
 
 
 @script
-async def add_key(tx: Tx, key: ApiKey, event_id: str) -> None:
-    """Insert a key, by its hash."""
+async def add_key(tx: Tx, key: ApiKey, event_id: str, ids: Sequence[str] = ()) -> ApiKey:
+    """Insert a key, by its hash, and groups that were not there, with two of the ids each."""
+    if key.groups is not None:
+        await hold_farm(tx)
+        key = replace(key, groups=await confined(tx, key.groups, ids, key.created_at))
     values = {
         "id": key.id,
         "name": key.name,
@@ -71,6 +76,7 @@ async def add_key(tx: Tx, key: ApiKey, event_id: str) -> None:
     }
     await tx.change(_ADD, values)
     await tx.record(_event(key, "key.created", event_id, key.created_at))
+    return key
 
 
 @script
@@ -136,9 +142,9 @@ class SqlKeys:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def add(self, key: ApiKey, event_id: str) -> None:
+    async def add(self, key: ApiKey, event_id: str, ids: Sequence[str]) -> ApiKey:
         """Stores a new key."""
-        await self._storage.write(add_key, key, event_id)
+        return await self._storage.write(add_key, key, event_id, ids)
 
     async def add_first(self, key: ApiKey, event_id: str) -> bool:
         """Stores the key if there is none at all; whether it did."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from buildplate.access.audit_repository import AuditWriter
+from buildplate.access.group_service import GroupService
 from buildplate.access.limiting import RateLimits
 from buildplate.access.model import Caller
 from buildplate.access.passwords import Passwords
@@ -19,6 +20,7 @@ class AccessRoom:
 
     keys: KeyService
     users: UserService
+    groups: GroupService
     sessions: SessionService
     limits: RateLimits
     audit: AuditWriter

@@ -6,6 +6,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -48,8 +49,8 @@ class KeyService:
     ) -> NewKey:
         """Make a key; the answer is the only place where it is ever to be seen. InvalidKey."""
         made = self._made(name, role, expires_at, groups)
-        await self._rows.add(made.key, self._new_id())
-        return made
+        ids = [self._new_id() for _ in range(2 * len(groups or ()))]
+        return replace(made, key=await self._rows.add(made.key, self._new_id(), ids))
 
     async def first(self) -> NewKey | None:
         """Make the first start's admin key; None where a key was ever made."""

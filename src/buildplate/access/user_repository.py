@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,18 +17,17 @@ from buildplate.access.errors import (
     UserChanged,
     UserExists,
 )
-from buildplate.access.model import Groups, Role, Session, SessionKind, User
+from buildplate.access.group_repository import confined, groups_from, groups_json
+from buildplate.access.model import Role, Session, SessionKind, User
 from buildplate.storage import (
     EventRecord,
     Row,
     Storage,
     Tx,
-    from_json,
     from_micros,
     hold_farm,
     script,
     share_farm,
-    to_json,
     to_micros,
 )
 from buildplate.storage.tables import api_keys, setup_links, spent_tokens, user_sessions, users
@@ -102,16 +101,6 @@ MOST_SESSIONS = 100
 """Of one user; the oldest end when there are more."""
 
 
-def groups_json(groups: Groups) -> str | None:
-    """Groups as they are kept."""
-    return None if groups is None else to_json(sorted(groups))
-
-
-def groups_from(text: str | None) -> Groups:
-    """Groups of `groups_json`."""
-    return None if text is None else frozenset(from_json(text))
-
-
 def _user(row: Row) -> User:
     return User(
         id=row["id"],
@@ -144,8 +133,11 @@ def _event(user: User, kind: str, event_id: str, at: datetime) -> EventRecord:
 
 
 @script
-async def add_user(tx: Tx, user: User, event_id: str) -> None:
-    """Insert a user; UserExists."""
+async def add_user(tx: Tx, user: User, event_id: str, ids: Sequence[str] = ()) -> User:
+    """Insert a user, and groups that were not there, with two of the ids each; UserExists."""
+    if user.groups is not None:
+        await hold_farm(tx)
+        user = replace(user, groups=await confined(tx, user.groups, ids, user.created_at))
     if await tx.row(_BY_NAME, {"of_name": user.name}) is not None:
         message = f"there is a user named {user.name} already"
         raise UserExists(message)
@@ -160,13 +152,17 @@ async def add_user(tx: Tx, user: User, event_id: str) -> None:
     }
     await tx.change(_ADD, values)
     await tx.record(_event(user, "user.created", event_id, user.created_at))
+    return user
 
 
 @script
-async def edit_user(tx: Tx, user: User, event_id: str, at: datetime) -> User:
+async def edit_user(
+    tx: Tx, user: User, event_id: str, at: datetime, ids: Sequence[str] = ()
+) -> User:
     """Write a user's role, groups and password; a new password ends the user's sessions.
 
-    Raises UnknownUser, UserChanged, LastAdminUser.
+    Groups that were not there are made, with two of the ids each. Raises UnknownUser,
+    UserChanged, LastAdminUser.
     """
     await hold_farm(tx)
     known = await _by_id(tx, user.id)
@@ -175,11 +171,14 @@ async def edit_user(tx: Tx, user: User, event_id: str, at: datetime) -> User:
         raise UserChanged(message)
     if user.role is not Role.ADMIN:
         await _not_the_last(tx, known)
+    groups = user.groups
+    if groups != known.groups:
+        groups = await confined(tx, groups, ids, at)
     values = {
         "user_id": user.id,
         "seen_version": user.version,
         "new_role": user.role.value,
-        "new_groups": groups_json(user.groups),
+        "new_groups": groups_json(groups),
         "new_password": user.password,
         "new_password_at": to_micros(user.password_at),
     }
@@ -360,9 +359,9 @@ class SqlUsers:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def add(self, user: User, event_id: str) -> None:
+    async def add(self, user: User, event_id: str, ids: Sequence[str]) -> User:
         """Stores a new user; UserExists."""
-        await self._storage.write(add_user, user, event_id)
+        return await self._storage.write(add_user, user, event_id, ids)
 
     async def by_id(self, user_id: str) -> User:
         """The user with this id; UnknownUser."""
@@ -376,9 +375,9 @@ class SqlUsers:
         """All users, by name."""
         return await self._storage.read(_every)
 
-    async def edit(self, user: User, event_id: str, at: datetime) -> User:
+    async def edit(self, user: User, event_id: str, at: datetime, ids: Sequence[str]) -> User:
         """Writes a changed user; UnknownUser, UserChanged, LastAdminUser."""
-        return await self._storage.write(edit_user, user, event_id, at)
+        return await self._storage.write(edit_user, user, event_id, at, ids)
 
     async def remove(self, user_id: str, event_id: str, at: datetime) -> User:
         """Deletes a user; UnknownUser, LastAdminUser."""

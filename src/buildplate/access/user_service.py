@@ -50,8 +50,7 @@ class UserService:
     async def create(self, name: str, role: Role, password: str, groups: Groups = None) -> User:
         """Make a user; InvalidUser, UserExists."""
         made = await self._made(name, role, password, groups)
-        await self._rows.add(made, self._new_id())
-        return made
+        return await self._rows.add(made, self._new_id(), self._ids(groups))
 
     async def users(self) -> list[User]:
         """All users, by name."""
@@ -79,7 +78,8 @@ class UserService:
             kept = await self._passwords.hash(changes["password"])
             wanted = replace(wanted, password=kept, password_at=self._now())
         try:
-            return await self._rows.edit(wanted, self._new_id(), self._now())
+            ids = self._ids(wanted.groups)
+            return await self._rows.edit(wanted, self._new_id(), self._now(), ids)
         finally:
             self._memory.forget()
 
@@ -111,6 +111,10 @@ class UserService:
         digest = None if token is None else _digest(token)
         await self._rows.take_setup(digest, made, self._new_id())
         return made
+
+    def _ids(self, groups: Groups) -> list[str]:
+        """For the groups that may have to be made."""
+        return [self._new_id() for _ in range(2 * len(groups or ()))]
 
     async def _made(self, name: str, role: Role, password: str, groups: Groups) -> User:
         shown = normal_name(name)

@@ -94,6 +94,9 @@ PrintsCursor = Annotated[
         description="`next_cursor` of the page before",
     ),
 ]
+NameCursor = Annotated[
+    str | None, Query(max_length=200, description="`next_cursor` of the page before")
+]
 IdCursor = Annotated[
     str | None, Query(pattern=r"^[0-9a-f-]{36}$", description="`next_cursor` of the page before")
 ]

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from buildplate.access.group_repository import GROUP_EDITED
 from buildplate.api.events import event_view
 from buildplate.api.jobs import job_view
 from buildplate.api.live_board import Board, Topic, Wish
@@ -147,6 +148,9 @@ class LiveHub:
         event = published.event
         if event.job_id is not None:
             self._jobs.add(event.job_id)
+            self._job_stirred.set()
+        if event.kind == GROUP_EDITED:  # any of them may ask for it by its new name now
+            self._jobs.update(self.board.jobs)
             self._job_stirred.set()
         if event.printer_id is not None:
             self._printers.add(event.printer_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, Strict
@@ -27,6 +28,7 @@ from buildplate.core.materials import LoadedMaterial
 from buildplate.core.printers import (
     BedClearing,
     BedPolicy,
+    FloorPosition,
     Origin,
     PrinterModel,
     PrinterSpec,
@@ -72,6 +74,23 @@ class BedPolicyBody(Body):
     macro: Word | None = None
 
 
+FloorId = Annotated[str, Field(pattern=r"^[0-9a-f-]{36}$", description="the floor's id")]
+OnFloor = Annotated[float, Field(ge=0, le=1e5, description="mm")]
+Turn = Annotated[float, Field(ge=0, lt=360, description="degrees, clockwise")]
+
+
+class FloorPositionBody(Body):
+    """Where a printer stands: its middle, in mm from the left and from the top of the plan.
+
+    `rotation` 0: its front faces the plan's lower edge.
+    """
+
+    floor: FloorId
+    x: OnFloor
+    y: OnFloor
+    rotation: Turn = 0.0
+
+
 class PrinterBody(Body):
     """A printer as people describe it."""
 
@@ -84,6 +103,7 @@ class PrinterBody(Body):
     tags: Words = Field(default_factory=list)
     location: Word | None = None
     group: Word | None = None
+    floor_position: FloorPositionBody | None = None
     enabled: bool = True
     bed_policy: BedPolicyBody = Field(default_factory=BedPolicyBody)
     start_policy: Annotated[StartPolicy, _Lax] = StartPolicy.AUTOMATIC
@@ -108,6 +128,15 @@ class BedPolicyPatch(Body):
     macro: Word | None = None
 
 
+class FloorPositionPatch(Body):
+    """A change of where a printer stands."""
+
+    floor: FloorId | None = None
+    x: OnFloor | None = None
+    y: OnFloor | None = None
+    rotation: Turn | None = None
+
+
 class PrinterPatch(Body):
     """A merge patch (RFC 7396): what is left out stays, null takes it back to its default.
 
@@ -122,6 +151,7 @@ class PrinterPatch(Body):
     tags: Words | None = None
     location: Word | None = None
     group: Word | None = None
+    floor_position: FloorPositionPatch | None = None
     enabled: bool | None = None
     bed_policy: BedPolicyPatch | None = None
     start_policy: Annotated[StartPolicy, _Lax] | None = None
@@ -180,6 +210,7 @@ def spec_from(body: PrinterBody, *, maintenance: bool = False) -> PrinterSpec:
     """The description in the fleet's words; id and number are the fleet's to give."""
     model = body.model
     volume = model.build_volume
+    place = body.floor_position
     return PrinterSpec(
         id="",
         number=0,
@@ -198,6 +229,7 @@ def spec_from(body: PrinterBody, *, maintenance: bool = False) -> PrinterSpec:
         tags=frozenset(body.tags),
         location=body.location,
         group=body.group,
+        floor_position=None if place is None else FloorPosition(**place.model_dump()),
         enabled=body.enabled,
         maintenance=maintenance,
         bed_policy=BedPolicy(body.bed_policy.clear, body.bed_policy.macro),
@@ -217,6 +249,7 @@ def description(spec: PrinterSpec, driver: str, connection: Mapping[str, Any]) -
         "tags": sorted(spec.tags),
         "location": spec.location,
         "group": spec.group,
+        "floor_position": None if spec.floor_position is None else asdict(spec.floor_position),
         "enabled": spec.enabled,
         "bed_policy": {"clear": spec.bed_policy.clear.value, "macro": spec.bed_policy.macro},
         "start_policy": spec.start_policy.value,

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 from buildplate.api.answers import as_json
 from buildplate.api.printer_schemas import (
     BedPolicyBody,
+    FloorPositionBody,
     LoadedBody,
     ModelBody,
     description,
@@ -72,6 +73,7 @@ class PrinterOut(BaseModel):
     tags: list[str]
     location: str | None
     group: str | None
+    floor_position: FloorPositionBody | None
     enabled: bool
     maintenance: bool
     bed_policy: BedPolicyBody

@@ -42,11 +42,13 @@ STATUSES: Mapping[type[Exception], int] = {
     access.LoginBusy: 503,
     access.UnknownKey: 404,
     access.UnknownUser: 404,
+    access.UnknownGroup: 404,
     access.InvalidUser: 422,
     access.InvalidKey: 422,
     fleet.FleetError: 409,
     fleet.UnknownPrinter: 404,
     fleet.UnknownCommand: 404,
+    fleet.UnknownFloor: 404,
     fleet.UnknownDriver: 422,
     fleet.InvalidPrinter: 422,
     dispatch.DispatchError: 409,
@@ -294,6 +296,7 @@ def handle_problems(app: FastAPI) -> None:
     for family in FAMILIES:
         app.add_exception_handler(family, _rooms_error)
     app.add_exception_handler(access.UserChanged, _stale)
+    app.add_exception_handler(access.GroupChanged, _stale)
     app.add_exception_handler(fleet.VersionMismatch, _stale)
     app.add_exception_handler(dispatch.JobChanged, _stale)
     app.add_exception_handler(files.FileChanged, _stale)

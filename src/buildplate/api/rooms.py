@@ -18,6 +18,7 @@ from buildplate.dispatch.queue_service import QueueService
 from buildplate.dispatch.service import JobService
 from buildplate.files.service import FileService
 from buildplate.fleet.commands import CommandService
+from buildplate.fleet.floor_service import FloorService
 from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
 from buildplate.fleet.watchers import Watchers
@@ -49,6 +50,7 @@ class Rooms:
 
     fleet: FleetService
     watchers: Watchers
+    floors: FloorService
     commands: CommandService
     jobs: JobService
     prints: PrintService

@@ -78,6 +78,9 @@ InPath = Annotated[
 ]
 
 
+IdInPath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="an id")]
+
+
 class VolumeBody(Body):
     """A size along the axes, in mm."""
 

@@ -1,8 +1,9 @@
 """What a caller who is confined to printer groups reaches: printers, their prints, their jobs.
 
 A printer belongs to its group, a job to the group that its requirements name, a print to its
-printer's group, or to its job's while it has none. Whatever else there is concerns the whole farm:
-a path is closed to such callers unless it is named here, so that a new one cannot be forgotten.
+printer's group, or to its job's while it has none, and a floor to all whose printers stand on it.
+Whatever else there is concerns the whole farm: a path is closed to such callers unless it is named
+here, so that a new one cannot be forgotten.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import Request
 
-from buildplate.access.errors import ScopeTooNarrow
+from buildplate.access.errors import ScopeTooNarrow, UnknownGroup
 from buildplate.access.model import Caller
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import Rooms
 from buildplate.dispatch.errors import UnknownJob, UnknownPrint
 from buildplate.dispatch.model import JobRecord, PrintRecord
-from buildplate.fleet.errors import UnknownCommand, UnknownPrinter
+from buildplate.fleet.errors import UnknownCommand, UnknownFloor, UnknownPrinter
+from buildplate.fleet.session import PrinterSession
 
 # These look at the caller's groups themselves, or show nothing of the farm.
 SORTED_OUT = frozenset(
@@ -28,6 +30,8 @@ SORTED_OUT = frozenset(
         ("GET", "/api/v1/queue"),
         ("POST", "/api/v1/jobs"),
         ("POST", "/api/v1/jobs/receive"),
+        ("GET", "/api/v1/groups"),
+        ("GET", "/api/v1/floors"),
         ("GET", "/api/v1/drivers"),
         ("GET", "/api/v1/me"),
         ("POST", "/api/v1/me/password"),
@@ -87,12 +91,26 @@ async def _check_command(rooms: Rooms, caller: Caller, command_id: str) -> None:
         raise UnknownCommand(message)
 
 
+async def _check_group(rooms: Rooms, caller: Caller, group_id: str) -> None:
+    if not caller.reaches((await rooms.access.groups.group(group_id)).name):
+        message = f"there is no group {group_id}"
+        raise UnknownGroup(message)
+
+
+async def _check_floor(rooms: Rooms, caller: Caller, floor_id: str) -> None:
+    if not reaches_floor(rooms, caller, floor_id):
+        message = f"there is no floor {floor_id}"
+        raise UnknownFloor(message)
+
+
 Check = Callable[[Rooms, Caller, str], Awaitable[None]]
 CHECKS: Mapping[str, Check] = {
     "printer_id": check_printer,
     "job_id": check_job,
     "print_id": check_print,
     "command_id": _check_command,
+    "group_id": _check_group,
+    "floor_id": _check_floor,
 }
 
 
@@ -105,6 +123,23 @@ def reaches_printer(rooms: Rooms, caller: Caller, printer_id: str | None) -> boo
     """Whether a printer in service is the caller's to see; what concerns none is everybody's."""
     session = rooms.fleet.sessions.get(printer_id or "")
     return session is None or caller.reaches(session.record.spec.group)
+
+
+def stands_on(rooms: Rooms, floor_id: str) -> list[PrinterSession]:
+    """The printers in service that have their place on a floor."""
+    return [
+        session
+        for session in rooms.fleet.sessions.values()
+        if session.record.spec.floor_position is not None
+        and session.record.spec.floor_position.floor == floor_id
+    ]
+
+
+def reaches_floor(rooms: Rooms, caller: Caller, floor_id: str) -> bool:
+    """Whether a floor is the caller's to see: a printer of theirs stands on it."""
+    return caller.groups is None or any(
+        caller.reaches(session.record.spec.group) for session in stands_on(rooms, floor_id)
+    )
 
 
 async def reaches_print(rooms: Rooms, caller: Caller, print_: PrintRecord) -> bool:

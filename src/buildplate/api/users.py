@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 from pydantic import AwareDatetime, BaseModel, Field, Strict
 from starlette.responses import Response
 
@@ -21,7 +21,7 @@ from buildplate.api.answers import (
 from buildplate.api.guard import ADMIN
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms
-from buildplate.api.schemas import Body, PageOut, Word
+from buildplate.api.schemas import Body, IdInPath, PageOut, Word
 
 router = APIRouter(prefix="/api/v1", tags=["users"], dependencies=[ADMIN])
 NewPassword = Annotated[str, Field(min_length=SHORTEST, max_length=LONGEST)]
@@ -29,7 +29,6 @@ GroupNames = Annotated[
     list[Word],
     Field(min_length=1, max_length=50, description="printer groups; null is the whole farm"),
 ]
-UserId = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="an id")]
 IfMatch = Annotated[int | None, Depends(expected_version)]
 
 
@@ -117,7 +116,7 @@ async def add_user(rooms: AllRooms, body: UserBody) -> Response:
 
 
 @router.get("/users/{user_id}", responses={200: {"model": UserOut}})
-async def get_user(rooms: AllRooms, user_id: UserId) -> Response:
+async def get_user(rooms: AllRooms, user_id: IdInPath) -> Response:
     """Look at one user."""
     found = await rooms.access.users.user(user_id)
     return versioned(user_view(found), found.version)
@@ -125,7 +124,7 @@ async def get_user(rooms: AllRooms, user_id: UserId) -> Response:
 
 @router.patch("/users/{user_id}", responses={200: {"model": UserOut}})
 async def patch_user(
-    rooms: AllRooms, user_id: UserId, body: UserPatch, version: IfMatch
+    rooms: AllRooms, user_id: IdInPath, body: UserPatch, version: IfMatch
 ) -> Response:
     """Change a user's role, groups or password; the last administrator stays one."""
     found = await rooms.access.users.user(user_id)
@@ -141,7 +140,7 @@ async def patch_user(
 
 
 @router.delete("/users/{user_id}", status_code=204)
-async def remove_user(rooms: AllRooms, user_id: UserId) -> Response:
+async def remove_user(rooms: AllRooms, user_id: IdInPath) -> Response:
     """Remove a user, whose sessions end at once; the last administrator stays."""
     await rooms.access.users.remove(user_id)
     return Response(status_code=204)

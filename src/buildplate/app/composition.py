@@ -30,6 +30,7 @@ from buildplate.backups.folder import BackupFolder
 from buildplate.backups.service import BackupParts, BackupService
 from buildplate.core.order import PlanPolicy
 from buildplate.core.prints import Timings
+from buildplate.dispatch.grouping import OrdersOfGroups
 from buildplate.dispatch.parts import DispatchParts
 from buildplate.dispatch.planner import Planner
 from buildplate.dispatch.print_service import PrintService
@@ -44,6 +45,9 @@ from buildplate.files.service import FileRoom, FilesConfig, FileService
 from buildplate.files.store import LocalBlobStore
 from buildplate.files.tasks import AnalysisWorker
 from buildplate.fleet.commands import CommandService
+from buildplate.fleet.floor_repository import SqlFloors
+from buildplate.fleet.floor_service import FloorService
+from buildplate.fleet.grouping import PrintersOfGroups
 from buildplate.fleet.leases import Lease
 from buildplate.fleet.model import FleetTimings
 from buildplate.fleet.ports import Clock
@@ -54,7 +58,7 @@ from buildplate.fleet.transfers import TransferSlots
 from buildplate.fleet.watchers import Watchers
 from buildplate.history.service import HistoryService
 from buildplate.history.tasks import Pace, Recorder, Retention, Sweeper
-from buildplate.storage import Bus, OutboxRelay, Storage, scrub
+from buildplate.storage import Bus, OutboxRelay, SqliteStorage, Storage, scrub
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Farm:
     bus: Bus
     fleet: FleetService
     watchers: Watchers
+    floors: FloorService
     commands: CommandService
     jobs: JobService
     prints: PrintService
@@ -157,6 +162,9 @@ async def open_farm(
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     storage = database_of(settings, durations(settings).fleet.lease)
     await storage.open()
+    if isinstance(storage, SqliteStorage) and storage.copy is not None:
+        log = structlog.get_logger("serve")
+        log.info("database.upgraded", action="upgrade", copy=str(storage.copy))
     storage.on_step = outside.on_step
     try:
         async with (
@@ -222,6 +230,8 @@ class _Build:
         self._steward = Steward(self._steward_parts())
         parts = self._session_parts()
         self._fleet = FleetService(parts, manifests, supervisor, new_id())
+        self._access.groups.follow(PrintersOfGroups(self._fleet, parts))
+        self._access.groups.follow(OrdersOfGroups(self._planner.wake))
         self._commands = CommandService(parts, self._fleet)
         self._bus = Bus()
         file = settings.database if isinstance(settings.database, Path) else None
@@ -265,6 +275,7 @@ class _Build:
             give_back_pause=self._durations.give_back,
             new_id=new_id,
             wake_planner=self._planner.wake,
+            stir_planner=self._planner.stir,
             log=self._log,
             pace=self._settings.time_factor,
         )
@@ -326,6 +337,7 @@ class _Build:
                 bus=self._bus,
                 fleet=self._fleet,
                 watchers=self._watchers,
+                floors=FloorService(SqlFloors(self._storage), self._clock, new_id),
                 commands=self._commands,
                 jobs=jobs,
                 prints=PrintService(parts),

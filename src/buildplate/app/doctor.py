@@ -279,7 +279,7 @@ def _judged(path: Path, found: Examination) -> Finding:
         known = found.revision or "no"
         older = found.revision is None or found.revision < found.newest
         remedy = (
-            "It is upgraded at the next start; make a copy of the folder first."
+            "It is copied and upgraded at the next start, or now by: buildplate db upgrade"
             if older
             else "Install the release that wrote it, or a newer one."
         )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from buildplate.access.audit_repository import AuditWriter
+from buildplate.access.group_repository import SqlGroups
+from buildplate.access.group_service import GroupService
 from buildplate.access.limiting import Lockout, RateLimits, Rates
 from buildplate.access.passwords import Passwords
 from buildplate.access.repository import SqlKeys
@@ -50,8 +52,10 @@ def access_room(
     )
     audit = AuditWriter(storage, now, new_id)
     storage.on_write = audit.watched
+    keys = KeyService(SqlKeys(storage), now, new_id)
     return AccessRoom(
-        keys=KeyService(SqlKeys(storage), now, new_id),
+        keys=keys,
+        groups=GroupService(SqlGroups(storage), now, new_id, (keys, sessions)),
         users=UserService(users, passwords, now, new_id, sessions),
         sessions=sessions,
         limits=limits,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import aclosing
+from typing import TypeVar
 
 from buildplate.core import jobs as core
 from buildplate.dispatch.errors import UnknownFile
@@ -20,6 +21,7 @@ _STATES = {
     FileState.UNREADABLE: core.FileState.READY,
 }
 KEPT = 4096
+T = TypeVar("T")
 
 
 class JoinedFiles:
@@ -29,6 +31,7 @@ class JoinedFiles:
         self._storage = storage
         self._files = files
         self._facts: dict[str, core.FileFacts] = {}
+        self._whole: dict[str, PrintFile] = {}
 
     async def facts(self, file_ids: Collection[str]) -> dict[str, core.FileFacts]:
         """What is known of these files; a file that is gone is left out.
@@ -40,29 +43,27 @@ class JoinedFiles:
         for file_id, file in (await self._storage.read(files_by_id, unknown)).items():
             found[file_id] = facts_of(file)
             if file.state is not FileState.ANALYSING:
-                self._keep(file_id, found[file_id])
+                _keep(self._facts, file_id, found[file_id])
         return found
 
     def forget(self, file_id: str) -> None:
         """A file was deleted."""
         self._facts.pop(file_id, None)
-
-    def _keep(self, file_id: str, facts: core.FileFacts) -> None:
-        if len(self._facts) >= KEPT:
-            self._facts.clear()
-        self._facts[file_id] = facts
+        self._whole.pop(file_id, None)
 
     async def body(self, file_id: str) -> FileBody:
-        """The bytes to send to a printer, final newline included; raises UnknownFile."""
-        try:
-            file = await self._files.get(file_id)
-            there = await self._files.is_stored(file)
-        except errors.FileError as error:
-            message = f"the print file cannot be had: {error}"
-            raise UnknownFile(message) from error
-        if not there:
-            message = f"the content of {file.name} is gone from the disk"
-            raise UnknownFile(message, "Upload the file again.")
+        """The bytes to send to a printer, final newline included; raises UnknownFile.
+
+        Reading them raises FileUnreadable where the disk does not have them (any more).
+        """
+        file = self._whole.get(file_id)
+        if file is None:
+            try:
+                file = await self._files.get(file_id)
+            except errors.FileError as error:
+                message = f"the print file cannot be had: {error}"
+                raise UnknownFile(message) from error
+            _keep(self._whole, file_id, file)
 
         async def pieces() -> AsyncIterator[bytes]:
             try:
@@ -74,6 +75,12 @@ class JoinedFiles:
                 raise FileUnreadable(message) from error
 
         return FileBody(file.printer_size, file.printer_sha256, pieces)
+
+
+def _keep(known: dict[str, T], file_id: str, what: T) -> None:
+    if len(known) >= KEPT:
+        known.clear()
+    known[file_id] = what
 
 
 class JobsOfFiles:

@@ -25,6 +25,7 @@ from buildplate.app.drivers import installed_drivers
 from buildplate.app.first_start import first_people, set_up_link
 from buildplate.app.http_protocol import ServerProtocol
 from buildplate.app.logs import set_up_logs
+from buildplate.app.memory import settle_memory
 from buildplate.app.settings import Settings, SettingsError, load_settings
 from buildplate.app.tls import tls_context
 from buildplate.app.websocket_protocol import LiveProtocol
@@ -84,6 +85,7 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
         app = create_app(rooms_of(farm, settings))
         farm.supervisor.start("live", app.state.live.run)
         server = http_server(app, settings)
+        settle_memory()
         log.info("server.started", action="start", url=url, data_dir=str(settings.data_dir))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_end(stop, server))
@@ -172,6 +174,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
     return Rooms(
         fleet=farm.fleet,
         watchers=farm.watchers,
+        floors=farm.floors,
         commands=farm.commands,
         jobs=farm.jobs,
         prints=farm.prints,

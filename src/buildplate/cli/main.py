@@ -10,15 +10,19 @@ import typer
 from buildplate import __version__
 from buildplate.cli import (
     backup,
+    db,
     doctor,
     farm,
     files,
+    floors,
+    groups,
     jobs,
     key_file,
     keys,
     printers,
     prints,
     queue,
+    records,
     serve,
     user,
 )
@@ -58,7 +62,7 @@ def main(
         Path | None,
         typer.Option(
             help="Work on this data directly, while no server runs on it "
-            "(key, user, key-file, doctor, backup, restore)."
+            "(key, user, key-file, db, doctor, backup, restore)."
         ),
     ] = None,
     version: Annotated[
@@ -73,9 +77,12 @@ def main(
 
 serve.add_to(app)
 farm.add_to(app)
+records.add_to(app)
 doctor.add_to(app)
 backup.add_to(app)
 app.add_typer(printers.app, name="printer")
+app.add_typer(groups.app, name="group")
+app.add_typer(floors.app, name="floor")
 app.add_typer(files.app, name="file")
 app.add_typer(jobs.app, name="job")
 app.add_typer(prints.app, name="print")
@@ -83,3 +90,4 @@ app.add_typer(queue.app, name="queue")
 app.add_typer(keys.app, name="key")
 app.add_typer(key_file.app, name="key-file")
 app.add_typer(user.app, name="user")
+app.add_typer(db.app, name="db")

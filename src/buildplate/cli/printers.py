@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from buildplate.cli import options
+from buildplate.cli import completion, options
 from buildplate.cli.failures import USAGE, fail, note
 from buildplate.cli.farm import doing
+from buildplate.cli.floors import place
 from buildplate.cli.materials import FORM, materials, volume
 from buildplate.cli.output import as_json, fields, say, table
 from buildplate.cli.patience import until, waiting
@@ -22,7 +23,7 @@ app = typer.Typer(help="Printers.", no_args_is_help=True)
 SHOWN = (
     "number", "id", "name", "driver", "connection", "link", "activity", "ready", "problem", "hint",
     "bed", "bed_reason", "print_id", "needs_attention", "enabled", "maintenance", "model", "plate",
-    "materials", "tags", "location", "group", "bed_policy", "start_policy",
+    "materials", "tags", "location", "group", "floor_position", "bed_policy", "start_policy",
 )  # fmt: skip
 
 
@@ -76,7 +77,17 @@ Tag = Annotated[list[str] | None, typer.Option("--tag", help="A tag.")]
 Name = Annotated[str | None, typer.Option(help="What people call it.")]
 Plate = Annotated[str | None, typer.Option(help="Which plate lies on it.")]
 Location = Annotated[str | None, typer.Option(help="Where it stands.")]
-Group = Annotated[str | None, typer.Option(help="The group it belongs to.")]
+Group = Annotated[
+    str | None, typer.Option(help="The group it belongs to; one that is not there yet is made.")
+]
+Floor = Annotated[str | None, typer.Option(help="The floor it stands on: a name or an id.")]
+At = Annotated[
+    str | None,
+    typer.Option(metavar="X,Y", help="Its middle, in mm from the left and the top of the plan."),
+]
+Rotation = Annotated[
+    float | None, typer.Option(min=0, max=359.999, help="How far it is turned clockwise, in °.")
+]
 MaxNozzle = Annotated[float | None, typer.Option(help="The hottest its nozzle may get, in °C.")]
 MaxBed = Annotated[float | None, typer.Option(help="The hottest its bed may get, in °C.")]
 
@@ -167,6 +178,9 @@ def add(
     tag: Tag = None,
     location: Location = None,
     group: Group = None,
+    floor: Floor = None,
+    at: At = None,
+    rotation: Rotation = None,
     bed: Annotated[Clearing | None, typer.Option(help="Who clears the bed.")] = None,
     start: Annotated[Start | None, typer.Option(help="Whether prints wait for a word.")] = None,
     no_wait: Annotated[
@@ -186,6 +200,7 @@ def add(
             tags=tag,
             location=location,
             group=group,
+            floor_position=place(server, floor, at, rotation),
             bed_policy={"clear": bed.value} if bed else None,
             start_policy=start and start.value,
         )
@@ -263,6 +278,11 @@ def edit(
     tag: Tag = None,
     location: Location = None,
     group: Group = None,
+    no_group: Annotated[bool, typer.Option("--no-group", help="It belongs to none.")] = False,
+    floor: Floor = None,
+    at: At = None,
+    rotation: Rotation = None,
+    no_floor: Annotated[bool, typer.Option("--no-floor", help="It stands on none.")] = False,
     bed: Annotated[Clearing | None, typer.Option(help="Who clears the bed.")] = None,
     start: Annotated[Start | None, typer.Option(help="Whether prints wait for a word.")] = None,
     enabled: Annotated[
@@ -286,10 +306,13 @@ def edit(
             tags=tag,
             location=location,
             group=group,
+            floor_position=place(server, floor, at, rotation),
             bed_policy={"clear": bed.value} if bed else None,
             start_policy=start and start.value,
             enabled=enabled,
         )
+        body |= {"group": None} if no_group else {}
+        body |= {"floor_position": None} if no_floor else {}
         if not body:
             fail("say what to change", "See: buildplate printer edit --help", code=USAGE)
         found = server.patch(f"/printers/{reference}", body)
@@ -310,7 +333,12 @@ def clear_bed(
     context: typer.Context,
     printer: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PRINTER…", help="Names, numbers or ids.", show_default=False),
+        typer.Argument(
+            metavar="PRINTER…",
+            help="Names, numbers or ids.",
+            show_default=False,
+            autocompletion=completion.printers,
+        ),
     ] = None,
     all_: Annotated[
         bool, typer.Option("--all", help="Every bed that is not clear and has no print.")

@@ -118,6 +118,16 @@ class Server:
         hint = "See them with: buildplate printer list"
         return fail(f"there is no printer named {reference}", hint)
 
+    def named(self, kind: str, reference: str) -> str:
+        """The id of the group or floor (`kind`) of this name; an id stays one."""
+        named = [str(found["id"]) for found in self.every(f"/{kind}s", name=reference)]
+        if named:
+            return named[0]
+        if _ID.fullmatch(reference):
+            return reference
+        hint = f"See them with: buildplate {kind} list"
+        return fail(f"there is no {kind} named {reference}", hint)
+
     def printer_names(self) -> dict[str, str]:
         """The names of the printers in service, by id."""
         return {p["id"]: p["name"] for p in self.every("/printers")}
@@ -189,7 +199,7 @@ def server_of(context: typer.Context) -> Iterator[Server]:
     target: Target = context.obj
     if target.data_dir is not None:
         detail = "this command needs a running server"
-        known = "serve, key, user, key-file, doctor, backup, restore"
+        known = "serve, key, user, key-file, db, doctor, backup, restore"
         fail(detail, f"Leave --data-dir out, or use it with: {known}.", code=USAGE)
     headers = {"user-agent": "buildplate"}
     if target.api_key:

@@ -108,6 +108,20 @@ class PrinterModel:
 
 
 @dataclass(frozen=True, slots=True)
+class FloorPosition:
+    """Where a printer stands: its middle, in mm from the left and from the top of the floor's plan.
+
+    `floor` is the floor's id; `rotation` turns the printer clockwise, in degrees from 0 up to 360.
+    At 0 its front faces the plan's lower edge.
+    """
+
+    floor: str
+    x: float
+    y: float
+    rotation: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterSpec:
     """A printer as its people described it."""
 
@@ -120,6 +134,7 @@ class PrinterSpec:
     tags: frozenset[str] = frozenset()
     location: str | None = None
     group: str | None = None
+    floor_position: FloorPosition | None = None
     enabled: bool = True
     maintenance: bool = False
     bed_policy: BedPolicy = field(default_factory=BedPolicy)

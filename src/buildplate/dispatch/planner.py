@@ -48,11 +48,19 @@ class Planner:
         self._new_id = new_id
         self._log = log
         self._woken = asyncio.Event()
+        self._calls = 0
+        self._all_placed_at = -1
         self._refused: set[str] = set()
 
     def wake(self) -> None:
         """Something changed that may let a print start."""
+        self._calls += 1
         self._woken.set()
+
+    def stir(self) -> None:
+        """Only printers changed: that is nothing to plan on while no print waits."""
+        if self._all_placed_at != self._calls:
+            self._woken.set()
 
     async def run(self, fleet: FleetService, steward: Steward) -> None:
         """Plan and claim at every wake-up, until cancelled."""
@@ -80,6 +88,7 @@ class Planner:
         printers = fleet.printers()
         if not any(is_ready(printer.spec, printer.status) for printer in printers):
             return SAFETY_NET
+        calls = self._calls
         queue, waiting = await self.queue()
         stored = {print_.id: print_ for print_ in waiting.prints}
         decided = plan(self._without_refused(queue), printers, self._clock.now(), self.policy)
@@ -94,7 +103,11 @@ class Planner:
         for seat, claimed in zip(decided.assignments, outcomes, strict=True):
             if not claimed:
                 self._refused.add(seat.print_id)
-        return self._next_round(queue) if all(outcomes) else AFTER_TROUBLE
+        if not all(outcomes):
+            return AFTER_TROUBLE
+        if len(decided.assignments) == len(waiting.prints):
+            self._all_placed_at = calls
+        return self._next_round(queue)
 
     def _without_refused(self, queue: Queue) -> Queue:
         """The queue without the prints whose claim was just refused: they hold up nobody.

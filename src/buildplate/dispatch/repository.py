@@ -28,6 +28,7 @@ from buildplate.dispatch.errors import (
     UnknownFile,
 )
 from buildplate.dispatch.forgotten import accept, close_restore, jobs_sent, set_stopped
+from buildplate.dispatch.grouping import as_spelled
 from buildplate.dispatch.model import JobRecord, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.reading import (
     active_prints_of,
@@ -45,7 +46,15 @@ from buildplate.dispatch.transitions import (
     hold_print,
     queue_print,
 )
-from buildplate.storage import EventRecord, Tx, from_micros, hold_farm, script, to_json, to_micros
+from buildplate.storage import (
+    EventRecord,
+    Tx,
+    from_micros,
+    hold_farm,
+    script,
+    to_json,
+    to_micros,
+)
 from buildplate.storage.tables import idempotency, jobs, print_files, prints
 
 
@@ -103,6 +112,7 @@ async def create_job(
     known = await job_of_key(tx, key)
     if known is not None:
         return await get_job(tx, known), False
+    order = await as_spelled(tx, order)
     file = await tx.row(_FILE, {"file_id": order.file_id})
     if file is None:
         message = f"there is no print file {order.file_id}"
@@ -181,6 +191,7 @@ async def edit_job(
     tx: Tx, job: JobRecord, order: NewJob, stamp: Stamp
 ) -> tuple[JobRecord, PrintCounts]:
     """Replace what a job asks for; copies are added to or taken from the queue; TooFewCopies."""
+    order = await as_spelled(tx, order)
     if (await _locked(tx, job.id)).cancelled:
         message = f"job {job.number} was cancelled"
         raise JobEnded(message)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from buildplate.fleet.session import PrinterSession
 
 STEPS_AT_A_TIME = 64
+KEPT = 4096
 LONGEST_PAUSE_DOUBLINGS = 7
 PHYSICAL = (Transfer, SendStart, SendOrder, Revoke, Barrier)
 
@@ -65,6 +66,7 @@ class StewardParts:
     give_back_pause: timedelta
     new_id: Callable[[], str]
     wake_planner: Callable[[], None]
+    stir_planner: Callable[[], None]
     log: Any
     pace: float = 1.0
 
@@ -77,6 +79,7 @@ class Steward:
         self._active: dict[str, PrintRecord] = {}
         self._orders: dict[str, CommandRecord] = {}
         self._changed: set[str] = set()
+        self._files: dict[str, str] = {}
         self.stopped = False
 
     # --- what fleet asks (fleet.ports.PrintSteward) ----------------------------------------------
@@ -119,7 +122,7 @@ class Steward:
 
     def freed(self, printer_id: str) -> None:  # noqa: ARG002 (the port names the printer)
         """A printer may have become ready, or stopped being so."""
-        self._parts.wake_planner()
+        self._parts.stir_planner()
 
     async def take_over(self, tx: Tx, printer_id: str, fence: int) -> None:
         """Join the take-over of a printer."""
@@ -257,9 +260,8 @@ class Steward:
         return False
 
     async def _transfer(self, print_: PrintRecord, session: PrinterSession) -> bool:
-        file_id = await self._parts.storage.read(transitions.file_of, print_.job_id)
         try:
-            body = await self._parts.files.body(file_id)
+            body = await self._parts.files.body(await self._file_of(print_.job_id))
         except DispatchError as error:
             session.deeds = Deeds()
             await self._give_back(print_, session, str(error))
@@ -270,6 +272,16 @@ class Steward:
 
         session.hands.transfer(print_.file_name, body, stored)
         return False
+
+    async def _file_of(self, job_id: str) -> str:
+        """The file that a job prints, which never changes; the last answers are kept."""
+        known = self._files.get(job_id)
+        if known is None:
+            known = await self._parts.storage.read(transitions.file_of, job_id)
+            if len(self._files) >= KEPT:
+                self._files.clear()
+            self._files[job_id] = known
+        return known
 
     async def _store_path(
         self, print_: PrintRecord, session: PrinterSession, path: str, body: FileBody
@@ -425,7 +437,7 @@ class Steward:
         )
         self._active[session.id] = moved
         self._log(f"{print_.state} to {moved.state}", moved, session, reason=reason)
-        self._parts.wake_planner()
+        self._parts.stir_planner()
 
     async def _give_back(self, print_: PrintRecord, session: PrinterSession, reason: str) -> None:
         rounds = tries_of(print_.attempt) // self._parts.timings.upload_tries

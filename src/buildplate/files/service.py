@@ -193,10 +193,6 @@ class FileService:
             else:
                 await self._room.store.delete(file.sha256)
 
-    async def is_stored(self, file: PrintFile) -> bool:
-        """Whether the file's content is where it should be."""
-        return await self._room.store.has(file.sha256)
-
     async def content(
         self, file: PrintFile, *, start: int = 0, length: int | None = None
     ) -> AsyncGenerator[bytes, None]:

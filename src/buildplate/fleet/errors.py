@@ -43,6 +43,27 @@ class NameTaken(FleetError):
     hint = "Choose another name, or retire the other printer first."
 
 
+class UnknownFloor(FleetError):
+    """No floor has this id."""
+
+    code = "floor_not_found"
+    hint = "List the floors to see their ids."
+
+
+class FloorInUse(FleetError):
+    """Printers stand on the floor."""
+
+    code = "floor_in_use"
+    hint = "Give each another floor_position, or none, then remove the floor."
+
+
+class FloorTooSmall(FleetError):
+    """The floor cannot get so small: printers stand where it would end."""
+
+    code = "floor_too_small"
+    hint = "Move these printers first, or give the floor more room."
+
+
 class PrinterBusy(FleetError):
     """The printer has an active print, so this has to wait."""
 

@@ -38,6 +38,18 @@ class PrinterRecord:
         return self.spec.id
 
 
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """A plan on which printers have their places; its size in mm."""
+
+    id: str
+    version: int
+    name: str
+    width_mm: float
+    depth_mm: float
+    created_at: datetime
+
+
 class CommandState(StrEnum):
     """Where a physical command stands in the ledger."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from buildplate.drivers.sdk import Watch
+from buildplate.fleet.model import Floor
 from buildplate.storage import Tx
 
 if TYPE_CHECKING:
@@ -50,6 +51,25 @@ class PrintSteward(Protocol):
 
     async def release(self, tx: Tx, printer_id: str) -> bool:
         """Tell whether the printer has no active print, inside the caller's transaction."""
+
+
+class FloorRows(Protocol):
+    """The rows of the floors. Every call is one transaction, durable when it returns."""
+
+    async def add(self, floor: Floor, event_id: str) -> None:
+        """Stores a new floor; NameTaken."""
+
+    async def by_id(self, floor_id: str) -> Floor:
+        """The floor with this id; UnknownFloor."""
+
+    async def every(self) -> list[Floor]:
+        """All floors, by name."""
+
+    async def edit(self, floor: Floor, event_id: str, at: datetime) -> Floor:
+        """Writes a changed floor; UnknownFloor, VersionMismatch, NameTaken, FloorTooSmall."""
+
+    async def remove(self, floor: Floor, event_id: str, at: datetime) -> None:
+        """Deletes a floor; UnknownFloor, VersionMismatch, FloorInUse."""
 
 
 class Clock(Protocol):

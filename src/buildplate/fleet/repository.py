@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import and_, bindparam, insert, select, update
 
+from buildplate.access.group_repository import ensured
 from buildplate.core.materials import LoadedMaterial
 from buildplate.core.printers import (
     Bed,
@@ -28,6 +29,12 @@ from buildplate.fleet.errors import (
     UnknownPrinter,
     VersionMismatch,
 )
+from buildplate.fleet.floor_repository import (
+    NO_POSITION,
+    check_position,
+    position_columns,
+    position_from,
+)
 from buildplate.fleet.model import CommandRecord, CommandState, PrinterRecord
 from buildplate.fleet.ports import PrintSteward
 from buildplate.fleet.sealing import connection_from, connection_json
@@ -38,6 +45,7 @@ from buildplate.storage import (
     Tx,
     from_json,
     from_micros,
+    hold_farm,
     one_statement,
     script,
     to_json,
@@ -65,6 +73,7 @@ def spec_columns(spec: PrinterSpec) -> dict[str, Any]:
         "maintenance": spec.maintenance,
         "bed_policy": to_json(asdict(spec.bed_policy)),
         "start_policy": spec.start_policy.value,
+        **position_columns(spec.floor_position),
     }
 
 
@@ -94,6 +103,7 @@ def _spec(row: Row) -> PrinterSpec:
         tags=frozenset(from_json(row["tags"])),
         location=row["location"],
         group=row["printer_group"],
+        floor_position=position_from(row),
         enabled=bool(row["enabled"]),
         maintenance=bool(row["maintenance"]),
         bed_policy=BedPolicy(BedClearing(policy.get("clear", "manual")), policy.get("macro")),
@@ -150,6 +160,17 @@ async def list_printers(tx: Tx) -> list[PrinterRecord]:
     return [record_from(row) for row in await tx.rows(_IN_SERVICE)]
 
 
+async def _placed(
+    tx: Tx, spec: PrinterSpec, group_ids: Sequence[str], event: EventRecord
+) -> PrinterSpec:
+    """The description with its group as that is spelled, and on its floor; InvalidPrinter."""
+    if spec.group is not None and group_ids:
+        await hold_farm(tx)
+        spec = replace(spec, group=await ensured(tx, spec.group, group_ids, event.at))
+    await check_position(tx, spec.floor_position)
+    return spec
+
+
 @script
 async def add_printer(
     tx: Tx,
@@ -158,8 +179,13 @@ async def add_printer(
     connection: Mapping[str, Any],
     owner: str,
     event: EventRecord,
+    group_ids: Sequence[str] = (),
 ) -> PrinterRecord:
-    """Insert a printer with the next number, its bed unknown; NameTaken."""
+    """Insert a printer with the next number, its bed unknown; NameTaken.
+
+    `group_ids`: two fresh ids, for a group that may have to be made.
+    """
+    spec = await _placed(tx, spec, group_ids, event)
     number = await tx.next_number("printer")
     values = spec_columns(spec) | {
         "id": spec.id,
@@ -188,8 +214,13 @@ async def edit_printer(
     connection: Mapping[str, Any],
     version: int,
     event: EventRecord,
+    group_ids: Sequence[str] = (),
 ) -> PrinterRecord:
-    """Replace a printer's description if it is still at `version`."""
+    """Replace a printer's description if it is still at `version`.
+
+    `group_ids`: two fresh ids where its group changes, and may have to be made.
+    """
+    spec = await _placed(tx, spec, group_ids, event)
     values = spec_columns(spec) | {"connection": connection_json(connection)}
     statement = (
         update(printers)
@@ -249,7 +280,7 @@ async def retire_printer(
     statement = (
         update(printers)
         .where(and_(printers.c.id == printer_id, printers.c.retired_at.is_(None)))
-        .values(retired_at=to_micros(event.at), version=printers.c.version + 1)
+        .values(retired_at=to_micros(event.at), version=printers.c.version + 1, **NO_POSITION)
     )
     if not await tx.change(statement):
         message = "the printer is retired already"

@@ -120,7 +120,7 @@ class FleetService:
         sealed = self.seals.seal(spec.id, new.connection, manifest.secrets)
         event = self._event("printer.added", spec.id, name=spec.name, driver=new.driver)
         record = await self._parts.storage.write(
-            repository.add_printer, spec, new.driver, sealed, self._node, event
+            repository.add_printer, spec, new.driver, sealed, self._node, event, self._two_ids()
         )
         self._open(record)
         return record
@@ -135,7 +135,12 @@ class FleetService:
         sealed = self.seals.seal(before.id, connection, manifest.secrets, before=before.connection)
         event = self._event("printer.edited", before.id, name=spec.name)
         record = await self._parts.storage.write(
-            repository.edit_printer, spec, sealed, version, event
+            repository.edit_printer,
+            spec,
+            sealed,
+            version,
+            event,
+            () if spec.group == before.spec.group else self._two_ids(),
         )
         reconnect = sealed != dict(before.connection) or spec.enabled is not before.spec.enabled
         if reconnect:
@@ -217,6 +222,10 @@ class FleetService:
         return EventRecord(
             self._parts.new_id(), self._parts.clock.now(), kind, printer_id=printer_id, data=data
         )
+
+    def _two_ids(self) -> tuple[str, str]:
+        """For a group that may have to be made, and its event."""
+        return self._parts.new_id(), self._parts.new_id()
 
     def _manifest(self, driver: str) -> Manifest:
         try:

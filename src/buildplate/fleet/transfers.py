@@ -31,20 +31,22 @@ class TransferSlots:
         self._stall = stall
         self._clock = clock
         self._holders: OrderedDict[Slot, float] = OrderedDict()
+        self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 
     @asynccontextmanager
     async def hold(self) -> AsyncIterator[Slot]:
-        """Wait for a place and keep it for the block."""
-        while self._counted() >= self._limit:
-            self._freed.clear()
-            try:
-                async with asyncio.timeout(self._stall / 4):
-                    await self._freed.wait()
-            except TimeoutError:
-                continue
-        slot = Slot(self)
-        self.note(slot)
+        """Wait for a place and keep it for the block; who came first is served first."""
+        async with self._turn:
+            while self._counted() >= self._limit:
+                self._freed.clear()
+                try:
+                    async with asyncio.timeout(self._stall / 4):
+                        await self._freed.wait()
+                except TimeoutError:
+                    continue
+            slot = Slot(self)
+            self.note(slot)
         try:
             yield slot
         finally:

@@ -13,6 +13,7 @@ from buildplate.storage.errors import (
     StorageClosed,
     StorageError,
     StorageFull,
+    UpgradeRefused,
 )
 from buildplate.storage.locks import hold_farm, share_farm
 from buildplate.storage.model import (
@@ -60,6 +61,7 @@ __all__ = [
     "StorageFull",
     "Subscription",
     "Tx",
+    "UpgradeRefused",
     "examine",
     "from_json",
     "from_micros",

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from buildplate import __version__
+
 
 class StorageError(Exception):
     """The database did not do it, and nothing of the transaction was written.
@@ -89,16 +91,33 @@ class OutcomeUnknown(StorageError):
 
 
 class SchemaTooNew(StorageError):
-    """A newer release wrote this database. Refused at start, nothing was changed."""
+    """A newer release wrote this database. Refused at start, nothing was changed.
+
+    `release` is the one that brought it to its schema, where the database tells.
+    """
 
     code = "schema_too_new"
     hint = "Install the release that last used this database, or a newer one."
 
-    def __init__(self, found: str, newest: str) -> None:
+    def __init__(self, found: str, newest: str, release: str | None = None) -> None:
+        by = "" if release is None else f" Buildplate {release} has upgraded it."
         super().__init__(
-            f"The database has schema {found}, which this release does not know; "
-            f"its newest is {newest}."
+            f"The database has schema {found}, which this release ({__version__}) does not know; "
+            f"its newest is {newest}.{by}"
         )
+        if release is not None:
+            self.hint = f"Install Buildplate {release} or newer."  # type: ignore[misc]  # its own
+
+
+class UpgradeRefused(StorageError):
+    """Something has to be put right before the schema may be upgraded. Nothing was changed."""
+
+    code = "upgrade_refused"
+    hint = "Put right what is named, then run `buildplate db upgrade`."
+
+    def __init__(self, why: str, hint: str) -> None:
+        super().__init__(f"The database is not upgraded: {why}.")
+        self.hint = hint  # type: ignore[misc]  # this one's own
 
 
 class ConstraintViolated(StorageError):

@@ -3,7 +3,7 @@
 On SQLite one script writes at a time and nothing here does anything. On PostgreSQL scripts run
 side by side: whoever decides something about the whole farm (its stop, its order of jobs, its
 last admin) holds the one row of `identity`, and whoever relies on such a decision shares it.
-Locks are taken in one order: farm, printer, job, print, counter (docs/adr/0017).
+Locks are taken in one order: farm, floor, printer, job, print, counter (docs/adr/0017).
 """
 
 from sqlalchemy import select

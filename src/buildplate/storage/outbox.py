@@ -62,14 +62,12 @@ async def publish_batch(tx: Tx, limit: int) -> Sequence[PublishedEvent]:
     waiting = await tx.rows(_WAITING, {"how_many": limit})
     if last is None or not waiting:
         return ()
-    seq: int = last["value"]
-    published = []
-    for row in waiting:
-        seq += 1
-        await tx.change(_NUMBER, {"event_id": row["id"], "next": seq})
-        await tx.change(_SENT, {"outbox_id": row["outbox_id"]})
-        published.append(PublishedEvent(seq, _event(row)))
-    await tx.change(_SET_LAST_SEQ, {"last": seq})
+    first: int = last["value"] + 1
+    published = [PublishedEvent(seq, _event(row)) for seq, row in enumerate(waiting, first)]
+    numbers = [{"event_id": one.event.id, "next": one.seq} for one in published]
+    await tx.change_each(_NUMBER, numbers)
+    await tx.change_each(_SENT, [{"outbox_id": row["outbox_id"]} for row in waiting])
+    await tx.change(_SET_LAST_SEQ, {"last": published[-1].seq})
     return published
 
 

@@ -43,6 +43,14 @@ class Tx(Protocol):
         Raises `ConstraintViolated` where a constraint refuses it.
         """
 
+    async def change_each(
+        self, statement: ClauseElement, params: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Run an INSERT, UPDATE or DELETE for each of these parameters, in their order.
+
+        All have the same names; no list among them. Raises as `change`.
+        """
+
     async def compare_and_set(
         self, statement: Update, params: Mapping[str, Any], event: EventRecord | None
     ) -> Row | None:

@@ -1,46 +1,28 @@
-"""The schema of a database: what it has, and bringing it to this release's with Alembic."""
+"""The schema of a database: what it has, and how Alembic brings it to this release's."""
 
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from buildplate.storage.errors import SchemaTooNew, StorageError
+from buildplate.storage.errors import StorageError
+from buildplate.storage.preflight import Step
 from buildplate.storage.sqlite.connection import connect_writer, translated
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision, so that a database that has it opens without loading Alembic."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps the migration it is at in the module: two at once would mix their databases."""
-
-
-def upgrade(path: Path, busy_seconds: float) -> None:
-    """Bring the SQLite database at `path` to this release's schema, creating it if need be.
-
-    One transaction: a power cut leaves the old schema or the new one.
-    Raises `SchemaTooNew`, `StorageBusy`, `StorageFull`, `StorageError`.
-    """
-    with closing(connect_writer(path, busy_seconds)) as connection:
-        found = revision(connection)
-    if found == HEAD:
-        return
-    if found is not None and found not in known_revisions():
-        raise SchemaTooNew(found, HEAD)
-    try:
-        with migrating(path, busy_seconds) as migration:
-            run_migrations(migration, "head")
-    except DBAPIError as error:
-        raise _reason(error) from error
 
 
 def known_revisions() -> set[str]:
@@ -49,6 +31,18 @@ def known_revisions() -> set[str]:
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
     return {script.revision for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions()}
+
+
+def pending(found: str | None) -> list[Step]:
+    """The migrations that lead from a schema to the newest; none for one that is not known."""
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 (as in known_revisions)
+
+    steps: list[Step] = []
+    for script in ScriptDirectory(str(_MIGRATIONS)).walk_revisions():
+        if script.revision == found:
+            return steps[::-1]
+        steps.append(Step(script.revision, (script.doc or "").partition("\n")[0].strip()))
+    return [] if found is not None else steps[::-1]
 
 
 def run_migrations(connection: Connection, target: str) -> None:
@@ -68,9 +62,18 @@ def revision(connection: sqlite3.Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
+def release(connection: sqlite3.Connection) -> str | None:
+    """The release that brought the database to its schema, where it tells."""
+    known = "SELECT count(*) FROM pragma_table_info('identity') WHERE name = 'release'"
+    if not connection.execute(known).fetchone()[0]:
+        return None
+    row = connection.execute("SELECT release FROM identity").fetchone()
+    return None if row is None or row[0] is None else str(row[0])
+
+
 def alembic_config(connection: Connection) -> "Config":
     """Alembic's configuration for commands on this connection."""
-    from alembic.config import Config  # noqa: PLC0415 (as in upgrade)
+    from alembic.config import Config  # noqa: PLC0415 (as in known_revisions)
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
@@ -101,7 +104,8 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _reason(error: DBAPIError) -> StorageError:
+def reason_of(error: DBAPIError) -> StorageError:
+    """The error of this room for one of SQLAlchemy's, on SQLite."""
     if isinstance(error.orig, sqlite3.Error):
         return translated(error.orig)
     return StorageError(str(error))

@@ -108,6 +108,29 @@ def _table(name: str, *items: SchemaItem, **options: Any) -> Table:
     return Table(name, metadata, *items, sqlite_strict=True, **options)
 
 
+printer_groups = _table(
+    "printer_groups",
+    _id(),
+    _integer("version", 1),
+    _text("name"),
+    _text("description"),
+    _micros("created_at"),
+    UniqueConstraint("name"),
+)
+"""Printers name their group; keys, users and jobs do so in their JSON, kept in step by `access`."""
+
+floors = _table(
+    "floors",
+    _id(),
+    _integer("version", 1),
+    _text("name"),
+    Column("width_mm", _FLOAT, nullable=False),
+    Column("depth_mm", _FLOAT, nullable=False),
+    _micros("created_at"),
+    UniqueConstraint("name"),
+    CheckConstraint("width_mm > 0 AND depth_mm > 0", name="size"),
+)
+
 printers = _table(
     "printers",
     _id(),
@@ -121,7 +144,7 @@ printers = _table(
     _json("materials", "[]"),
     _json("tags", "[]"),
     _text("location", null=True),
-    _text("printer_group", null=True),
+    _text("printer_group", ForeignKey("printer_groups.name", onupdate="CASCADE"), null=True),
     _flag("enabled", default=True),
     _flag("maintenance", default=False),
     _json("bed_policy"),
@@ -136,8 +159,19 @@ printers = _table(
     _micros("seen_at", null=True),
     _text("fingerprint", null=True),
     _text("process", null=True),
+    _text("floor_id", ForeignKey("floors.id"), null=True),
+    Column("floor_x", _FLOAT, nullable=True),
+    Column("floor_y", _FLOAT, nullable=True),
+    Column("floor_rotation", _FLOAT, nullable=True),
     UniqueConstraint("number"),
     CheckConstraint(_one_of("bed", BED_STATES), name="bed"),
+    CheckConstraint(
+        "(floor_id IS NULL AND floor_x IS NULL AND floor_y IS NULL AND floor_rotation IS NULL)"
+        " OR (floor_id IS NOT NULL AND floor_x IS NOT NULL AND floor_y IS NOT NULL"
+        " AND floor_rotation IS NOT NULL AND floor_x >= 0 AND floor_y >= 0"
+        " AND floor_rotation >= 0 AND floor_rotation < 360)",
+        name="floor_position",
+    ),
     Index("uq_printers_name", "name", unique=True, **_where("retired_at IS NULL")),
 )
 
@@ -295,8 +329,11 @@ outbox = _table(
 
 nodes = _table("nodes", _id(), _text("name"), _micros("started_at"), _micros("lease_until"))
 
-identity = _table("identity", _id())
-"""One row, made with the database: what lies beside it, such as print files, tells it by this."""
+identity = _table("identity", _id(), _text("release", null=True))
+"""One row, made with the database: what lies beside it, such as print files, tells it by this.
+
+`release` is the newest release that has brought the schema up to its own.
+"""
 
 farm = _table("farm", Column("key", Text, primary_key=True, nullable=False), _json("value", None))
 

@@ -11,19 +11,24 @@ import httpx
 from fastapi import FastAPI
 from jsonschema_rs import Draft202012Validator, validator_for
 
+from buildplate.api.application import openapi_document
+
 JSON_KINDS = ("application/json", "application/problem+json")
 
 
+# The document of a version is made once, so what is made of it is kept for all apps of a version.
+
+
 @cache
-def _document(app: FastAPI) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(app.openapi()))
+def _document(version: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(openapi_document(version)))
     return found
 
 
 @cache
-def _paths(app: FastAPI) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+def _paths(version: str) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     found = []
-    for path, methods in _document(app)["paths"].items():
+    for path, methods in _document(version)["paths"].items():
         pattern = re.sub(r"\{\w+\}", "[^/]+", path)
         found.append((re.compile(f"{pattern}/?"), methods))
     # A fixed path wins over one with a parameter.
@@ -31,8 +36,8 @@ def _paths(app: FastAPI) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
 
 
 @cache
-def _validator(app: FastAPI, schema: str) -> Draft202012Validator:
-    whole = {**json.loads(schema), "components": _document(app)["components"]}
+def _validator(version: str, schema: str) -> Draft202012Validator:
+    whole = {**json.loads(schema), "components": _document(version)["components"]}
     checked = validator_for(whole)
     assert isinstance(checked, Draft202012Validator)
     return checked
@@ -40,7 +45,7 @@ def _validator(app: FastAPI, schema: str) -> Draft202012Validator:
 
 def promised(app: FastAPI, request: httpx.Request, response: httpx.Response) -> dict[str, Any]:
     """The schema that the document promises for this answer; {} where it says nothing."""
-    for pattern, methods in _paths(app):
+    for pattern, methods in _paths(app.version):
         operation = methods.get(request.method.lower())
         if operation is not None and pattern.fullmatch(request.url.path):
             answers = operation["responses"]
@@ -68,5 +73,5 @@ class CheckedTransport(httpx.AsyncBaseTransport):
             content = await response.aread()
             schema = promised(self._app, request, response)
             if schema and content:
-                _validator(self._app, json.dumps(schema)).validate(json.loads(content))
+                _validator(self._app.version, json.dumps(schema)).validate(json.loads(content))
         return response

@@ -158,6 +158,7 @@ async def open_surface(
             Rooms(
                 fleet=farm.fleet,
                 watchers=farm.watchers,
+                floors=farm.floors,
                 commands=farm.commands,
                 jobs=farm.jobs,
                 prints=farm.prints,

@@ -76,6 +76,10 @@ on("POST /api/v1/auth/token", {"name": "ann", "password": PASSWORD})
 on("POST /api/v1/files", content=GCODE, headers={"x-filename": "cube.gcode"})
 
 
+on("POST /api/v1/groups", {"name": "hall"})
+on("POST /api/v1/floors", {"name": "ground", "width_mm": 9000, "depth_mm": 6000})
+
+
 @act("POST /api/v1/auth/refresh")
 async def refresh(surface: Surface, client: httpx.AsyncClient) -> Answer:
     spend = {"refresh_token": (await tokens(client))["refresh_token"]}
@@ -104,6 +108,30 @@ def on_user(action: str, body: Any = None) -> None:
 
 on_user("PATCH /api/v1/users/{user_id}", {"password": "canary-of-a-user", "role": "operator"})
 on_user("DELETE /api/v1/users/{user_id}")
+
+
+def on_group(action: str, body: Any = None) -> None:
+    async def run(surface: Surface, client: httpx.AsyncClient) -> Answer:
+        hall = await surface.farm.access.groups.create("hall")
+        method = action.partition(" ")[0]
+        return await client.request(method, f"/api/v1/groups/{hall.id}", json=body)
+
+    ACTS[action] = run
+
+
+def on_floor(action: str, body: Any = None) -> None:
+    async def run(surface: Surface, client: httpx.AsyncClient) -> Answer:
+        ground = await surface.farm.floors.create("ground", 9000, 6000)
+        method = action.partition(" ")[0]
+        return await client.request(method, f"/api/v1/floors/{ground.id}", json=body)
+
+    ACTS[action] = run
+
+
+on_group("PATCH /api/v1/groups/{group_id}", {"name": "attic"})
+on_group("DELETE /api/v1/groups/{group_id}")
+on_floor("PATCH /api/v1/floors/{floor_id}", {"name": "attic"})
+on_floor("DELETE /api/v1/floors/{floor_id}")
 
 
 @act("DELETE /api/v1/keys/{key_id}")

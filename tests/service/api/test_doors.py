@@ -46,6 +46,12 @@ ADMINS = {
     ("POST", "/api/v1/printers"),
     ("POST", "/api/v1/printers/probe"),
     ("DELETE", "/api/v1/printers/{printer_id}"),
+    ("POST", "/api/v1/groups"),
+    ("PATCH", "/api/v1/groups/{group_id}"),
+    ("DELETE", "/api/v1/groups/{group_id}"),
+    ("POST", "/api/v1/floors"),
+    ("PATCH", "/api/v1/floors/{floor_id}"),
+    ("DELETE", "/api/v1/floors/{floor_id}"),
 }
 EVERYBODYS = {
     ("POST", "/api/v1/auth/logout"),

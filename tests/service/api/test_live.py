@@ -178,6 +178,21 @@ async def test_topics_and_a_printer_narrow_what_is_sent(surface: Surface) -> Non
             assert {event["printer_id"] for event in seen.events} == {right["id"]}
 
 
+async def test_a_group_s_new_name_is_seen_at_its_printers_and_jobs(surface: Surface) -> None:
+    printer = await surface.printer(group="old")
+    job = await surface.job(requirements={"group": "old"}, hold=True)
+    (group,) = await surface.farm.access.groups.groups()
+    async with listening(surface) as port, listener(surface, port) as seen:
+        await seen.next()
+        await seen.until(lambda: job["id"] in seen.jobs)
+        before = seen.printers[printer["id"]]["version"]
+        path = f"/api/v1/groups/{group.id}"
+        assert (await surface.client.patch(path, json={"name": "new"})).is_success
+        await seen.until(lambda: seen.printers[printer["id"]]["version"] == before + 1)
+        await seen.until(lambda: "group.edited" in {event["kind"] for event in seen.events})
+        await seen.until(lambda: seen.jobs[job["id"]]["requirements"]["group"] == "new")
+
+
 async def test_a_printer_that_is_added_or_retired_comes_and_goes(surface: Surface) -> None:
     async with listening(surface) as port, listener(surface, port, topics="printers") as seen:
         assert (await seen.next())["printers"] == []

@@ -168,7 +168,7 @@ async def test_data_that_a_server_holds_are_backed_up_by_that_server_only(
 async def test_no_command_works_on_a_farm_that_is_half_restored(tmp_path: Path) -> None:
     await farm(tmp_path / "farm")
     (tmp_path / "farm" / MARK).write_text('{"identity": "x"}')
-    for command in ("key list", "backup", "key-file show"):
+    for command in ("key list", "backup", "key-file show", "db upgrade"):
         said = (await alone(tmp_path, f"--data-dir {tmp_path / 'farm'} {command}", 1)).stderr
         assert "cut off" in said
         assert "Run the same `buildplate restore` again" in said

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
 from buildplate.access.errors import KeyRequired
-from buildplate.access.tokens import Claims, Tokens, TokenSecrets, kept_secret
+from buildplate.access.tokens import (
+    ISSUER,
+    TYPE,
+    Claims,
+    Tokens,
+    TokenSecrets,
+    kept_secret,
+)
 
 OLD, NEW = "o" * 32, "n" * 32
 LIFE = timedelta(minutes=15)
@@ -49,6 +59,46 @@ def test_a_change_of_the_secret_ends_no_session_and_the_old_one_ends_with_its_to
     watch.now += timedelta(minutes=9)
     with pytest.raises(KeyRequired):
         after.read(token)
+
+
+def signed(header: dict[str, Any], claims: dict[str, Any], secret: str = NEW) -> str:
+    """A token as somebody who knows the secret could sign it."""
+    algorithm = header["alg"]
+    return jwt.encode(header, claims, OctKey.import_key(secret), algorithms=[algorithm])
+
+
+WRONG: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "another kind of token": ({"typ": "JWT"}, {}),
+    "no kind at all": ({"typ": None}, {}),
+    "another algorithm": ({"alg": "HS512"}, {}),
+    "another issuer": ({}, {"iss": "somebody"}),
+    "a longer life than a token may have": ({}, {"exp": LIFE.total_seconds() + 1}),
+    "no session": ({}, {"sid": None}),
+    "no user": ({}, {"sub": None}),
+    "no time of making": ({}, {"iat": None}),
+    "no end": ({}, {"exp": None}),
+}
+
+
+@pytest.mark.parametrize("what", ["all as it should be", *WRONG])
+def test_a_token_signed_with_the_secret_has_to_be_one_of_ours_in_every_word(what: str) -> None:
+    watch = Watch()
+    made = int(watch.now.timestamp())
+    other_header, other_claims = WRONG.get(what, ({}, {}))
+    header = {"alg": "HS256", "typ": TYPE} | other_header
+    end = made + int(other_claims.get("exp") or LIFE.total_seconds())
+    claims = {"iss": ISSUER, "sub": "ann", "sid": "s", "iat": made, "exp": end}
+    claims |= {name: value for name, value in other_claims.items() if name != "exp" or not value}
+    token = signed(
+        {name: value for name, value in header.items() if value is not None},
+        {name: value for name, value in claims.items() if value is not None},
+    )
+    tokens = Tokens(TokenSecrets(NEW), LIFE, watch)
+    if what in WRONG:
+        with pytest.raises(KeyRequired):
+            tokens.read(token)
+    else:
+        assert tokens.read(token) == Claims("ann", "s")
 
 
 def test_a_secret_is_made_once_and_for_its_owner_only(tmp_path: Path) -> None:

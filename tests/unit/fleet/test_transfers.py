@@ -8,8 +8,10 @@ from buildplate.fleet.transfers import Slot, TransferSlots
 class _Time:
     def __init__(self) -> None:
         self.now = 0.0
+        self.asked = 0
 
     def __call__(self) -> float:
+        self.asked += 1
         return self.now
 
 
@@ -65,3 +67,38 @@ async def test_a_transfer_that_moves_keeps_its_place() -> None:
         assert len(entered) == 1
         leave.set()
         await _until(entered, 2)
+
+
+async def test_places_are_given_in_the_order_of_asking_and_past_those_who_gave_up() -> None:
+    slots, served = TransferSlots(1, 10.0, _Time()), list[int]()
+    leave = asyncio.Event()
+
+    async def take(nth: int) -> None:
+        async with slots.hold():
+            served.append(nth)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_holder(slots, [], leave))
+        await asyncio.sleep(0)
+        waiting = []
+        for nth in range(6):
+            waiting.append(tasks.create_task(take(nth)))
+            await asyncio.sleep(0)
+        waiting[0].cancel()
+        waiting[3].cancel()
+        await asyncio.sleep(0)
+        leave.set()
+    assert served == [1, 2, 4, 5]
+
+
+async def test_a_place_that_is_freed_wakes_one_of_those_who_wait() -> None:
+    time, count = _Time(), 100
+    slots = TransferSlots(1, 10.0, time)
+
+    async def take() -> None:
+        async with slots.hold():
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(take() for _ in range(count)))
+    assert time.asked < 5 * count

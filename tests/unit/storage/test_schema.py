@@ -11,7 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from buildplate.storage import SchemaTooNew
-from buildplate.storage.schema import HEAD, alembic_config, migrating, upgrade
+from buildplate.storage.schema import HEAD, alembic_config, migrating
+from buildplate.storage.sqlite.upgrading import upgrade
 from buildplate.storage.tables import COUNTERS, metadata
 
 if TYPE_CHECKING:

@@ -48,6 +48,7 @@ def test_every_error_says_what_to_do_and_its_code_is_stable() -> None:
         "database_in_use",
         "database_unreachable",
         "schema_too_new",
+        "upgrade_refused",
         "constraint_violated",
         "outcome_unknown",
         "bad_database_url",

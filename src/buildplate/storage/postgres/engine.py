@@ -69,6 +69,7 @@ class PostgresStorage:
         self._running: _Running | None = None
         self._closing = False
         self._calls = 0
+        self._begun_calls: set[asyncio.Task[None]] = set()
         self._quiet = asyncio.Event()
 
     async def open(self) -> None:
@@ -167,13 +168,22 @@ class PostgresStorage:
             self._end_call()
             raise
         loop = asyncio.get_running_loop()
-        begun = loop.create_task(self._begun(lane, call), name=f"storage {call.name}")
-        begun.add_done_callback(_retrieved)
-        return await asyncio.shield(begun)
+        outcome: asyncio.Future[Any] = loop.create_future()
+        begun = loop.create_task(self._begun(lane, call, outcome))
+        self._begun_calls.add(begun)
+        begun.add_done_callback(self._begun_calls.discard)
+        return await outcome
 
-    async def _begun(self, lane: _Lane, call: Call) -> Any:
+    async def _begun(self, lane: _Lane, call: Call, outcome: "asyncio.Future[Any]") -> None:
+        """Run it and tell its caller, should there still be one."""
         try:
-            return await lane.work(call)
+            result = await lane.work(call)
+        except BaseException as error:  # noqa: BLE001 (it is raised again at the caller's await)
+            if not outcome.done():
+                outcome.set_exception(error)
+        else:
+            if not outcome.done():
+                outcome.set_result(result)
         finally:
             lane.turns.release()
             self._end_call()
@@ -182,9 +192,3 @@ class PostgresStorage:
         self._calls -= 1
         if not self._calls:
             self._quiet.set()
-
-
-def _retrieved(begun: "asyncio.Task[Any]") -> None:
-    """The outcome of a script whose caller has gone away concerns nobody."""
-    if not begun.cancelled():
-        begun.exception()

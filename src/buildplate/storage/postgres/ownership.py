@@ -30,6 +30,7 @@ from buildplate.storage.postgres.connection import (
 _LOG = structlog.get_logger(__name__)
 _KEY = 0x6275696C64706C74
 _TAKE = f"SELECT pg_try_advisory_lock({_KEY})"
+_LET_GO = f"SELECT pg_advisory_unlock({_KEY})"
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _OWNER = f"SELECT name, lease_until - {_NOW} AS left FROM nodes ORDER BY lease_until DESC LIMIT 1"  # noqa: S608
 _CLEAR = "DELETE FROM nodes"
@@ -196,6 +197,14 @@ class Ownership:
 
 
 _OTHER_DATABASE = "Stop the other server, or give this one a database of its own."
+
+
+async def owned_by(connection: "asyncpg.Connection[Any]") -> tuple[bool, int | None]:
+    """Whether a server holds the database now, and its process id where it is on this machine."""
+    if await connection.fetchval(_TAKE):
+        await connection.fetchval(_LET_GO)
+        return False, None
+    return True, await _holder(connection)
 
 
 async def _holder(connection: "asyncpg.Connection[Any]") -> int | None:

@@ -14,7 +14,8 @@ from buildplate.storage.portable import BATCH, Cargo, NotPortable, TableText, ch
 from buildplate.storage.postgres.address import PostgresAddress
 from buildplate.storage.postgres.connection import DRIVER_ERRORS, Limits, connect, translated
 from buildplate.storage.postgres.ownership import Ownership
-from buildplate.storage.postgres.schema import migrate, revision
+from buildplate.storage.postgres.preflight import revision
+from buildplate.storage.postgres.schema import migrate
 from buildplate.storage.postgres.transaction import PostgresTx
 from buildplate.storage.schema import HEAD
 

@@ -10,20 +10,13 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from buildplate.storage import schema
-from buildplate.storage.errors import SchemaTooNew, StorageError
+from buildplate.storage.errors import StorageError
 from buildplate.storage.postgres.address import PostgresAddress
 from buildplate.storage.postgres.connection import DRIVER_ERRORS, Limits, connect, translated
+from buildplate.storage.postgres.preflight import look, revision
 
 _MIGRATION_SECONDS = 3600.0
 _LIMITS = Limits(statement=_MIGRATION_SECONDS, lock=60.0)
-
-
-async def revision(connection: "asyncpg.Connection[Any]") -> str | None:
-    """The revision the database has; None before the first."""
-    if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
-        return None
-    found = await connection.fetchval("SELECT version_num FROM alembic_version")
-    return None if found is None else str(found)
 
 
 async def upgrade(connection: "asyncpg.Connection[Any]", address: PostgresAddress) -> None:
@@ -31,16 +24,16 @@ async def upgrade(connection: "asyncpg.Connection[Any]", address: PostgresAddres
 
     One transaction: a power cut leaves the old schema or the new one. The caller holds the
     advisory lock of the database's owner, so there is one upgrade at a time.
-    Raises `SchemaTooNew` and the other `StorageError`s.
+    Raises `SchemaTooNew`, `UpgradeRefused` and the other `StorageError`s.
     """
     try:
-        found = await revision(connection)
+        if await revision(connection) == schema.HEAD:
+            return
     except DRIVER_ERRORS as error:
         raise translated(error, address) from error
-    if found == schema.HEAD:
-        return
-    if found is not None and found not in schema.known_revisions():
-        raise SchemaTooNew(found, schema.HEAD)
+    refused = (await look(connection, address)).refused
+    if refused is not None:
+        raise refused
     # Alembic works synchronously and for as long as it takes: on a thread and loop of its own.
     await asyncio.to_thread(asyncio.run, migrate(address, "head"))
 

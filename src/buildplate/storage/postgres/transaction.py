@@ -20,7 +20,7 @@ from buildplate.storage.errors import (
 from buildplate.storage.model import EventRecord, to_json, to_micros
 from buildplate.storage.postgres.address import PostgresAddress
 from buildplate.storage.postgres.connection import Again, again, is_lost, translated
-from buildplate.storage.statements import Statements
+from buildplate.storage.statements import Arguments, Statements
 from buildplate.storage.tables import counters, events, outbox
 
 _DIALECT: Dialect = PGDialect_asyncpg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
@@ -109,6 +109,19 @@ class PostgresTx:
         sql, arguments = _STATEMENTS.ready(statement, params)
         status: str = await self._run(self._connection.execute, sql, arguments)
         return int(status.rpartition(" ")[2])
+
+    async def change_each(
+        self, statement: ClauseElement, params: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """See `Tx.change_each`."""
+        ready = [_STATEMENTS.ready(statement, one) for one in params]
+        if ready:
+            await self._run(self._every, ready[0][0], [arguments for _, arguments in ready])
+
+    async def _every(self, sql: str, *rows: Arguments) -> None:
+        for arguments in rows:
+            _refuse_fractions(sql, arguments)
+        await self._connection.executemany(sql, rows)
 
     async def compare_and_set(
         self, statement: Update, params: Mapping[str, Any], event: EventRecord | None

@@ -69,7 +69,7 @@ class _Work:
         """Run the script until it is done, or refused for good; what it returned."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._outage
-        tried = dict.fromkeys(Again, 0)
+        tried: dict[Again, int] = {}
         while True:
             again = Again.LOST
             try:
@@ -85,7 +85,7 @@ class _Work:
                 why: Exception = OutcomeUnknown()
             except _Again as reason:
                 why, again = reason.why, reason.again
-            tried[again] += 1
+            tried[again] = tried.get(again, 0) + 1
             if tried[again] > _REPEATS[again] or loop.time() > until:
                 raise why
             await asyncio.sleep(_pause(tried[again]))

@@ -12,11 +12,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from buildplate.storage.errors import StorageClosed
 from buildplate.storage.lock import ProcessLock
 from buildplate.storage.ports import Tx
-from buildplate.storage.schema import upgrade
 from buildplate.storage.scripts import name_of
 from buildplate.storage.sqlite.connection import CHECKPOINT_PAGES, connect_reader, connect_writer
 from buildplate.storage.sqlite.readers import Readers
 from buildplate.storage.sqlite.request import Courier, Request
+from buildplate.storage.sqlite.upgrading import upgrade
 from buildplate.storage.sqlite.writer import Writer
 
 P = ParamSpec("P")
@@ -60,6 +60,8 @@ class SqliteStorage:
         self.on_write: (
             Callable[[Callable[..., Awaitable[Any]]], Callable[..., Awaitable[Any]]] | None
         ) = None
+        self.copy: Path | None = None
+        """Where the database from before an upgrade is, if the opening has made one."""
         self._config = config
         self._lock = ProcessLock(config.path)
         self._running: _Running | None = None
@@ -144,7 +146,7 @@ class SqliteStorage:
         with ExitStack() as undo:
             self._lock.take()
             undo.callback(self._lock.release)
-            upgrade(path, busy)
+            self.copy = upgrade(path, busy)
             writer = connect_writer(path, busy, self._config.checkpoint_pages)
             undo.callback(writer.close)
             readers = []

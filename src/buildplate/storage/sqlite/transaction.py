@@ -59,6 +59,15 @@ class SqliteTx:
         """See `Tx.change`."""
         return self._run(statement, params).rowcount
 
+    async def change_each(
+        self, statement: ClauseElement, params: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """See `Tx.change_each`."""
+        ready = [_STATEMENTS.ready(statement, one) for one in params]
+        if ready:
+            rows = [arguments for _, arguments in ready]
+            self._call(self._connection.executemany, ready[0][0], rows)
+
     async def compare_and_set(
         self, statement: Update, params: Mapping[str, Any], event: EventRecord | None
     ) -> sqlite3.Row | None:
@@ -93,10 +102,15 @@ class SqliteTx:
         return self._execute(*_STATEMENTS.ready(statement, params))
 
     def _execute(self, sql: str, arguments: Arguments) -> sqlite3.Cursor:
+        return self._call(self._connection.execute, sql, arguments)
+
+    def _call(
+        self, call: Callable[[str, Any], sqlite3.Cursor], sql: str, arguments: object
+    ) -> sqlite3.Cursor:
         if self.failure is not None:
             raise self.failure
         try:
-            return self._connection.execute(sql, arguments)
+            return call(sql, arguments)
         except sqlite3.Error as error:
             self.failure = translated(error)
             self.lost = loses_transaction(error) or not self._connection.in_transaction
