@@ -80,6 +80,7 @@ check: $(DEV) ## lint, format, types, who imports whom, generated pages
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python scripts/generate_docs.py --check
+	$(BIN)/python scripts/api_contract.py
 
 explore: $(DEV) ## drive next_action through its small worlds to exhaustion, and take its rules out
 	@$(BIN)/python -m tests.exploration

@@ -93,3 +93,37 @@ def _status(pid: int, key: str) -> int:
         if line.startswith(key + ":"):
             return int(line.split()[1]) * 1024
     raise KeyError(key)
+
+
+class Tree:
+    """A process with all that it has started, by whatever lives of it now."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all, those that have ended and were waited for among them."""
+        return sum(cpu_seconds(pid) for pid in self._pids())
+
+    def resident_bytes(self) -> int:
+        """What they hold of memory now; pages they share count once for each."""
+        return sum(resident_bytes(pid) for pid in self._pids())
+
+    def written_bytes(self) -> int:
+        """What they had the kernel write to disks."""
+        return sum(_written(pid) for pid in self._pids())
+
+    def _pids(self) -> Iterator[int]:
+        waiting = [self._pid]
+        while waiting:
+            pid = waiting.pop()
+            yield pid
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
+
+
+def _written(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/io").read_text().splitlines():
+        if line.startswith("write_bytes:"):
+            return int(line.split()[1])
+    raise KeyError(pid)

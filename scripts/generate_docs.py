@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute
 from buildplate import __version__
 from buildplate.access.model import Role
 from buildplate.api.application import ROUTES, openapi_document
-from buildplate.api.guard import Needs, is_open
+from buildplate.api.guard import is_open, role_needed
 from buildplate.api.problems import FAMILIES, INSIDE, OWN, status_of
 from buildplate.api.scopes import CHECKS, SORTED_OUT
 from buildplate.app.settings import FOR_THE_COMMAND_LINE, Settings, environment_name
@@ -93,12 +93,8 @@ def _role(route: APIRoute | APIWebSocketRoute) -> str:
     """The role a path needs; the highest one named decides."""
     if is_open(route.path):
         return "–"
-    calls = [depends.dependency for depends in route.dependencies]
-    calls += [inner.call for inner in route.dependant.dependencies]
-    named = [call.role for call in calls if isinstance(call, Needs)]
-    if not named and isinstance(route, APIWebSocketRoute):
-        return Role.VIEWER.value  # the gate lets in whoever is known, and nobody who is confined
-    return max(named, key=list(Role).index).value
+    # A websocket names none: the gate lets in whoever is known, and nobody who is confined.
+    return (role_needed(route) or Role.VIEWER).value
 
 
 def api_paths() -> str:

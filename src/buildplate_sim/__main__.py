@@ -16,6 +16,7 @@ import uvloop
 
 from buildplate_sim.admin import Admin
 from buildplate_sim.journal import Scribe
+from buildplate_sim.octoprint.answers import USER
 from buildplate_sim.octoprint.control import FarmControl
 from buildplate_sim.octoprint.farm import Farm, FarmConfig
 from buildplate_sim.proxy.farm import ProxyConfig, ProxyControl, ProxyFarm, Target
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     octoprints = kinds.add_parser("octoprints", parents=[common], help="simulated OctoPrints")
     octoprints.add_argument("--push-interval", type=float, default=0.5, help="real seconds")
     octoprints.add_argument("--no-connect", action="store_true", help="printers start offline")
+    octoprints.add_argument("--user", default=USER, help="whose API key the printers announce")
     octoprints.add_argument("--proxy", action="store_true", help="a fault proxy before each")
     proxy = kinds.add_parser("proxy", parents=[common], help="fault proxies before other hosts")
     proxy.add_argument("--upstream", action="append", required=True, help="address:port")
@@ -110,6 +112,7 @@ def _octoprints(
         seed=options.seed,
         push_interval_s=options.push_interval,
         connect=not options.no_connect,
+        user=options.user,
     )
     farm = Farm(config, scribe, later)
     FarmControl(farm, admin)

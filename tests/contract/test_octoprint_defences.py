@@ -15,7 +15,7 @@ from aiohttp import web
 from buildplate.drivers.octoprint import DRIVER
 from buildplate.drivers.octoprint.answers import Job
 from buildplate.drivers.octoprint.mapping import fingerprint
-from buildplate.drivers.sdk import FileUnreadable, HostConfused
+from buildplate.drivers.sdk import Activity, FileUnreadable, HostConfused, PrinterOffline
 from tests.contract.odd_octoprint import OddOctoPrint, job, levels, odd_octoprint
 from tests.contract.test_octoprint_traps import TIMINGS, body, line
 
@@ -151,6 +151,28 @@ async def test_a_look_that_fails_leaves_no_cancellation_behind(host: OddOctoPrin
         with pytest.raises(HostConfused):
             await joined.driver.look(None)
         assert task.cancelling() == before
+
+
+@pytest.mark.parametrize("path", ["/api/job", "/api/printer"])
+async def test_a_look_that_hangs_ends_in_the_time_of_one_request(
+    host: OddOctoPrint, path: str
+) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+    async with line(host) as joined:
+        host.handlers["GET", path] = _silent
+        before, began = task.cancelling(), time.monotonic()
+        with pytest.raises(PrinterOffline, match="no complete answer within"):
+            await joined.driver.look(None)
+        assert TIMINGS.request * 0.9 < time.monotonic() - began < TIMINGS.request * 1.9
+        assert task.cancelling() == before
+        del host.handlers["GET", path]
+        assert (await joined.driver.look(None)).activity is Activity.IDLE
+
+
+async def _silent(_: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(TIMINGS.request * 10)
+    return web.Response(status=500)
 
 
 async def _broken(_: web.Request) -> web.StreamResponse:

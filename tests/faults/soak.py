@@ -17,11 +17,10 @@ from statistics import linear_regression
 import uvloop
 
 from bench.simulated_farm import SimulatedFarm, gcode, once, simulated_farm
-from buildplate.core.job_state import ENDED
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, Link
 from buildplate.dispatch.errors import PrintRefused
-from buildplate.dispatch.model import JobView, NewJob
+from buildplate.dispatch.model import NewJob, PrintRecord
 from buildplate.fleet.errors import BedChanged, PrinterBusy
 from buildplate_sim.launch import AdminClient
 
@@ -143,26 +142,21 @@ async def _order(farm: SimulatedFarm, jobs: int, every_s: float) -> None:
 
 async def _look_after(farm: SimulatedFarm, admin: AdminClient) -> None:
     """What people do all the time: clear beds that nobody knows any more, say what they see."""
-    while unfinished := await _unfinished(farm):
-        await _say_what_became_of(farm, admin, unfinished)
+    while any((await farm.farm.jobs.counts()).values()):
+        asked = {"state": PrintState.NEEDS_ATTENTION}
+        unsure, more = await farm.farm.prints.prints(PAGE, None, asked)
+        assert more is None
+        await _say_what_became_of(farm, admin, unsure)
         await _clear_unknown_beds(farm, admin)
         await asyncio.sleep(1)
 
 
-async def _unfinished(farm: SimulatedFarm) -> list[JobView]:
-    found, _ = await farm.farm.jobs.jobs(PAGE, None, {})
-    return [view for view in found if view.state not in ENDED]
-
-
 async def _say_what_became_of(
-    farm: SimulatedFarm, admin: AdminClient, views: Sequence[JobView]
+    farm: SimulatedFarm, admin: AdminClient, unsure: Sequence[PrintRecord]
 ) -> None:
     """A person looks at each printer that needs one, and says truthfully what they see."""
-    every = [await farm.farm.jobs.status(view.job.id) for view in views]
-    for print_ in (print_ for view in every for print_ in view.prints):
-        session = farm.farm.fleet.sessions.get(print_.printer_id or "")
-        if print_.state is not PrintState.NEEDS_ATTENTION or session is None:
-            continue
+    for print_ in unsure:
+        session = farm.farm.fleet.sessions[print_.printer_id or ""]
         if session.live.link is not Link.ONLINE or print_.resolution is not None:
             continue
         name = session.record.spec.name

@@ -42,10 +42,10 @@ def page(items: Sequence[Any], next_cursor: str | None) -> Json:
     return Json({"items": items, "next_cursor": next_cursor})
 
 
-def page_of_json(items: Sequence[bytes], next_cursor: str | None) -> Json:
-    """As `page`, of items that are JSON already."""
+def page_json(items: Sequence[bytes], next_cursor: str | None) -> bytes:
+    """As `page`, of items that are JSON already; as JSON."""
     end = as_json(next_cursor)
-    return Json(b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), end))
+    return b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), end)
 
 
 def versioned(content: Any, version: int, status: int = 200, **headers: str) -> Json:
@@ -84,7 +84,7 @@ def check_tag(if_match: str, tag: str) -> None:
 expected_version = _expected_version
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="how many items at most")]
 NumberCursor = Annotated[
-    str | None, Query(pattern=r"^\d{1,15}$", description="`next_cursor` of the page before")
+    str | None, Query(pattern=r"^[0-9]{1,15}$", description="`next_cursor` of the page before")
 ]
 PrintsCursor = Annotated[
     str | None,

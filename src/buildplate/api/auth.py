@@ -100,7 +100,7 @@ def with_cookie(request: Request, found: LoggedIn, status: int = 200) -> Respons
     return answer
 
 
-@router.post("/auth/login", responses={200: {"model": MeOut}})
+@router.post("/auth/login", responses={200: {"model": MeOut}, 401: {}})
 async def login(rooms: AllRooms, request: Request, body: LoginBody) -> Response:
     """Log a browser in: the answer sets an HttpOnly cookie, and tells the CSRF token."""
     before = shown_by(request.scope["headers"]).cookie
@@ -109,7 +109,7 @@ async def login(rooms: AllRooms, request: Request, body: LoginBody) -> Response:
     return with_cookie(request, found)
 
 
-@router.post("/auth/token", responses={200: {"model": TokensOut}})
+@router.post("/auth/token", responses={200: {"model": TokensOut}, 401: {}})
 async def token(rooms: AllRooms, request: Request, body: LoginBody) -> Response:
     """Log a program in: a short-lived access token, and a refresh token that works once."""
     where = address_of(request.scope)
@@ -117,7 +117,7 @@ async def token(rooms: AllRooms, request: Request, body: LoginBody) -> Response:
     return Json(tokens_view(pair))
 
 
-@router.post("/auth/refresh", responses={200: {"model": TokensOut}})
+@router.post("/auth/refresh", responses={200: {"model": TokensOut}, 401: {}})
 async def refresh(rooms: AllRooms, request: Request, body: RefreshBody) -> Response:
     """Spend a refresh token for a new pair; one that is spent twice ends the session."""
     where = address_of(request.scope)

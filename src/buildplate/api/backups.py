@@ -98,7 +98,11 @@ async def get_backup(rooms: AllRooms, backup_id: InPath) -> Response:
     return Json(backup_view(await rooms.backups.backup(backup_id)))
 
 
-@router.get("/backups/{backup_id}/content", responses={200: {"content": {TAR: {}}}})
+@router.get(
+    "/backups/{backup_id}/content",
+    response_class=Response,
+    responses={200: {"content": {TAR: {}}}, 409: {}},
+)
 async def backup_content(rooms: AllRooms, backup_id: InPath) -> Response:
     """Fetch a finished backup: a tar archive for `buildplate restore`."""
     found, pieces = await rooms.backups.content(backup_id)

@@ -14,7 +14,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from buildplate.api.guard import SCHEMES, is_open
-from buildplate.api.problems import PROBLEM_JSON, Problem, Refusal
+from buildplate.api.illustrations import illustrate, operations
+from buildplate.api.problems import Problem, Refusal
+from buildplate.api.refusals import refuse, responses
 
 router = APIRouter(include_in_schema=False)
 TITLE = "Buildplate"
@@ -30,6 +32,8 @@ ASSETS = {
     "redoc.standalone.js": "text/javascript",
     "favicon.png": "image/png",
 }
+LOGO = (b"https://cdn.redoc.ly/redoc/logo-mini.svg", b"/docs/favicon.png")
+"""The one picture that Redoc would load from elsewhere."""
 # No script but the files beside the page, and nothing from anywhere else. Both viewers write
 # styles into elements, and Redoc searches in a worker that it makes of its own script.
 POLICY = (
@@ -89,7 +93,7 @@ async def docs_asset(asset: str) -> Response:
     if asset not in ASSETS:
         message = f"there is no {asset} here"
         raise Refusal(404, "not_found", message, "See /docs for every path.")
-    content = (files("fastapi_offline") / "static" / asset).read_bytes()
+    content = (files("fastapi_offline") / "static" / asset).read_bytes().replace(*LOGO)
     headers = {"cache-control": "public, max-age=86400"}
     return Response(content, media_type=ASSETS[asset], headers=headers)
 
@@ -119,11 +123,10 @@ def document(routes: Sequence[BaseRoute], version: str) -> dict[str, Any]:
         for scheme in SCHEMES
     }
     needed: list[dict[str, list[str]]] = [{scheme.scheme_name: []} for scheme in SCHEMES]
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for path, methods in found["paths"].items():
-        for operation in methods.values():
-            operation["responses"].pop("422", None)
-            operation["responses"]["default"] = {"description": "A problem", "content": content}
-            if not is_open(path):
-                operation["security"] = needed
+    components["responses"] = responses()
+    for path, method, operation in operations(found):
+        refuse(path, method, operation, is_open=is_open(path))
+        if not is_open(path):
+            operation["security"] = needed
+    illustrate(found)
     return found

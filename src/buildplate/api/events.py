@@ -65,7 +65,7 @@ def event_view(published: PublishedEvent) -> dict[str, Any]:
     }
 
 
-@router.get("/events", responses={200: {"model": EventPage}})
+@router.get("/events", responses={200: {"model": EventPage}, 409: {}})
 async def list_events(
     rooms: AllRooms, after: After = 0, limit: Limit = 100, log: LogId = None
 ) -> Response:
@@ -76,7 +76,7 @@ async def list_events(
     return await _page(rooms, after, limit, log)
 
 
-@router.get("/printers/{printer_id}/events", responses={200: {"model": EventPage}})
+@router.get("/printers/{printer_id}/events", responses={200: {"model": EventPage}, 409: {}})
 async def printer_events(
     rooms: AllRooms,
     printer_id: InPath,

@@ -245,7 +245,11 @@ async def delete_file(rooms: AllRooms, file_id: InPath) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/files/{file_id}/content", responses={200: {"content": {"text/x.gcode": {}}}})
+@router.get(
+    "/files/{file_id}/content",
+    response_class=Response,
+    responses={200: {"content": {"text/x.gcode": {}}}, 409: {}},
+)
 async def file_content(rooms: AllRooms, file_id: InPath) -> Response:
     """Fetch the content exactly as it was uploaded."""
     found = await rooms.files.get(file_id)
@@ -267,7 +271,7 @@ async def _from(first: bytes, rest: Any) -> AsyncIterator[bytes]:
             yield piece
 
 
-@router.get("/files/{file_id}/analysis", responses={200: {"model": AnalysisOut}})
+@router.get("/files/{file_id}/analysis", responses={200: {"model": AnalysisOut}, 409: {}})
 async def file_analysis(rooms: AllRooms, file_id: InPath) -> Response:
     """What the content says about the print."""
     found = await rooms.files.get(file_id)
@@ -287,6 +291,7 @@ def _analysed(file: PrintFile) -> dict[str, Any]:
 
 @router.get(
     "/files/{file_id}/thumbnail",
+    response_class=Response,
     responses={200: {"content": {"image/png": {}, "image/jpeg": {}}}},
 )
 async def file_thumbnail(rooms: AllRooms, file_id: InPath) -> Response:

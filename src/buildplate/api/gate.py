@@ -6,6 +6,7 @@ status 500 and one line with its traceback.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,19 +20,22 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from buildplate.access.audit import Deed, doing
 from buildplate.access.errors import AccessError, NoCredential, ScopeTooNarrow
 from buildplate.access.model import Caller, CallerKind, Role
 from buildplate.api.credentials import SAFE, address_of, check_origin, identify
-from buildplate.api.guard import is_open
+from buildplate.api.guard import check_reach, is_open
 from buildplate.api.intake import Intake, allowance
-from buildplate.api.problems import Refusal, answer_to, facts_of, problem
+from buildplate.api.problems import Refusal, answer_to, facts_of, problem, status_of
 from buildplate.api.rooms import Rooms
+from buildplate.api.texts import check_query
 from buildplate.storage import StorageError
 
 _LOG = structlog.get_logger("http")
+_HEARD = logging.getLogger("http")
+"""What decides whether a line of `_LOG` is heard: asked before the line is made."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 BAD = 400
 CLOSED_BY_CLIENT = 499
@@ -56,13 +60,27 @@ class Exchange:
     deed: Deed | None = None
     note: Callable[[Deed], Awaitable[None]] | None = None
     body: bytearray = field(default_factory=bytearray)
+    admitted: bool = False
 
     async def hear(self) -> Message:
-        """Take a part of the body, and remember what a change asks for."""
+        """Take a part of the body, and remember what a change asks for.
+
+        Nothing is taken from whoever may not call this path at all.
+        """
+        if self.caller is not None and not self.admitted:
+            self._admit(self.caller)
         message = await self.intake()
         if self.deed is not None and len(self.body) <= LONGEST_NOTED:
             self.body += message.get("body", b"")[: LONGEST_NOTED + 1]
         return message
+
+    def _admit(self, caller: Caller) -> None:
+        try:
+            check_reach(self.scope, caller)
+        except AccessError as error:
+            # FastAPI lets only its own errors through while it reads a body.
+            raise Refusal(status_of(type(error)), **facts_of(error)) from None
+        self.admitted = True
 
     def asked(self) -> Any:
         """What the body asks for, where it is JSON of a sensible size."""
@@ -114,9 +132,12 @@ class Gate:
             return
         intake = Intake(scope, receive, allowance(scope, self._rooms.limits))
         exchange = Exchange(scope, self._request_id(scope), send, intake)
-        with bound_contextvars(correlation_id=exchange.request_id):
+        bound = bind_contextvars(correlation_id=exchange.request_id)
+        try:
             await self._handle(exchange)
             _note(exchange)
+        finally:
+            reset_contextvars(**bound)
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
@@ -149,6 +170,7 @@ class Gate:
         scope, access = exchange.scope, self._rooms.access
         if is_open(scope["path"]):
             access.limits.open(address_of(scope))
+            check_query(scope["query_string"])  # elsewhere the role comes first, in `Needs`
             if scope["method"] not in SAFE:
                 check_origin(scope)
         else:
@@ -211,7 +233,10 @@ def _who(caller: Caller | None) -> dict[str, str]:
 def _note(exchange: Exchange) -> None:
     """One line per request; what only looked, and was answered, is worth it when debugging."""
     fine = exchange.status < BAD
-    say = _LOG.debug if fine and exchange.scope["method"] in SAFE else _LOG.info
+    only_looked = fine and exchange.scope["method"] in SAFE
+    if only_looked and not _HEARD.isEnabledFor(logging.DEBUG):
+        return
+    say = _LOG.debug if only_looked else _LOG.info
     client = exchange.scope.get("client")
     say(
         "http",

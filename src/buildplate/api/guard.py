@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from buildplate.access.errors import RoleTooLow
 from buildplate.access.model import Caller, Role
 from buildplate.api.credentials import COOKIE
-from buildplate.api.problems import Refusal
-from buildplate.api.scopes import check_scope
+from buildplate.api.problems import Refusal, refuse_other_methods
+from buildplate.api.scopes import check_confined, check_scope
+from buildplate.api.texts import check_query
 
 OPEN = frozenset(
     {
@@ -32,6 +34,8 @@ OPEN = frozenset(
     }
 )
 OPEN_UNDER = "/docs/"
+ROLES = list(Role)
+"""From the lowest to the highest."""
 # Paths that existing clients rely on: whatever else they say is let be.
 OWED = frozenset(
     {
@@ -69,14 +73,38 @@ class Needs:
     async def __call__(self, request: Request) -> Caller:
         """Whom the gate has let in."""
         caller: Caller = request.scope["caller"]
+        check_reach(request.scope, caller)
         require(caller, self.role, "this")
+        check_query(request.scope["query_string"])
         if caller.groups is not None:
+            refuse_other_methods(request)
             await check_scope(request, caller)
         if request.scope["query_string"]:
             _check_query(request)
         if request.method == "POST" and "idempotency-key" in request.headers:
             _check_key(request)
         return caller
+
+
+def check_reach(scope: Mapping[str, Any], caller: Caller) -> None:
+    """Refuse a path that is beyond the caller's role or groups, whatever is asked of it.
+
+    Comes before the body is read, and before anything is looked up. Raises RoleTooLow,
+    ScopeTooNarrow.
+    """
+    route = scope.get("route")
+    if isinstance(route, APIRoute):
+        require(caller, role_needed(route) or Role.VIEWER, "this")
+        if caller.groups is not None:
+            check_confined(route, scope["method"], caller)
+
+
+def role_needed(route: APIRoute | APIWebSocketRoute) -> Role | None:
+    """The highest role that a path names; None where it names none."""
+    calls = [depends.dependency for depends in route.dependencies]
+    calls += [inner.call for inner in route.dependant.dependencies]
+    named = [call.role for call in calls if isinstance(call, Needs)]
+    return max(named, key=ROLES.index, default=None)
 
 
 def _check_query(request: Request) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AfterValidator, AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel
 from starlette.responses import Response
 
 from buildplate.api.answers import Json, Limit, page
@@ -15,7 +15,7 @@ from buildplate.api.expectations import Expectations
 from buildplate.api.guard import LOOK
 from buildplate.api.printer_views import TemperatureOut
 from buildplate.api.rooms import AllRooms
-from buildplate.api.schemas import InPath, PageOut
+from buildplate.api.schemas import InPath, Moment, PageOut
 from buildplate.core.print_table import PrintState
 from buildplate.core.spells import Pastime, utilization
 from buildplate.history.model import By, Tally
@@ -23,17 +23,7 @@ from buildplate.history.model import By, Tally
 router = APIRouter(prefix="/api/v1", tags=["history"], dependencies=[LOOK])
 SINCE = timedelta(hours=1)
 A_WEEK = timedelta(days=7)
-FIRST_YEAR, LAST_YEAR = 1970, 9998
-OUT_OF_TIME = f"a time between {FIRST_YEAR} and {LAST_YEAR}"
-
-
-def _sensible(moment: datetime | None) -> datetime | None:
-    if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise ValueError(OUT_OF_TIME)
-    return moment
-
-
-Since = Annotated[AwareDatetime | None, AfterValidator(_sensible), Query(description="RFC 3339")]
+Since = Annotated[Moment | None, Query(description="RFC 3339")]
 
 
 class SampleOut(BaseModel):

@@ -93,7 +93,7 @@ async def _receive(
     rooms: Rooms, who: Caller, body: JobBody, idempotency_key: str | None
 ) -> Response:
     order = order_from(body, rooms)
-    check_order(who, order.requirements.group)
+    check_order(rooms, who, order.requirements)
     view, created = await rooms.jobs.receive(order, key_for(body, idempotency_key))
     where = f"/api/v1/jobs/{view.job.id}"
     return answer(view, 201 if created else 200, location=where)
@@ -170,7 +170,7 @@ async def patch_job(
     check_version(version, view.job.version)
     changes = changes_from(job_view(view), body, rooms)
     if "requirements" in changes:
-        check_order(who, changes["requirements"].group)
+        check_order(rooms, who, changes["requirements"])
     return answer(await rooms.jobs.edit(view.job.id, view.job.version, changes))
 
 

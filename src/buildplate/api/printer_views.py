@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import AwareDatetime, BaseModel
 
-from buildplate.api.answers import as_json
 from buildplate.api.printer_schemas import (
     BedPolicyBody,
     FloorPositionBody,
@@ -199,42 +198,6 @@ RETIRED = {
 def printer_view(session: PrinterSession) -> dict[str, Any]:
     """A printer in service."""
     return described(session.record, session.manifest) | _doing(session.as_printer(), session)
-
-
-class PrinterShelf:
-    """Printers in service as JSON, made anew only when something about them changed.
-
-    A list of hundreds is asked for again and again, and between two asks hardly any has changed.
-    """
-
-    def __init__(self) -> None:
-        self._made: dict[str, tuple[object, bytes]] = {}
-
-    def json_of(self, sessions: Sequence[PrinterSession]) -> list[bytes]:
-        """Each printer's `printer_view`, as JSON."""
-        if len(self._made) > KEPT_FOR_ONE * (len(sessions) + 1):
-            self._made.clear()
-        return [self._one(session) for session in sessions]
-
-    def _one(self, session: PrinterSession) -> bytes:
-        live = session.live
-        # All that the view is made of; a record that is unchanged is the same object.
-        sources = (
-            session.record,
-            live.link,
-            live.activity,
-            live.problem,
-            live.hint,
-            session.parts.steward.occupant(session.id),
-            session.in_flight,
-        )
-        made = self._made.get(session.id)
-        if made is None or made[0] != sources:
-            made = self._made[session.id] = (sources, as_json(printer_view(session)))
-        return made[1]
-
-
-KEPT_FOR_ONE = 4
 
 
 def retired_view(record: PrinterRecord, manifest: Manifest | None) -> dict[str, Any]:

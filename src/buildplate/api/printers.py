@@ -16,10 +16,10 @@ from buildplate.api.answers import (
     check_version,
     expected_version,
     page,
-    page_of_json,
     versioned,
 )
 from buildplate.api.guard import ADMIN, LOOK, OPERATE, Operator, Viewer, require
+from buildplate.api.plain_looks import PlainLook
 from buildplate.api.printer_schemas import (
     ClearBedBody,
     ClearBedsBody,
@@ -31,12 +31,12 @@ from buildplate.api.printer_schemas import (
     patched,
     spec_from,
 )
+from buildplate.api.printer_shelf import PrinterShelf, Wanted, part_of
 from buildplate.api.printer_views import (
     BedsOut,
     DriverPage,
     PrinterOut,
     PrinterPage,
-    PrinterShelf,
     ProbeOut,
     StateOut,
     driver_view,
@@ -72,10 +72,6 @@ def in_service(rooms: Rooms, reference: str) -> PrinterSession:
     raise UnknownPrinter(message)
 
 
-def _number(session: PrinterSession) -> int:
-    return session.record.spec.number
-
-
 def answer(rooms: Rooms, printer_id: str, status: int = 200, **headers: str) -> Json:
     """A printer in service, with its version."""
     session = in_service(rooms, printer_id)
@@ -89,7 +85,6 @@ async def list_drivers(rooms: AllRooms) -> Response:
     return page([driver_view(manifest) for manifest in manifests], None)
 
 
-@router.get("/printers", responses={200: {"model": PrinterPage}})
 async def list_printers(
     rooms: AllRooms,
     request: Request,
@@ -100,19 +95,20 @@ async def list_printers(
     live: Annotated[bool, Query(description="with each printer's `state`")] = False,  # noqa: FBT002
 ) -> Response:
     """List the printers in service, by number."""
-    found = sorted(rooms.fleet.sessions.values(), key=_number)
-    if who.groups is not None:
-        found = [session for session in found if who.reaches(session.record.spec.group)]
-    if cursor is not None:
-        found = [session for session in found if _number(session) > int(cursor)]
-    if name is not None:
-        found = [session for session in found if session.record.spec.name == name]
-    more = str(_number(found[limit - 1])) if len(found) > limit else None
-    shown = found[:limit]
+    wanted = Wanted(who.groups, limit, None if cursor is None else int(cursor), name)
     if live:
+        shown, more = part_of(rooms.fleet.sessions, wanted)
         return page([printer_view(one) | {"state": state_view(one)} for one in shown], more)
     shelf: PrinterShelf = request.app.state.printer_shelf
-    return page_of_json(shelf.json_of(shown), more)
+    return Json(shelf.page(rooms.fleet.sessions, wanted))
+
+
+router.add_api_route(
+    "/printers",
+    list_printers,
+    responses={200: {"model": PrinterPage}},
+    route_class_override=PlainLook,
+)
 
 
 @router.post(

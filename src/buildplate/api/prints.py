@@ -185,7 +185,7 @@ def reason_view(reason: WaitReason) -> dict[str, Any]:
     }
 
 
-@router.get("/prints", responses={200: {"model": PrintPage}})
+@router.get("/prints", responses={200: {"model": PrintPage}, 404: {}})
 async def list_prints(
     rooms: AllRooms,
     who: Viewer,

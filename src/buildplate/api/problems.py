@@ -244,8 +244,21 @@ async def _http_error(request: Request, error: Exception) -> Response:
         code, hint = BY_STATUS.get(error.status_code, BY_STATUS[400])
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_methods(request))
+        headers["Allow"] = _named(request) or ", ".join(_methods(request))
     return problem(error.status_code, code, error.detail, hint, headers=headers)
+
+
+def _named(request: Request) -> str:
+    """The methods of the routes that name this very path, where a pattern would match it, too."""
+    path = request.scope["path"]
+    routes = [one for one in request.app.routes if isinstance(one, Route) and one.path == path]
+    return ", ".join(sorted({method for one in routes for method in one.methods or ()}))
+
+
+def refuse_other_methods(request: Request) -> None:
+    """Refuse a name that was taken for an id, as in PATCH /jobs/receive; HTTPException."""
+    if request.scope["route"].path != request.scope["path"] and (named := _named(request)):
+        raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": named})
 
 
 def _methods(request: Request) -> list[str]:
@@ -257,14 +270,21 @@ def _methods(request: Request) -> list[str]:
     return sorted(found)
 
 
+def _field(error: Mapping[str, Any]) -> str:
+    """Where a request is wrong; a rule for whole bodies says itself where it is broken."""
+    inside = error.get("ctx", {}).get("where")
+    return ".".join(str(part) for part in (*error["loc"], *([inside] if inside else ())))
+
+
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for this class)
-    found = [
-        {"field": ".".join(str(part) for part in one["loc"]), "detail": str(one["msg"])}
-        for one in error.errors()
-    ]
+    found = [{"field": _field(one), "detail": str(one["msg"])} for one in error.errors()]
     where = {str(one["loc"][0]) for one in error.errors()}
     if "path" in where:
+        try:
+            refuse_other_methods(request)
+        except HTTPException as other:
+            return await _http_error(request, other)
         return problem(404, "not_found", "there is nothing under this path", BY_STATUS[404][1])
     if any(
         one["loc"] == ("body",) and one["type"] != "missing" for one in error.errors()

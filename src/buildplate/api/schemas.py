@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -16,21 +17,39 @@ from pydantic import (
     Field,
     Strict,
     ValidationError,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
-MOST = 2**53
+from buildplate.api.texts import MOST, oddities
+
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""Times outside are refused: every time zone still has a date for these."""
 VISIBLE = "only visible characters, on one line"
 BLANK = "at least one character that can be seen"
 TEXT = "a time is text, as in 2027-01-31T12:00:00Z"
+OUT_OF_TIME = f"a time between {FIRST_YEAR} and {LAST_YEAR}"
+_DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
-class Body(BaseModel):
+class Sound(BaseModel):
+    """Takes nothing that cannot be kept; unknown fields are looked at, too."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _sound(cls, content: Any) -> Any:
+        for where, what in oddities(content):
+            raise PydanticCustomError("odd", "{what}", {"what": what, "where": where})
+        return content
+
+
+class Body(Sound):
     """A request's body: unknown fields are errors, and nothing is taken for something else."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class OwedBody(BaseModel):
+class OwedBody(Sound):
     """A body on a path that existing clients rely on: fields we do not know are let be."""
 
     model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
@@ -50,9 +69,16 @@ def _word(value: str) -> str:
 
 
 def _only_text(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError(TEXT)  # noqa: TRY004 (pydantic turns it into the field's error)
+    """Only text with a date: seconds since 1970 are none, whether number or digits."""
+    if not isinstance(value, str) or not _DATED.match(value):
+        raise ValueError(TEXT)  # (pydantic turns it into the field's error)
     return value
+
+
+def _in_time(moment: datetime) -> datetime:
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(OUT_OF_TIME)
+    return moment
 
 
 def _sorted_once(values: list[str]) -> list[str]:
@@ -61,20 +87,22 @@ def _sorted_once(values: list[str]) -> list[str]:
 
 Word = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_word)]
 Words = Annotated[list[Word], Field(max_length=200), AfterValidator(_sorted_once)]
-Moment = Annotated[AwareDatetime, Strict(strict=False), BeforeValidator(_only_text)]
+Moment = Annotated[
+    AwareDatetime, Strict(strict=False), BeforeValidator(_only_text), AfterValidator(_in_time)
+]
 Tool = Annotated[int, Field(ge=0, le=255)]
 Grams = Annotated[float, Field(ge=0, le=1e6)]
 Length = Annotated[float, Field(gt=0, le=1e5, description="mm")]
 Celsius = Annotated[float, Field(ge=0, le=2000, description="°C")]
 Version = Annotated[int, Field(ge=0, lt=MOST)]
 Reference = (
-    Annotated[str, Field(pattern=r"^(\d{1,15}|[0-9a-f-]{36})$")]
+    Annotated[str, Field(pattern=r"^([0-9]{1,15}|[0-9a-f-]{36})$")]
     | Annotated[int, Field(ge=1, lt=10**15)]
 )
 """An id, or a number as text or as a number."""
 
 InPath = Annotated[
-    str, Path(pattern=r"^(\d{1,15}|[0-9a-f-]{36})$", description="an id, or a number")
+    str, Path(pattern=r"^([0-9]{1,15}|[0-9a-f-]{36})$", description="an id, or a number")
 ]
 
 

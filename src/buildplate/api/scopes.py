@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import Request
+from fastapi.routing import APIRoute
 
 from buildplate.access.errors import ScopeTooNarrow, UnknownGroup
 from buildplate.access.model import Caller
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import Rooms
+from buildplate.core.jobs import Requirements
 from buildplate.dispatch.errors import UnknownJob, UnknownPrint
 from buildplate.dispatch.model import JobRecord, PrintRecord
 from buildplate.fleet.errors import UnknownCommand, UnknownFloor, UnknownPrinter
@@ -54,13 +56,18 @@ async def check_scope(request: Request, caller: Caller) -> None:
     belongs to other groups: it is not told that it exists.
     """
     rooms: Rooms = request.app.state.rooms
-    route = request.scope["route"]
-    checks = [name for name in request.path_params if name in CHECKS]
-    if not checks and (request.method, route.path.rstrip("/")) not in SORTED_OUT:
+    check_confined(request.scope["route"], request.method, caller)
+    for name in request.path_params:
+        if name in CHECKS:
+            await CHECKS[name](rooms, caller, request.path_params[name])
+
+
+def check_confined(route: APIRoute, method: str, caller: Caller) -> None:
+    """Refuse a path that concerns the whole farm to whoever is confined; ScopeTooNarrow."""
+    names = {field.name for field in route.dependant.path_params}
+    if not names & CHECKS.keys() and (method, route.path.rstrip("/")) not in SORTED_OUT:
         message = f"this concerns the whole farm, and {caller.name} is confined to printer groups"
         raise ScopeTooNarrow(message)
-    for name in checks:
-        await CHECKS[name](rooms, caller, request.path_params[name])
 
 
 async def check_printer(rooms: Rooms, caller: Caller, printer_id: str) -> None:
@@ -151,10 +158,21 @@ async def reaches_print(rooms: Rooms, caller: Caller, print_: PrintRecord) -> bo
     return reaches_job(caller, (await rooms.jobs.job(print_.job_id)).job)
 
 
-def check_order(caller: Caller, group: str | None) -> None:
-    """Refuse an order that other groups' printers might take."""
-    if not caller.reaches(group):
-        mine = ", ".join(sorted(caller.groups or ()))
+def check_order(rooms: Rooms, caller: Caller, asked: Requirements) -> None:
+    """Refuse an order that other groups' printers might take, or that names one of them.
+
+    A printer that is not there is answered alike: the caller is not told whether it exists.
+    """
+    if caller.groups is None:
+        return
+    mine = ", ".join(sorted(caller.groups))
+    if not caller.reaches(asked.group):
         detail = f"{caller.name} orders only for its own printer groups"
         hint = f"Name one of them as requirements.group: {mine}."
         raise Refusal(422, "group_not_yours", detail, hint)
+    for printer_id in asked.printers:
+        session = rooms.fleet.sessions.get(printer_id)
+        if session is None or not caller.reaches(session.record.spec.group):
+            detail = f"requirements.printers names a printer that is not in {mine}"
+            hint = "List the printers to see which you may name, or leave them out."
+            raise Refusal(422, "group_not_yours", detail, hint)

@@ -60,6 +60,7 @@ class Vitals:
             ("method", "status"),
             registry=self.registry,
         )
+        self._counters: dict[tuple[str, int], Counter] = {}
         self._answers = self._histogram("http_request_seconds", "From a request to its answer.")
 
     def _histogram(self, name: str, what: str) -> Histogram:
@@ -81,8 +82,13 @@ class Vitals:
 
     def answered(self, method: str, status: int, seconds: float) -> None:
         """Count a request; what is no method or no status is counted as such."""
-        known = method if method in METHODS else "other"
-        self._requests.labels(known, f"{status // 100}xx").inc()
+        counter = self._counters.get((method, status))
+        if counter is None:
+            known = method if method in METHODS else "other"
+            counter = self._requests.labels(known, f"{status // 100}xx")
+            if known == method:  # what a client makes up is not remembered
+                self._counters[method, status] = counter
+        counter.inc()
         self._answers.observe(seconds)
 
     def utilization(self, printer_id: str) -> float:

@@ -22,6 +22,16 @@ def printers(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     return _fitting(_items(context, "/printers"), incomplete, "name", "driver")
 
 
+def groups(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Printer groups by name."""
+    return _fitting(_items(context, "/groups"), incomplete, "name", "description")
+
+
+def floors(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Floors by name."""
+    return _fitting(_items(context, "/floors"), incomplete, "name", "created_at")
+
+
 def files(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Stored files by name."""
     return _fitting(_items(context, "/files"), incomplete, "name", "created_at")

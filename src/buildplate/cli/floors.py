@@ -7,14 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from buildplate.cli import options
+from buildplate.cli import completion, options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.output import as_json, fields, say, table
 from buildplate.cli.server import Server, server_of
 
 app = typer.Typer(help="Floors, on which printers have their places.", no_args_is_help=True)
 FIELDS = ("id", "name", "width_mm", "depth_mm", "printers", "created_at")
-Floor = Annotated[str, typer.Argument(metavar="FLOOR", help="A name or an id.")]
+Floor = Annotated[
+    str,
+    typer.Argument(metavar="FLOOR", help="A name or an id.", autocompletion=completion.floors),
+]
 Size = Annotated[
     str | None, typer.Option(metavar="SIZE", help="Width and depth in mm, as in 12000x8000.")
 ]

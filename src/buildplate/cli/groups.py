@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from buildplate.cli import options
+from buildplate.cli import completion, options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.output import as_json, fields, say, table
 from buildplate.cli.server import Server, server_of
@@ -16,7 +16,10 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 FIELDS = ("id", "name", "description", "printers", "created_at")
-Group = Annotated[str, typer.Argument(metavar="GROUP", help="A name or an id.")]
+Group = Annotated[
+    str,
+    typer.Argument(metavar="GROUP", help="A name or an id.", autocompletion=completion.groups),
+]
 Description = Annotated[str | None, typer.Option(help="What it is for.")]
 
 

@@ -78,9 +78,16 @@ Name = Annotated[str | None, typer.Option(help="What people call it.")]
 Plate = Annotated[str | None, typer.Option(help="Which plate lies on it.")]
 Location = Annotated[str | None, typer.Option(help="Where it stands.")]
 Group = Annotated[
-    str | None, typer.Option(help="The group it belongs to; one that is not there yet is made.")
+    str | None,
+    typer.Option(
+        help="The group it belongs to; one that is not there yet is made.",
+        autocompletion=completion.groups,
+    ),
 ]
-Floor = Annotated[str | None, typer.Option(help="The floor it stands on: a name or an id.")]
+Floor = Annotated[
+    str | None,
+    typer.Option(help="The floor it stands on: a name or an id.", autocompletion=completion.floors),
+]
 At = Annotated[
     str | None,
     typer.Option(metavar="X,Y", help="Its middle, in mm from the left and the top of the plan."),

@@ -14,7 +14,6 @@ from buildplate_sim.octoprint.answers import (
     NOT_FOUND,
     NOT_OPERATIONAL,
     READS,
-    USER,
     Pending,
     RefusedError,
     error_reply,
@@ -102,14 +101,14 @@ class Api:
     def _current_user(self, request: Request) -> Reply:
         if self.allowed(request):
             groups = ["admins", "users"]
-            return json_reply({"groups": groups, "name": USER, "permissions": ["ADMIN"]})
+            return json_reply({"groups": groups, "name": self._host.user, "permissions": ["ADMIN"]})
         return json_reply({"groups": ["guests"], "name": None, "permissions": []})
 
     def _login(self, request: Request) -> Reply:
         if not json_body(request).get("passive"):
             return error_reply(HTTPStatus.BAD_REQUEST, CSRF)
         session = secrets.token_hex(32)
-        self._software.sessions[session] = USER
+        self._software.sessions[session] = self._host.user
         return json_reply(
             {
                 "_is_external_client": False,
@@ -118,7 +117,7 @@ class Api:
                 "admin": True,
                 "apikey": None,
                 "groups": ["admins", "users"],
-                "name": USER,
+                "name": self._host.user,
                 "needs": {"group": ["users", "admins"], "role": ["admin"]},
                 "permissions": [],
                 "roles": ["user", "admin"],
@@ -226,7 +225,7 @@ class Api:
             text = "Printer already has an active print job, did you mean 'restart'?"
             return error_reply(HTTPStatus.CONFLICT, text)
         if software.job.selected is not None:
-            software.launcher.begin(software.job.selected, USER, foreign=False)
+            software.launcher.begin(software.job.selected, self._host.user, foreign=False)
         return nothing()
 
     def _pause(self, body: dict[str, Any]) -> Reply:

@@ -9,6 +9,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.gcode import Library
+from buildplate_sim.octoprint.answers import USER
 from buildplate_sim.octoprint.host import Host
 from buildplate_sim.octoprint.line import OPENED_S
 from buildplate_sim.octoprint.push import PushSocket, message
@@ -28,7 +29,7 @@ class FarmConfig:
     """What a farm of simulated OctoPrints is made of.
 
     `push_interval_s` is in real seconds: it is the one duration that the time factor leaves alone,
-    so that a fast clock does not flood everybody.
+    so that a fast clock does not flood everybody. `user`: whose key is announced.
     """
 
     count: int
@@ -39,6 +40,7 @@ class FarmConfig:
     seed: int = 0
     push_interval_s: float = 0.5
     connect: bool = True
+    user: str = USER
 
 
 class Farm:
@@ -65,6 +67,7 @@ class Farm:
                 scribe=scribe,
                 library=self._library,
                 later=later,
+                user=config.user,
             )
 
     async def open(self) -> None:

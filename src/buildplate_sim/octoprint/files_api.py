@@ -13,7 +13,6 @@ from buildplate_sim.octoprint.answers import (
     NOT_FOUND,
     NOT_OPERATIONAL,
     READS,
-    USER,
     Pending,
     RefusedError,
     error_reply,
@@ -108,7 +107,7 @@ class FilesApi:
             text = "Printer is already printing, cannot select a new file"
             return error_reply(HTTPStatus.CONFLICT, text)
         if not wanted:
-            self._software.launcher.selected(stored, USER)
+            self._software.launcher.selected(stored, self._host.user)
             return nothing()
         if not software.operational:
             return error_reply(HTTPStatus.CONFLICT, NOT_OPERATIONAL)
@@ -122,7 +121,7 @@ class FilesApi:
             text = errors.get(HTTPStatus(status))
             pending.settle(nothing() if text is None else error_reply(status, text))
 
-        self._software.launcher.begin(stored, USER, foreign=False, answer=answer)
+        self._software.launcher.begin(stored, self._host.user, foreign=False, answer=answer)
         return pending
 
     def _delete(self, stored: Stored) -> Reply:
@@ -135,7 +134,7 @@ class FilesApi:
             text = "Trying to delete a file that is currently in use"
             return error_reply(HTTPStatus.CONFLICT, text)
         if software.job.selected is stored:
-            software.job.select(None, USER)
+            software.job.select(None, self._host.user)
         self._host.shelf.remove(stored.path)
         software.voice.file_event("FileRemoved", stored, "remove")
         return nothing()
@@ -179,7 +178,7 @@ class FilesApi:
             text = "Trying to overwrite file that is currently being printed"
             return error_reply(HTTPStatus.CONFLICT, text)
         incoming, upload.incoming = upload.incoming, None
-        stored = self._host.shelf.keep(incoming, path, upload.filename, USER)
+        stored = self._host.shelf.keep(incoming, path, upload.filename, self._host.user)
         if upload.play == HALF_STORED:
             return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, NO_SPACE)
         self._host.journal.write("stored", path=path, size=stored.size, sha256=stored.sha256)
@@ -193,9 +192,9 @@ class FilesApi:
         selecting = truthy(fields.get("select", ""))
         effective = not software.busy and software.operational
         if effective and printing:
-            self._software.launcher.begin(stored, USER, foreign=False)
+            self._software.launcher.begin(stored, self._host.user, foreign=False)
         elif effective and selecting:
-            self._software.launcher.selected(stored, USER)
+            self._software.launcher.selected(stored, self._host.user)
         told = {"select": selecting, "print": printing}
         done = {
             "effective_select": selecting and effective and not printing,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.journal import Journal, Scribe
 from buildplate_sim.machine import Machine
+from buildplate_sim.octoprint.answers import USER
 from buildplate_sim.octoprint.api import Api
 from buildplate_sim.octoprint.delivery import ANSWER_FAULTS, REQUEST_FAULTS, Drip
 from buildplate_sim.octoprint.door import Door
@@ -55,10 +56,12 @@ class Host:
         scribe: Scribe,
         library: Library,
         later: Callable[[Coroutine[Any, Any, None]], object],
+        user: str = USER,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.key = f"{name}-".ljust(32, "k")
+        self.user = user
         self.random = random
         self.library = library
         self.later = later

@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 from jsonschema_rs import Draft202012Validator, validator_for
 
-from buildplate.api.application import openapi_document
+from buildplate.api.application import ROUTES, openapi_document
 
 JSON_KINDS = ("application/json", "application/problem+json")
 
@@ -28,9 +28,11 @@ def _document(version: str) -> dict[str, Any]:
 @cache
 def _paths(version: str) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     found = []
+    routed = {getattr(route, "path", "") for route in ROUTES}
     for path, methods in _document(version)["paths"].items():
         pattern = re.sub(r"\{\w+\}", "[^/]+", path)
-        found.append((re.compile(f"{pattern}/?"), methods))
+        slash = "/?" if f"{path}/" in routed else ""
+        found.append((re.compile(pattern + slash), methods))
     # A fixed path wins over one with a parameter.
     return sorted(found, key=lambda one: one[0].pattern.count("[^/]+"))
 
@@ -43,13 +45,21 @@ def _validator(version: str, schema: str) -> Draft202012Validator:
     return checked
 
 
+def _answer(version: str, answers: dict[str, Any], status: int) -> dict[str, Any]:
+    """What an operation documents for a status; nothing is documented by a `default`."""
+    found: dict[str, Any] = answers.get(str(status)) or answers.get(f"{status // 100}XX") or {}
+    name = found.get("$ref", "").rpartition("/")[2]
+    return _document(version)["components"]["responses"][name] if name else found
+
+
 def promised(app: FastAPI, request: httpx.Request, response: httpx.Response) -> dict[str, Any]:
     """The schema that the document promises for this answer; {} where it says nothing."""
     for pattern, methods in _paths(app.version):
-        operation = methods.get(request.method.lower())
-        if operation is not None and pattern.fullmatch(request.url.path):
-            answers = operation["responses"]
-            answer = answers.get(str(response.status_code), answers["default"])
+        if pattern.fullmatch(request.url.path):
+            operation = methods.get(request.method.lower())
+            if operation is None:
+                return {}
+            answer = _answer(app.version, operation["responses"], response.status_code)
             kind = response.headers.get("content-type", "").partition(";")[0]
             schema: dict[str, Any] = answer.get("content", {}).get(kind, {}).get("schema", {})
             assert schema or kind not in JSON_KINDS or not response.content, (

@@ -153,7 +153,8 @@ async def test_an_expired_key_opens_nothing(surface: Surface) -> None:
         assert (await caller.get("/api/v1/jobs")).status_code == 401
 
 
-async def test_no_key_is_ever_logged(surface: Surface) -> None:
+async def test_no_key_is_ever_logged(surface: Surface, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "http")
     with capture_logs() as lines:
         made = await surface.client.post("/api/v1/keys", json={"name": "new", "role": "viewer"})
         async with surface.with_key(made.json()["key"]) as caller:

@@ -180,3 +180,26 @@ async def test_an_admin_is_confined_to_nothing(surface: Surface) -> None:
     bob = await user(surface, Role.OPERATOR, "bob", groups=frozenset({"ours"}))
     risen = await surface.client.patch(f"/api/v1/users/{bob.id}", json={"role": "admin"})
     assert (risen.status_code, risen.json()["code"]) == (422, "invalid_user")
+
+
+async def test_an_order_of_a_confined_caller_names_no_printer_of_others(surface: Surface) -> None:
+    groups = frozenset({"ours"})
+    ours = await surface.printer("Left", group="ours")
+    theirs = await surface.printer("Right", group="theirs")
+    file = await surface.file()
+    secret = (await surface.farm.keys.create("x", Role.OPERATOR, None, groups)).secret
+    asked = {"file_id": file["id"], "requirements": {"group": "ours"}}
+    async with surface.with_key(secret) as confined:
+        said = set()
+        for name in (theirs["id"], theirs["number"], 99):
+            body = {**asked, "requirements": {"group": "ours", "printers": [name]}}
+            refused = await confined.post("/api/v1/jobs", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (422, "group_not_yours")
+            said.add(refused.text)
+        assert len(said) == 1, "whether a printer exists is not told"
+        body = {**asked, "requirements": {"group": "ours", "printers": [ours["number"]]}}
+        made = await confined.post("/api/v1/jobs", json=body)
+        assert made.json()["requirements"]["printers"] == [ours["id"]]
+        change = {"requirements": {"group": "ours", "printers": [theirs["id"]]}}
+        refused = await confined.patch(f"/api/v1/jobs/{made.json()['id']}", json=change)
+        assert (refused.status_code, refused.json()["code"]) == (422, "group_not_yours")

@@ -108,8 +108,9 @@ def test_a_certificate_and_its_key_go_together(tmp_path: Path) -> None:
     ("trusted", "believed"), [("", False), ("10.0.0.0/8", False), ("127.0.0.1, 10.1.0.0/16", True)]
 )
 async def test_only_a_trusted_proxy_may_say_whom_it_speaks_for(
-    surface: Surface, trusted: str, *, believed: bool
+    surface: Surface, caplog: pytest.LogCaptureFixture, trusted: str, *, believed: bool
 ) -> None:
+    caplog.set_level("DEBUG", "http")
     forwarded = {"x-forwarded-for": "203.0.113.7", "x-forwarded-proto": "https"}
     async with (
         listening(surface, settings(trusted_proxies=trusted)) as port,

@@ -122,6 +122,8 @@ async def test_tab_offers_commands_and_the_names_that_the_server_knows(tmp_path:
         await me.ready("Loft")
         await me.ready("Right")
         job = await me.surface.job()
+        await me.surface.farm.access.groups.create("Hall")
+        await me.surface.farm.floors.create("Ground", 100, 100)
 
         async def tab(line: str, **env: str) -> list[str]:
             return await asyncio.to_thread(offered, line, {**me.env, **env})
@@ -131,6 +133,10 @@ async def test_tab_offers_commands_and_the_names_that_the_server_knows(tmp_path:
         assert await tab("buildplate printer clear-bed Left R") == ["Right"]
         assert await tab("buildplate job status ") == [str(job["number"])]
         assert await tab("buildplate file show cu") == ["cube.gcode"]
+        assert await tab("buildplate group show ") == ["Hall"]
+        assert await tab("buildplate floor edit G") == ["Ground"]
+        assert await tab("buildplate printer edit Left --group H") == ["Hall"]
+        assert await tab("buildplate printer edit Left --floor G") == ["Ground"]
         assert await tab("buildplate print show 1") == ["1"]
         assert await tab("buildplate printer show L", BUILDPLATE_API_KEY="wrong") == []
         nowhere = "http://127.0.0.1:9"

@@ -17,7 +17,7 @@ from buildplate.history import repository
 from buildplate.history.model import Notes, Sample, Spell
 from buildplate.history.tasks import Recorder, Retention, Sweeper
 from buildplate.storage import ConstraintViolated, StorageBusy, Tx, script
-from buildplate.storage.tables import status_history, temperature_history
+from buildplate.storage.tables import printer_groups, status_history, temperature_history
 from tests.service.api.paper import PaperHost
 from tests.service.api.surface import Surface, open_surface
 
@@ -199,6 +199,8 @@ async def test_what_could_not_be_written_is_written_later_and_once(
 
 @script
 async def _add_printer_rows(tx: Tx, at: int) -> None:
+    of_a = {"id": "a", "name": "A", "description": "", "created_at": at}
+    await tx.change(printer_groups.insert(), of_a)
     printers = temperature_history.metadata.tables["printers"]
     for number, group in ((101, "A"), (102, "A"), (103, None)):
         await tx.change(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +41,8 @@ BODY_LIMIT = 1 << 20
 
 LISTING_LIMIT = 32 << 20
 """Bytes of the list of all files."""
+
+CLOSED = "the connection is closed"
 
 REFUSAL_LIMIT = 500
 """Letters of a host's refusal that are kept."""
@@ -160,16 +162,39 @@ class OctoPrintClient:
 
     # --- reads -----------------------------------------------------------------------------------
 
-    async def get(self, path: str, query: str = "", limit: int = BODY_LIMIT) -> Reply:
-        """One read; PrinterOffline, AuthRequired, HostConfused. 404 and 409 are for the caller."""
-        reply = await self._whole(
-            self._reads, "GET", self.url(path, query), self._timings.request, limit
-        )
-        return _readable(reply)
+    async def get(
+        self, path: str, query: str = "", limit: int = BODY_LIMIT, *, bounded: bool = False
+    ) -> Reply:
+        """One read; PrinterOffline, AuthRequired, HostConfused. 404 and 409 are for the caller.
 
-    async def get_json(self, path: str, query: str = "", limit: int = BODY_LIMIT) -> dict[str, Any]:
+        `bounded`: the caller bounds several reads at once, in `in_time`.
+        """
+        url = self.url(path, query)
+        if bounded:
+            return _readable(await self._read(url, limit))
+        async with self.in_time():
+            return _readable(await self._read(url, limit))
+
+    def in_time(self) -> AbstractAsyncContextManager[None]:
+        """Bound what is read in a block to the time of one request; PrinterOffline."""
+        return _bounded(self._timings.request)
+
+    async def _read(self, url: URL, limit: int) -> Reply:
+        """As `_request` with GET, without its layers: printers are read again and again."""
+        session = self._reads
+        if session is None or session.closed:
+            raise PrinterOffline(CLOSED)
+        try:
+            async with session.get(url, allow_redirects=False, middlewares=()) as response:
+                return Reply(response.status, await _read_up_to(response, limit))
+        except (aiohttp.ClientError, OSError) as error:
+            raise _as_driver_error(error) from None
+
+    async def get_json(
+        self, path: str, query: str = "", limit: int = BODY_LIMIT, *, bounded: bool = False
+    ) -> dict[str, Any]:
         """One read that must answer 200 and a JSON object."""
-        reply = await self.get(path, query, limit)
+        reply = await self.get(path, query, limit, bounded=bounded)
         if reply.status != OK:
             raise HostConfused(f"the host answered {reply.status} to a read of {path}")
         return reply.json()
@@ -299,19 +324,15 @@ class OctoPrintClient:
         self, session: aiohttp.ClientSession | None, method: str, url: URL, **more: Any
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         if session is None or session.closed:
-            raise PrinterOffline("the connection is closed")
+            raise PrinterOffline(CLOSED)
         once = () if method == "GET" else (Once(),)
         try:
             async with session.request(
                 method, url, allow_redirects=False, middlewares=once, **more
             ) as response:
                 yield response
-        except aiohttp.ClientResponseError as error:
-            raise HostConfused(f"the answer is not HTTP: {_words(error)}") from None
         except (aiohttp.ClientError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                raise
-            raise PrinterOffline(_words(error)) from None
+            raise _as_driver_error(error) from None
 
     @asynccontextmanager
     async def _transfer(self) -> AsyncIterator[_Patience]:
@@ -438,6 +459,15 @@ def _stored(reply: Reply) -> dict[str, Any]:
         raise HostFull(f"the host has no room for the file: {said[:200]}")
     _readable(reply)
     raise HostRefused(f"the host refused the file ({reply.status}): {said[:200]}")
+
+
+def _as_driver_error(error: Exception) -> Exception:
+    """What a failed request means; a time-out is its waiter's to explain."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return HostConfused(f"the answer is not HTTP: {_words(error)}")
+    if isinstance(error, TimeoutError):
+        return error
+    return PrinterOffline(_words(error))
 
 
 def _words(error: BaseException) -> str:

@@ -190,6 +190,8 @@ class OctoPrintDriver:
         )
 
     async def _seen(self, watch: Watch | None, base: Baseline | None) -> tuple[Sight, int]:
+        if watch is None or base is None:
+            return await self._see(watch, base)  # all at once, and bounded there
         try:
             async with asyncio.timeout(self._timings.request * LOOK_REQUESTS):
                 return await self._see(watch, base)
@@ -211,12 +213,13 @@ class OctoPrintDriver:
                 jobs.append(await self._job())
                 if jobs[1].runs(watch.path):
                     return self._heard(watch, base, Sight(jobs)), seq
-        with _one_error():
-            async with asyncio.TaskGroup() as reads:
-                job = None if jobs else reads.create_task(self._job())
-                ready = reads.create_task(self._ready())
-                prints = reads.create_task(self._prints(watch.path)) if watch else None
-        jobs.append(await self._job() if job is None else job.result())
+        async with self._client.in_time():
+            with _one_error():
+                async with asyncio.TaskGroup() as reads:
+                    ready = reads.create_task(self._ready(bounded=True))
+                    prints = reads.create_task(self._prints(watch.path)) if watch else None
+                    job = None if jobs else await self._job(bounded=True)
+        jobs.append(await self._job() if job is None else job)
         known = None if prints is None else prints.result()
         seen = Sight(jobs, ready.result(), stored=known is not None, prints=known)
         return self._heard(watch, base, seen), seq
@@ -258,11 +261,11 @@ class OctoPrintDriver:
             keep = min(seq, base.seq)
         self._channel.forget(keep)
 
-    async def _job(self) -> Job:
-        return answers.read_job(await self._client.get_json("api/job"))
+    async def _job(self, *, bounded: bool = False) -> Job:
+        return answers.read_job(await self._client.get_json("api/job", bounded=bounded))
 
-    async def _ready(self) -> bool | None:
-        reply = await self._client.get("api/printer", "?exclude=temperature,sd")
+    async def _ready(self, *, bounded: bool = False) -> bool | None:
+        reply = await self._client.get("api/printer", "?exclude=temperature,sd", bounded=bounded)
         if reply.status == CONFLICT:
             return None
         if reply.status != OK:
@@ -271,7 +274,7 @@ class OctoPrintDriver:
 
     async def _prints(self, path: str) -> Prints | None:
         """The history of a stored file; None when the file is not there."""
-        reply = await self._client.get(_file(path))
+        reply = await self._client.get(_file(path), bounded=True)
         if reply.status == NOT_FOUND and reply.refusal() is not None:
             return None
         if reply.status != OK:
