@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute
 from buildplate.api import (
     audit,
     auth,
+    backups,
     commands,
     documents,
     events,
@@ -53,6 +54,7 @@ ROUTERS = (
     commands.router,
     events.router,
     keys.router,
+    backups.router,
     live.router,
     history.router,
     settings.router,

@@ -20,6 +20,7 @@ from buildplate.api.scopes import check_job, check_print, reaches_print, reaches
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed
 from buildplate.core.reasons import REQUESTS, WaitReason
+from buildplate.core.upload_names import tries_of
 from buildplate.dispatch.model import PrintRecord
 from buildplate.fleet.model import CommandRecord
 
@@ -134,7 +135,7 @@ def print_view(rooms: Rooms, print_: PrintRecord) -> dict[str, Any]:
         "try_no": print_.try_no,
         "state": print_.state,
         "printer_id": print_.printer_id,
-        "file_name": print_.file_name if print_.attempt else None,
+        "file_name": print_.file_name if tries_of(print_.attempt) else None,
         "wants_cancel": print_.wants_cancel,
         "confirmed": print_.confirmed,
         "reason": print_.reason,

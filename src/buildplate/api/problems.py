@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from buildplate.access import errors as access
+from buildplate.backups import errors as backups
 from buildplate.core.job_state import TooFewCopies
 from buildplate.dispatch import errors as dispatch
 from buildplate.drivers.sdk import BadConnectionSettings, DriverError
@@ -66,6 +67,11 @@ STATUSES: Mapping[type[Exception], int] = {
     files.UploadsFull: 507,
     files.DiskFailed: 503,
     history.HistoryError: 422,
+    backups.BackupError: 409,
+    backups.UnknownBackup: 404,
+    backups.WeakPassphrase: 422,
+    backups.BackupNoRoom: 507,
+    backups.BackupDiskFailed: 503,
     storage.StorageError: 500,
     storage.StorageFull: 507,
     storage.StorageBusy: 503,
@@ -85,6 +91,7 @@ FAMILIES: tuple[type[Exception], ...] = (
     TooFewCopies,
     files.FileError,
     history.HistoryError,
+    backups.BackupError,
     storage.StorageError,
     DriverError,
 )
@@ -106,6 +113,7 @@ OWN: Mapping[tuple[int, str], str] = {
     (405, "method_not_allowed"): "The path does not know this method.",
     (408, "body_too_slow"): "The body did not arrive in time.",
     (409, "analysis_pending"): "The file is still being read: ask again in a moment.",
+    (409, "log_restarted"): "The farm was restored since: the place is of a log that is gone.",
     (409, "no_active_print"): "The printer has no print of ours.",
     (412, "version_mismatch"): "It was changed since the version that If-Match names.",
     (413, "body_too_large"): "The body is larger than this path takes.",
@@ -116,7 +124,16 @@ OWN: Mapping[tuple[int, str], str] = {
     (503, "too_many_clients"): "As many live clients listen as are let in.",
 }
 # Raised and handled inside: no request ever meets them.
-INSIDE: frozenset[type[Exception]] = frozenset({files.AnalysisFailed, dispatch.IntentRefused})
+INSIDE: frozenset[type[Exception]] = frozenset(
+    {
+        files.AnalysisFailed,
+        dispatch.IntentRefused,
+        backups.TooNew,
+        backups.WrongPassphrase,
+        backups.TargetTaken,
+        backups.RestoreCutOff,
+    }
+)
 
 
 class Refusal(HTTPException):

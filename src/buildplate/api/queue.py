@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 from starlette.responses import Response
 
-from buildplate.api.answers import Json, Limit, PrintsCursor, page
+from buildplate.api.answers import Json, Limit, PrintsCursor
 from buildplate.api.guard import LOOK, OPERATE, Operator, Viewer
 from buildplate.api.prints import who_says
 from buildplate.api.rooms import AllRooms
@@ -50,9 +50,11 @@ class QueueOut(BaseModel):
 
 
 class QueuePage(PageOut):
-    """A part of the queue."""
+    """A part of the queue, and whether the whole farm is stopped, and why."""
 
     items: list[QueueOut]
+    stopped: bool
+    stopped_reason: str | None
 
 
 class ReorderBody(Body):
@@ -76,6 +78,12 @@ class StopBody(Body):
     """Why the farm is stopped."""
 
     reason: Annotated[str, Field(max_length=500), AfterValidator(visible)] = ""
+
+
+class ReleaseBody(Body):
+    """`anyway`: also while printers were not compared with a restored database yet."""
+
+    anyway: bool = False
 
 
 class FarmOut(BaseModel):
@@ -114,7 +122,16 @@ async def queue(
     after = _place_after(rows, cursor)
     shown = rows[after : after + limit]
     more = _cursor(shown) if len(rows) > after + limit else None
-    return page([queue_view(row) for row in shown], more)
+    why = await rooms.queue.why_stopped()
+    return Json(
+        {
+            "items": [queue_view(row) for row in shown],
+            "next_cursor": more,
+            "stopped": why is not None,
+            # It may name a printer of other groups.
+            "stopped_reason": (why or None) if who.groups is None else None,
+        }
+    )
 
 
 def _group(row: QueueRow) -> str | None:
@@ -159,7 +176,8 @@ async def stop(rooms: AllRooms, who: Operator, body: StopBody | None = None) -> 
 
 
 @router.post("/queue/release", responses={200: {"model": FarmOut}})
-async def release(rooms: AllRooms, who: Operator) -> Response:
-    """Release the farm."""
-    await rooms.queue.stop(stopped=False, reason=f"released by {who_says(who)}")
+async def release(rooms: AllRooms, who: Operator, body: ReleaseBody | None = None) -> Response:
+    """Release the farm; after a restore once every printer was compared with it, or `anyway`."""
+    anyway = body is not None and body.anyway
+    await rooms.queue.release(reason=f"released by {who_says(who)}", anyway=anyway)
     return Json({"stopped": False})

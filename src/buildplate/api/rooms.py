@@ -12,6 +12,7 @@ from buildplate import __version__
 from buildplate.access.room import AccessRoom
 from buildplate.access.service import KeyService
 from buildplate.api.vitals import Vitals
+from buildplate.backups.service import BackupService
 from buildplate.dispatch.print_service import PrintService
 from buildplate.dispatch.queue_service import QueueService
 from buildplate.dispatch.service import JobService
@@ -56,6 +57,7 @@ class Rooms:
     queue: QueueService
     files: FileService
     history: HistoryService
+    backups: BackupService
     keys: KeyService
     access: AccessRoom
     storage: Storage

@@ -13,9 +13,11 @@ from weakref import WeakValueDictionary
 import structlog
 import uuid_utils
 
+from buildplate import __version__
 from buildplate.access.room import AccessRoom
 from buildplate.access.service import KeyService
 from buildplate.api.vitals import Places, Vitals
+from buildplate.app.backups import BACKUPS, FarmKeys
 from buildplate.app.clock import SystemClock
 from buildplate.app.database import database_of
 from buildplate.app.key_file import KeyFile
@@ -24,6 +26,8 @@ from buildplate.app.print_files import JobsOfFiles, JoinedFiles
 from buildplate.app.seals import seal_everything, seals_for, tell
 from buildplate.app.settings import Settings
 from buildplate.app.supervisor import Pauses, Supervisor
+from buildplate.backups.folder import BackupFolder
+from buildplate.backups.service import BackupParts, BackupService
 from buildplate.core.order import PlanPolicy
 from buildplate.core.prints import Timings
 from buildplate.dispatch.grouping import OrdersOfGroups
@@ -72,6 +76,7 @@ class Farm:
     queue: QueueService
     files: FileService
     history: HistoryService
+    backups: BackupService
     keys: KeyService
     access: AccessRoom
     clock: Clock
@@ -212,6 +217,7 @@ class _Build:
         self._on_step = outside.on_step
         self._storage = storage
         self._supervisor = supervisor
+        self._blobs = blobs
         self._durations = durations(settings)
         self._watchers = Watchers()
         self._log = structlog.get_logger("dispatch")
@@ -322,6 +328,7 @@ class _Build:
         )
         jobs = JobService(parts)
         recorder, sweeper = self._history()
+        backups = await self._backup_service()
         recording = self._supervisor.start("history", recorder.run)
         self._supervisor.start("history sweeper", sweeper.run)
         try:
@@ -337,6 +344,7 @@ class _Build:
                 queue=QueueService(parts),
                 files=self._files,
                 history=HistoryService(self._storage, self._fleet, self._clock),
+                backups=backups,
                 keys=self._access.keys,
                 access=self._access,
                 clock=self._clock,
@@ -349,6 +357,24 @@ class _Build:
             await recorder.end()
             await self._fleet.stop()
             self._access.passwords.close()
+
+    async def _backup_service(self) -> BackupService:
+        settings = self._settings
+        folder = BackupFolder(settings.data_dir / BACKUPS)
+        await asyncio.to_thread(folder.prepare)
+        parts = BackupParts(
+            folder=folder,
+            database=settings.database,
+            content=self._blobs.path,
+            hold=self._files.held,
+            keys=FarmKeys(settings),
+            begin=self._supervisor.start,
+            now=self._clock.now,
+            new_id=new_id,
+            release=__version__,
+            kept=settings.backups_kept,
+        )
+        return BackupService(parts)
 
     def _history(self) -> tuple[Recorder, Sweeper]:
         settings, plain = self._settings, Pace()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from buildplate.app.settings import Settings
+from buildplate.app.settings import Settings, SettingsError
+from buildplate.backups.errors import RestoreCutOff
+from buildplate.backups.restoring import check_finished
 from buildplate.storage import (
     PostgresConfig,
     PostgresStorage,
@@ -19,7 +21,23 @@ def database_of(settings: Settings, lease: float = 0.0) -> Storage:
 
     `lease`: seconds for which the farm trusts that the database is its own without asking again.
     """
+    must_be_whole(settings)
     where = settings.database
     if isinstance(where, Path):
         return SqliteStorage(SqliteConfig(where))
     return PostgresStorage(PostgresConfig(where, grace_seconds=lease))
+
+
+class FarmUnfinished(SettingsError):
+    """A restore into the data folder was cut off."""
+
+    code = RestoreCutOff.code
+    hint = RestoreCutOff.hint
+
+
+def must_be_whole(settings: Settings) -> None:
+    """Refuse to work on a farm that is half restored. FarmUnfinished."""
+    try:
+        check_finished(settings.data_dir)
+    except RestoreCutOff as error:
+        raise FarmUnfinished(str(error)) from None

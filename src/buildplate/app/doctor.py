@@ -23,6 +23,8 @@ from cryptography import x509
 from buildplate.app.key_file import KeyFile, KeyFileError, KeyFileMissing
 from buildplate.app.settings import Settings, SettingsError
 from buildplate.app.tls import tls_context
+from buildplate.backups.errors import RestoreCutOff
+from buildplate.backups.restoring import is_unfinished
 from buildplate.drivers.sdk import DriverError, DriverTimings, Manifest
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.repository import record_from
@@ -73,6 +75,7 @@ class Doctor:
 
     def _local(self) -> Iterator[Finding]:
         yield from folder(self._settings.data_dir)
+        yield from restored(self._settings.data_dir)
         yield from disk(self._settings.data_dir)
         self._server = holder(self._settings.data_dir / "farm")
         yield from self._running()
@@ -296,6 +299,12 @@ def queue(prints: Mapping[str, int]) -> Iterator[Finding]:
         yield Finding("queue", WARNING, detail, "See why they wait: buildplate queue list")
     else:
         yield Finding("queue", OK, detail)
+
+
+def restored(path: Path) -> Iterator[Finding]:
+    """A restore that was cut off: no farm runs on what it has left."""
+    if is_unfinished(path):
+        yield Finding("restore", FAILED, f"a restore into {path} was cut off", RestoreCutOff.hint)
 
 
 def clock(database: Examination | None, now: datetime | None = None) -> Iterator[Finding]:

@@ -181,6 +181,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
         queue=farm.queue,
         files=farm.files,
         history=farm.history,
+        backups=farm.backups,
         keys=farm.keys,
         access=farm.access,
         storage=farm.storage,

@@ -22,6 +22,7 @@ SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://user:password@host:5432/database"
 FOR_THE_COMMAND_LINE = {
     "BUILDPLATE_API_KEY",
+    "BUILDPLATE_BACKUP_PASSPHRASE",
     "BUILDPLATE_CA",
     "BUILDPLATE_CONFIG",
     "BUILDPLATE_URL",
@@ -133,6 +134,12 @@ class Settings(BaseSettings):
         ge=1,
         validation_alias="BUILDPLATE_HISTORY_SAMPLE_SECONDS",
         description="the least time between two temperatures of a printer that are kept",
+    )
+    backups_kept: int = Field(
+        7,
+        ge=1,
+        validation_alias="BUILDPLATE_BACKUPS_KEPT",
+        description="how many backups stay in the data folder; older ones are deleted",
     )
     time_factor: float = Field(
         1.0,

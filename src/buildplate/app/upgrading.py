@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from buildplate.app.database import must_be_whole
 from buildplate.app.serve import LOCKED
 from buildplate.app.settings import Settings
 from buildplate.storage import DatabaseUnreachable, PostgresAddress
@@ -49,8 +50,9 @@ async def looked_at(settings: Settings) -> Preflight:
 async def upgraded(settings: Settings) -> Upgrade:
     """Upgrade the database where nothing is in the way. StorageError, DatabaseInUse.
 
-    Until it is done nobody else can open the farm.
+    Until it is done nobody else can open the farm. FarmUnfinished for one that is half restored.
     """
+    must_be_whole(settings)
     where = settings.database
     with ExitStack() as held:
         if settings.data_dir.is_dir():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -16,7 +14,7 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.output import as_json, fields, lasts, megabytes, moment, say, table
-from buildplate.cli.patience import until, waiting
+from buildplate.cli.patience import progress, until, waiting
 from buildplate.cli.server import Server, server_of
 
 if TYPE_CHECKING:
@@ -31,27 +29,6 @@ STATES = {
     ANALYSING: "still being read; its prints wait until that is done",
     "unreadable": "unreadable, so nobody knows its size",
 }
-
-
-@contextmanager
-def _progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, nothing elsewhere; called with the bytes that went on."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(escape(name), total=size)
-        yield lambda went: bar.advance(task, went)
 
 
 def _pieces(path: Path, went: Callable[[int], None]) -> Iterator[bytes]:
@@ -75,7 +52,7 @@ def upload(server: Server, path: Path) -> dict[str, Any]:
         "content-length": str(size),
         "content-digest": f"sha-256=:{base64.b64encode(digest).decode()}:",
     }
-    with _progress(path.name, size) as went:
+    with progress(path.name, size) as went:
         stored = server.call("POST", "/files", content=_pieces(path, went), headers=headers)
     found: dict[str, Any] = stored
     return found

@@ -9,6 +9,7 @@ import typer
 
 from buildplate import __version__
 from buildplate.cli import (
+    backup,
     db,
     doctor,
     farm,
@@ -61,7 +62,7 @@ def main(
         Path | None,
         typer.Option(
             help="Work on this data directly, while no server runs on it "
-            "(key, user, key-file, db, doctor)."
+            "(key, user, key-file, db, doctor, backup, restore)."
         ),
     ] = None,
     version: Annotated[
@@ -78,6 +79,7 @@ serve.add_to(app)
 farm.add_to(app)
 records.add_to(app)
 doctor.add_to(app)
+backup.add_to(app)
 app.add_typer(printers.app, name="printer")
 app.add_typer(groups.app, name="group")
 app.add_typer(floors.app, name="floor")

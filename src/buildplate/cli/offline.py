@@ -21,7 +21,7 @@ from buildplate.access.user_repository import SqlUsers
 from buildplate.access.user_service import UserService
 from buildplate.app.clock import SystemClock
 from buildplate.app.composition import new_id
-from buildplate.app.database import database_of
+from buildplate.app.database import database_of, must_be_whole
 from buildplate.app.settings import Settings, SettingsError, load_settings
 from buildplate.cli.failures import fail, note
 from buildplate.storage import StorageError
@@ -147,6 +147,7 @@ def _settings(data_dir: Path) -> Settings:
     try:
         settings = load_settings(data_dir=data_dir)
         settings.database  # noqa: B018 (refuse what cannot be right, now)
+        must_be_whole(settings)
     except SettingsError as error:
         return fail(str(error), error.hint)
     return settings

@@ -25,6 +25,27 @@ def waiting(for_what: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def progress(name: str, size: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, nothing elsewhere; called with the bytes that went on."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(escape(name), total=size)
+        yield lambda went: bar.advance(task, went)
+
+
 def until(
     look: Callable[[], dict[str, Any]], holds: Callable[[dict[str, Any]], bool], seconds: float
 ) -> dict[str, Any]:

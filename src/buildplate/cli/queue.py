@@ -17,7 +17,8 @@ app = typer.Typer(help="The queue.", no_args_is_help=True)
 def list_(context: typer.Context, limit: options.Limit = 100, json: options.Json = False) -> None:
     """List what waits, in its order, with what to expect and why it waits."""
     with server_of(context) as server:
-        found = server.get("/queue", limit=limit)["items"]
+        page = server.get("/queue", limit=limit)
+        found = page["items"]
         names = {} if json else {p["id"]: p["name"] for p in server.every("/printers")}
         numbers = (
             {} if json else {p["id"]: p["number"] for p in server.every("/prints", state="queued")}
@@ -25,6 +26,9 @@ def list_(context: typer.Context, limit: options.Limit = 100, json: options.Json
     if json:
         as_json(found)
         return
+    if page["stopped"]:
+        why = f": {page['stopped_reason']}" if page["stopped_reason"] else ""
+        say(f"The farm is stopped{why}. Release it with: buildplate queue release")
     table(
         [
             ("", lambda q: q["position"]),
@@ -58,10 +62,17 @@ def stop(
 
 
 @app.command()
-def release(context: typer.Context, json: options.Json = False) -> None:
+def release(
+    context: typer.Context,
+    anyway: Annotated[
+        bool,
+        typer.Option("--anyway", help="After a restore: although not every printer was seen."),
+    ] = False,
+    json: options.Json = False,
+) -> None:
     """Release the farm."""
     with server_of(context) as server:
-        found = server.post("/queue/release")
+        found = server.post("/queue/release", {"anyway": True} if anyway else None)
     as_json(found) if json else say("The farm goes on.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -78,8 +78,10 @@ class Server:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             return fail(f"{self._url} cannot be reached: {error}", WHERE, code=UNREACHABLE)
 
-    def fetch(self, path: str, target: BinaryIO) -> int:
-        """Write what a path holds to a file; its size in bytes."""
+    def fetch(
+        self, path: str, target: BinaryIO, went: Callable[[int], None] = lambda _: None
+    ) -> int:
+        """Write what a path holds to a file, telling of each piece; its size in bytes."""
         import httpx
 
         try:
@@ -87,7 +89,11 @@ class Server:
                 if not answer.is_success:
                     answer.read()
                     return int(_refused(answer, self._url))
-                return sum(target.write(piece) for piece in answer.iter_bytes())
+                size = 0
+                for piece in answer.iter_bytes():
+                    size += target.write(piece)
+                    went(len(piece))
+                return size
         except httpx.TransportError as error:
             return fail(f"{self._url} cannot be reached: {error}", WHERE, code=UNREACHABLE)
 
@@ -193,11 +199,8 @@ def server_of(context: typer.Context) -> Iterator[Server]:
     target: Target = context.obj
     if target.data_dir is not None:
         detail = "this command needs a running server"
-        fail(
-            detail,
-            "Leave --data-dir out, or use it with: serve, key, user, key-file, doctor.",
-            code=USAGE,
-        )
+        known = "serve, key, user, key-file, db, doctor, backup, restore"
+        fail(detail, f"Leave --data-dir out, or use it with: {known}.", code=USAGE)
     headers = {"user-agent": "buildplate"}
     if target.api_key:
         headers["x-api-key"] = _sendable(target.api_key)

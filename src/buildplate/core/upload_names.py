@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,9 @@ TIMED = "7"
 """The version of UUIDs that tell when they were made."""
 VARIANT = "89ab"
 """What the 17th digit of a UUID of RFC 9562 can be."""
-_NAME = re.compile(r"bp-([0-9a-f]{32})-([1-9][0-9]{0,8})\.gcode")
+ERA = 1000
+"""Attempts are counted from a multiple of this, of another one after each restore."""
+_NAME = re.compile(r"bp-([0-9a-f]{32})-([1-9][0-9]{0,14})\.gcode")
 
 
 def upload_name(print_id: str, attempt: int) -> str:
@@ -38,12 +40,43 @@ class Sorted:
     lost: tuple[str, ...]
 
 
-def sort_uploads(paths: tuple[str, ...], attempts: Mapping[str, int], since: datetime) -> Sorted:
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Attempts above `after` and up to `to`: a restore cannot tell which of them were made."""
+
+    after: int
+    to: int
+
+
+def gap_of(attempt: int, at: datetime, *, under_way: bool) -> Gap:
+    """The attempts of a print that a restore at `at` has to pass over.
+
+    `attempt` is the last one that the restored database knows. One that was `under_way` when the
+    backup was taken may have been verified and started right after it: what became of its file
+    is forgotten, too. The next attempt is above `to`, which no other restore ever uses: it counts
+    the seconds since 1970.
+    """
+    era = max(int(at.timestamp()), attempt // ERA + 1) * ERA
+    return Gap(max(attempt - 1, 0) if under_way else attempt, era)
+
+
+def tries_of(attempt: int) -> int:
+    """How often a print was sent by this state of the database."""
+    return attempt % ERA
+
+
+def sort_uploads(
+    paths: tuple[str, ...],
+    attempts: Mapping[str, int],
+    since: datetime,
+    gaps: Mapping[str, Sequence[Gap]] | None = None,
+) -> Sorted:
     """Sort a printer's files by what this farm knows of them; files of others are left out.
 
-    `attempts` holds how often each known print was sent. A print that is not known, but was made
-    after `since`, when this farm took the printer in, was made by a later state of its database (or
-    by another farm that uses the printer, too); one made earlier is left over from a former farm.
+    `attempts` holds how often each known print was sent, `gaps` which of these attempts a restore
+    has forgotten. A print that is not known, but was made after `since`, when this farm took the
+    printer in or its backup was taken, was made by a later state of its database (or by another
+    farm that uses the printer, too); one made earlier is left over from a former farm.
     """
     spent: list[str] = []
     lost: list[str] = []
@@ -53,7 +86,11 @@ def sort_uploads(paths: tuple[str, ...], attempts: Mapping[str, int], since: dat
             continue
         print_id, attempt = named
         known = attempts.get(print_id)
-        forgotten = made_at(print_id) >= since if known is None else attempt > known
+        if known is None:
+            forgotten = made_at(print_id) >= since
+        else:
+            passed = (gaps or {}).get(print_id, ())
+            forgotten = attempt > known or any(gap.after < attempt <= gap.to for gap in passed)
         (lost if forgotten else spent).append(path)
     return Sorted(tuple(spent), tuple(lost))
 

@@ -78,6 +78,16 @@ class Stale(DispatchError):
     hint = "Read it again and repeat."
 
 
+class PrintersUnseen(DispatchError):
+    """After a restore: printers were not compared with the database yet."""
+
+    code = "printers_unseen"
+    hint = (
+        "Wait until they are online. If one stays away and you know that it holds no print of this"
+        " farm, release with `anyway`; or disable it."
+    )
+
+
 class IntentRefused(DispatchError):
     """The intent's own check failed: the printer is not what it was at the claim."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from buildplate.core.upload_names import Sorted, read_upload_name, sort_uploads
-from buildplate.dispatch import repository
+from buildplate.dispatch import forgotten
 
 if TYPE_CHECKING:
     from buildplate.fleet.model import PrinterRecord
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 async def sort(storage: Storage, printer: PrinterRecord, paths: Sequence[str]) -> Sorted:
     """Which of these files may go, and which the database should know; StorageError."""
     named = {found[0] for path in paths if (found := read_upload_name(path)) is not None}
-    attempts, accepted = await storage.read(repository.sent_uploads, sorted(named))
-    unsorted = tuple(path for path in paths if path not in accepted)
-    return sort_uploads(unsorted, attempts, printer.created_at)
+    sent = await storage.read(forgotten.sent_uploads, sorted(named))
+    unsorted = tuple(path for path in paths if path not in sent.accepted)
+    since = min(printer.created_at, sent.taken_at or printer.created_at)
+    return sort_uploads(unsorted, sent.attempts, since, sent.gaps)
 
 
 def why_stopped(printer: PrinterRecord, lost: Sequence[str]) -> str:

@@ -14,7 +14,8 @@ from buildplate.core.order import PlanPolicy
 from buildplate.core.printers import Printer
 from buildplate.core.reasons import Reason, WaitReason
 from buildplate.core.survey import Survey
-from buildplate.dispatch import reading, repository, transitions
+from buildplate.dispatch import forgotten, reading, repository, transitions
+from buildplate.dispatch.errors import PrintersUnseen
 from buildplate.dispatch.parts import DispatchParts
 
 
@@ -26,6 +27,7 @@ class QueueRow:
     summary: Mapping[Reason, int]
 
 
+NAMED = 5
 Moment = tuple[Queue, list[Printer], datetime, PlanPolicy]
 
 
@@ -56,6 +58,25 @@ class QueueService:
         params = {**reason.unblock.params, "requirements": {**asked, "printers": here}}
         return replace(reason, unblock=replace(reason.unblock, params=params))
 
+    async def why_stopped(self) -> str | None:
+        """Why the whole farm is stopped; None where it is not."""
+        return await self._parts.storage.read(forgotten.why_stopped)
+
+    async def release(self, *, reason: str, anyway: bool = False) -> None:
+        """Release the whole farm; after a restore only once every printer was looked at.
+
+        Raises PrintersUnseen, unless it is to be released `anyway`.
+        """
+        if not anyway and await self._parts.storage.read(forgotten.restore_open):
+            unseen = [
+                session.record.spec.name
+                for session in self._parts.fleet.sessions.values()
+                if session.record.spec.enabled and not session.hands.compared
+            ]
+            if unseen:
+                raise PrintersUnseen(_not_compared(unseen))
+        await self.stop(stopped=False, reason=reason)
+
     async def stop(self, *, stopped: bool, reason: str) -> None:
         """Stop or release the whole farm: nothing new is claimed or started while stopped."""
         await self._parts.storage.write(repository.stop_farm, stopped, reason, self._parts.stamp())
@@ -82,6 +103,14 @@ class QueueService:
         queue, _ = await self._parts.planner.queue()
         policy = self._parts.planner.policy
         return queue, self._parts.fleet.printers(), self._parts.clock.now(), policy
+
+
+def _not_compared(names: list[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (
+        "the farm was restored from a backup, and the files on these printers were not compared"
+        f" with it yet: {', '.join(sorted(names)[:NAMED])}{more}"
+    )
 
 
 # A long queue takes seconds: in a thread they are only theirs who asked.

@@ -11,7 +11,6 @@ from uuid import UUID, uuid5
 from sqlalchemy import (
     and_,
     bindparam,
-    delete,
     insert,
     select,
     update,
@@ -28,6 +27,7 @@ from buildplate.dispatch.errors import (
     Stale,
     UnknownFile,
 )
+from buildplate.dispatch.forgotten import accept, close_restore, jobs_sent, set_stopped
 from buildplate.dispatch.grouping import as_spelled
 from buildplate.dispatch.model import JobRecord, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.reading import (
@@ -55,7 +55,7 @@ from buildplate.storage import (
     to_json,
     to_micros,
 )
-from buildplate.storage.tables import farm, idempotency, jobs, print_files, prints
+from buildplate.storage.tables import idempotency, jobs, print_files, prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -447,48 +447,43 @@ async def unrank(tx: Tx, reference: str, stamp: Stamp) -> None:
     await tx.record(_event(stamp, "queue.reordered", job.id))
 
 
-async def _set_stopped(tx: Tx, value: str) -> None:
-    await tx.change(delete(farm).where(farm.c.key == "stopped"))
-    await tx.change(insert(farm).values(key="stopped", value=value))
-
-
 @script
 async def stop_farm(tx: Tx, stopped: bool, reason: str, stamp: Stamp) -> None:  # noqa: FBT001
     """Stop or release the whole farm: no new claim and no start while it is stopped."""
     await hold_farm(tx)
     if await farm_stopped(tx) is stopped:
         return
-    await _set_stopped(tx, "true" if stopped else "false")
+    await set_stopped(tx, stopped=stopped, reason=reason)
+    if not stopped:
+        await close_restore(tx)
     kind = "queue.stopped" if stopped else "queue.released"
     await tx.record(EventRecord(stamp.ids[0], stamp.at, kind, data={"reason": reason}))
 
 
-_ATTEMPTS_OF = select(prints.c.id, prints.c.attempt).where(
-    prints.c.id.in_(bindparam("print_ids", expanding=True))
-)
-_ACCEPTED = "accepted:"
-_ACCEPTED_ROWS = select(farm.c.key).where(farm.c.key.startswith(_ACCEPTED, autoescape=True))
-
-
-async def sent_uploads(tx: Tx, print_ids: Sequence[str]) -> tuple[dict[str, int], frozenset[str]]:
-    """How often each of these prints was sent, and the unknown files that people know about."""
-    rows = await tx.rows(_ATTEMPTS_OF, {"print_ids": list(print_ids)}) if print_ids else ()
-    accepted = await tx.rows(_ACCEPTED_ROWS)
-    return (
-        {row["id"]: row["attempt"] for row in rows},
-        frozenset(row["key"].removeprefix(_ACCEPTED) for row in accepted),
-    )
-
-
 @script
 async def distrust(tx: Tx, paths: Sequence[str], reason: str, stamp: Stamp) -> None:
-    """Stop the farm over files that the database does not know; each of them stops it once."""
+    """Stop the farm over files that the database does not know; each of them stops it once.
+
+    A queued print that such a file names was sent already, nobody knows to which end: its job is
+    held, so that releasing the farm does not print it again.
+    """
     await hold_farm(tx)
-    for path in paths:
-        await tx.change(delete(farm).where(farm.c.key == _ACCEPTED + path))
-        await tx.change(insert(farm).values(key=_ACCEPTED + path, value="true"))
-    await _set_stopped(tx, "true")
+    await accept(tx, paths)
+    await set_stopped(tx, stopped=True, reason=reason)
     await tx.record(EventRecord(stamp.ids[0], stamp.at, "queue.stopped", data={"reason": reason}))
+    ids = list(stamp.ids[1:])
+    for job_id in await jobs_sent(tx, paths):
+        await tx.change(_HOLD_FORGOTTEN, {"job_id": job_id})
+        why = "a printer keeps a file of it that was sent after the backup"
+        said = {"reason": why}
+        await tx.record(EventRecord(ids.pop(), stamp.at, "job.held", job_id=job_id, data=said))
+
+
+_HOLD_FORGOTTEN = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job_id"))
+    .values(hold=True, version=jobs.c.version + 1)
+)
 
 
 # --- reading the queue and lists -----------------------------------------------------------------

@@ -34,6 +34,7 @@ from buildplate.core.deeds import Deeds, ExitStep, Order, Start, Upload
 from buildplate.core.print_table import ACTIVE, AFTER_INTENT, Event, PrintState
 from buildplate.core.printers import Bed
 from buildplate.core.prints import Ask, ExitWish, PrintFacts, Timings, Wants, Word, next_action
+from buildplate.core.upload_names import tries_of
 from buildplate.dispatch import leftovers, repository, transitions
 from buildplate.dispatch.errors import DispatchError, IntentRefused, Stale
 from buildplate.dispatch.model import PrintRecord
@@ -110,7 +111,7 @@ class Steward:
         if sorted_.lost:
             reason = leftovers.why_stopped(session.record, sorted_.lost)
             await self._parts.storage.write(
-                repository.distrust, sorted_.lost, reason, self._stamp()
+                repository.distrust, sorted_.lost, reason, self._stamp(1 + len(sorted_.lost))
             )
             self.stopped = True
             self._parts.log.error(
@@ -439,7 +440,7 @@ class Steward:
         self._parts.stir_planner()
 
     async def _give_back(self, print_: PrintRecord, session: PrinterSession, reason: str) -> None:
-        rounds = print_.attempt // self._parts.timings.upload_tries
+        rounds = tries_of(print_.attempt) // self._parts.timings.upload_tries
         pause = self._parts.give_back_pause * 2 ** min(max(rounds - 1, 0), LONGEST_PAUSE_DOUBLINGS)
         not_before: datetime | None = self._parts.clock.now() + pause
         queued = await self._parts.storage.write(

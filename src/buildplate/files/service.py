@@ -74,6 +74,27 @@ class FileService:
         self._room = room
         self._config = config
         self._locks = _LockPerContent()
+        self._holders = 0
+        self._unwanted: set[str] = set()
+
+    @asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Keeps every content where it is within the block; what is deleted goes after it."""
+        self._holders += 1
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                await asyncio.shield(self._let_go())
+
+    async def _let_go(self) -> None:
+        """Removes what was deleted meanwhile, unless it was uploaded again."""
+        while self._unwanted and not self._holders:
+            sha256 = self._unwanted.pop()
+            async with self._locks.of(sha256):
+                if await self._room.files.get_by_sha256(sha256) is None:
+                    await self._room.store.delete(sha256)
 
     async def receive(
         self,
@@ -167,7 +188,10 @@ class FileService:
             if numbers:
                 raise FileInUse(numbers)
             await self._room.files.delete(file_id)
-            await self._room.store.delete(file.sha256)
+            if self._holders:
+                self._unwanted.add(file.sha256)
+            else:
+                await self._room.store.delete(file.sha256)
 
     async def content(
         self, file: PrintFile, *, start: int = 0, length: int | None = None

@@ -37,6 +37,13 @@ OWNER = "database"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
+def content_path(folder: Path, sha256: str) -> Path:
+    """Where the content with this hash is, or would be. ValueError for what is no sha256."""
+    if not DIGEST.fullmatch(sha256):
+        raise ValueError(sha256)
+    return folder / sha256[:2] / sha256
+
+
 class LocalBlobStore:
     """A `BlobStore` in one folder of one file system, used by one process.
 
@@ -118,9 +125,7 @@ class LocalBlobStore:
         Raises:
             ValueError: this is no sha256, so it must not become a path.
         """
-        if not DIGEST.fullmatch(sha256):
-            raise ValueError(sha256)
-        return self._folder / sha256[:2] / sha256
+        return content_path(self._folder, sha256)
 
     def _prepare(self) -> None:
         with disk_errors("opening the file store"):

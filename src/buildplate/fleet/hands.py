@@ -61,6 +61,7 @@ class Hands:
         self._session = session
         self.tasks: asyncio.TaskGroup | None = None
         self.leftovers = True
+        self.compared = False
         self.ordering = False
         self._tidy_from = float("-inf")
         self._busy: asyncio.Task[None] | None = None
@@ -87,6 +88,7 @@ class Hands:
         """Begin anew: the steps of a former life ended with it, answered or not."""
         self.ordering = False
         self.leftovers = True
+        self.compared = False
         self._busy = None
 
     def transfer(self, name: str, body: FileBody, stored: Callable[[str], Awaitable[bool]]) -> None:
@@ -121,7 +123,10 @@ class Hands:
         self._begin(self._barrier)
 
     def tidy(self) -> None:
-        """Delete files of ours that no active print needs; after a failure not at once again."""
+        """Delete files of ours that no active print needs; after a failure not at once again.
+
+        First they are compared with what the database knows; beside an active print that is all.
+        """
         if not self.busy and self._now() >= self._tidy_from:
             self.leftovers = False
             self._begin(self._tidy)
@@ -331,8 +336,10 @@ class Hands:
             driver = session.connection.driver
             async with asyncio.timeout(session.parts.timings.command):
                 found = await self._observed(PhysicalStep.FILES, driver.files(PREFIX))
-            for path in await session.parts.steward.spent(session, found):
-                if session.parts.steward.keeps(session.id):
+            spent = await session.parts.steward.spent(session, found)
+            self.compared = True
+            for path in spent:
+                if not session.lets_tidy:
                     self.leftovers = True
                     break
                 if await self._delete(path) is Deleted.GONE:

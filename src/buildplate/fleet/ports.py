@@ -24,6 +24,9 @@ class PrintSteward(Protocol):
         steps are handed to the session and come back as another call.
         """
 
+    stopped: bool
+    """Whether the whole farm is stopped."""
+
     def watch(self, printer_id: str) -> Watch | None:
         """The file whose evidence the next read should carry; None without an active print."""
 

@@ -208,6 +208,12 @@ class PrinterSession:
         return self.record.seen_at is not None or self.live.link is Link.ONLINE
 
     @property
+    def lets_tidy(self) -> bool:
+        """The printer is idle and holds no active print: leftovers may be deleted."""
+        idle = self.live.link is Link.ONLINE and self.live.activity is Activity.IDLE
+        return idle and not self.parts.steward.keeps(self.id)
+
+    @property
     def mid_start(self) -> bool:
         """An intent is stored, or about to be, whose start is not answered yet."""
         return self.intending or self.deeds.start in (Start.DUE, Start.UNDERWAY)
@@ -357,7 +363,7 @@ class PrinterSession:
 
     async def _link_up(self) -> None:
         self.live.link, self.live.problem, self.live.hint = Link.ONLINE, "", ""
-        self.hands.leftovers = True
+        self.hands.leftovers, self.hands.compared = True, False
         self._log_link(Link.SYNCING, LinkIs(Link.ONLINE))
 
     def _last_seen(self) -> LastSeen | None:
@@ -433,12 +439,16 @@ class PrinterSession:
         self.parts.steward.freed(self.id)
 
     def _tidy_up(self) -> None:
-        """Delete leftovers of ours when the printer is idle and holds no active print."""
+        """Delete leftovers of ours when the printer is idle and holds no active print.
+
+        While the farm is stopped they are looked at on every printer, whatever it does.
+        """
         has_print = self.parts.steward.keeps(self.id)
         if self._had_print and not has_print:
             self.hands.leftovers = True
             self.look(deep=True)
         self._had_print = has_print
-        idle = self.live.link is Link.ONLINE and self.live.activity is Activity.IDLE
-        if self.hands.leftovers and idle and not has_print:
+        online = self.live.link is Link.ONLINE
+        unknown = online and self.parts.steward.stopped and not self.hands.compared
+        if (self.hands.leftovers and self.lets_tidy) or unknown:
             self.hands.tidy()

@@ -24,7 +24,7 @@ from buildplate.storage.model import (
     to_json,
     to_micros,
 )
-from buildplate.storage.outbox import OutboxRelay, last_seq, read_events
+from buildplate.storage.outbox import OutboxRelay, last_seq, log_of, read_events
 from buildplate.storage.ports import Row, Storage, Tx
 from buildplate.storage.postgres.address import PostgresAddress, is_postgres
 from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
@@ -68,6 +68,7 @@ __all__ = [
     "hold_farm",
     "is_postgres",
     "last_seq",
+    "log_of",
     "one_statement",
     "read_events",
     "script",

@@ -16,7 +16,7 @@ from buildplate.storage.errors import StorageClosed, StorageError
 from buildplate.storage.model import EventRecord, PublishedEvent, from_json, from_micros
 from buildplate.storage.ports import Row, Storage, Tx
 from buildplate.storage.scripts import script
-from buildplate.storage.tables import counters, events, outbox
+from buildplate.storage.tables import counters, events, identity, outbox
 
 _LOG = structlog.get_logger(__name__)
 _FIRST_PAUSE = 0.1
@@ -31,6 +31,7 @@ _EVENT = (
     events.c.print_id,
     events.c.data,
 )
+_LOG_ID = select(identity.c.id)
 _LAST_SEQ = select(counters.c.value).where(counters.c.name == "event_seq")
 # On PostgreSQL this row is what makes "one relay at a time" true.
 _LOCKED_LAST_SEQ = _LAST_SEQ.with_for_update()
@@ -80,6 +81,12 @@ async def read_events(
     else:
         found = await tx.rows(_OF_PRINTER, values | {"of_printer": printer_id})
     return [PublishedEvent(row["seq"], _event(row)) for row in found]
+
+
+async def log_of(tx: Tx) -> tuple[str, int]:
+    """The log's own id, which a restore changes, and the place of its newest event."""
+    row = await tx.row(_LOG_ID)
+    return "" if row is None else str(row["id"]), await last_seq(tx)
 
 
 async def last_seq(tx: Tx) -> int:

@@ -165,6 +165,7 @@ async def open_surface(
                 queue=farm.queue,
                 files=farm.files,
                 history=farm.history,
+                backups=farm.backups,
                 keys=farm.keys,
                 access=farm.access,
                 storage=farm.storage,

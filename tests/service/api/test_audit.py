@@ -289,6 +289,19 @@ on_print("POST /api/v1/prints/{print_id}/resume")
 on_print("POST /api/v1/prints/{print_id}/resolve", {"outcome": "failed", "bed": "occupied"})
 
 
+@act("POST /api/v1/backups")
+async def take_backup(surface: Surface, client: httpx.AsyncClient) -> Answer:
+    return await client.post("/api/v1/backups", json={"passphrase": "canary battery staple"})
+
+
+@act("DELETE /api/v1/backups/{backup_id}")
+async def delete_backup(surface: Surface, client: httpx.AsyncClient) -> Answer:
+    begun = (await surface.client.post("/api/v1/backups")).json()
+    path = f"/api/v1/backups/{begun['id']}"
+    await surface.poll(path, lambda seen: bool(seen["state"] == "ready"))
+    return await client.delete(path)
+
+
 def test_every_path_that_changes_something_is_tried() -> None:
     assert set(ACTS) | TWINS == changing()
 

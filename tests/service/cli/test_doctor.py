@@ -22,6 +22,7 @@ from buildplate.app.clock import SystemClock
 from buildplate.app.doctor import Doctor, Finding
 from buildplate.app.key_file import KeyFile
 from buildplate.app.settings import Settings
+from buildplate.backups.restoring import MARK
 from buildplate.cli import examination
 from buildplate.cli.doctor import findings_of
 from buildplate.cli.main import app
@@ -141,6 +142,10 @@ def clock_set_back(folder: Path) -> None:
     change(folder, "UPDATE events SET at = ?", micros)
 
 
+def restore_cut_off(folder: Path) -> None:
+    (folder / MARK).write_text('{"identity": "x"}')
+
+
 def unknown_driver(folder: Path) -> None:
     change(folder, "UPDATE printers SET driver = 'lost'")
 
@@ -157,6 +162,7 @@ BREAKS: list[tuple[Break, str, str, str]] = [
     (newer_database, "database", "9999", "newer"),
     (older_database, "database", "0000", "upgraded at the next start"),
     (clock_set_back, "clock", "set back", "NTP"),
+    (restore_cut_off, "restore", "cut off", "again"),
     (unknown_driver, "printer 1 Left", "not installed", "Install"),
 ]
 

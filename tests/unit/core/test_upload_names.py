@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildplate.core.upload_names import made_at, read_upload_name, sort_uploads, upload_name
+from buildplate.core.upload_names import (
+    Gap,
+    gap_of,
+    made_at,
+    read_upload_name,
+    sort_uploads,
+    tries_of,
+    upload_name,
+)
 
 NOW = datetime.now(UTC)
 SERIAL = count(1)
@@ -21,7 +29,7 @@ def print_id(at: datetime = NOW) -> str:
     return str(UUID(int=int(at.timestamp() * 1000) << 80 | 7 << 76 | 2 << 62 | next(SERIAL)))
 
 
-@given(attempt=st.integers(1, 10**8))
+@given(attempt=st.integers(1, 10**15 - 1))
 def test_a_name_is_read_as_it_was_made(attempt: int) -> None:
     name = upload_name(print_id(), attempt)
     found = read_upload_name(name)
@@ -70,3 +78,42 @@ def test_what_was_sent_may_go_and_what_the_database_forgot_is_lost() -> None:
 def test_an_id_that_tells_no_time_is_of_no_future() -> None:
     path = upload_name("538a325e-b658-c455-0a1a-8532cb6f04b8", 1)
     assert sort_uploads((path,), {}, NOW - timedelta(days=1)).lost == ()
+
+
+@given(attempt=st.integers(0, 10**14), seconds=st.integers(0, 4 * 10**9))
+def test_after_a_restore_no_name_is_used_that_may_have_been_used_since(
+    attempt: int, seconds: int
+) -> None:
+    at = datetime.fromtimestamp(seconds, UTC)
+    gap = gap_of(attempt, at, under_way=False)
+    later = gap_of(gap.to + 5, at + timedelta(seconds=1), under_way=False)
+    assert gap.after == attempt < gap.to < later.to
+    assert tries_of(gap.to + 1) == 1, "pauses begin anew"
+    again = gap_of(attempt, at + timedelta(seconds=1), under_way=False)
+    assert attempt >= seconds * 1000 or again.to > gap.to, "a second restore of the same backup"
+
+
+def test_what_was_sent_after_the_backup_is_lost_and_what_before_may_go() -> None:
+    print_ = print_id()
+    gap = gap_of(2, NOW, under_way=False)
+    names = {n: upload_name(print_, n) for n in (1, 2, 3, 9, gap.to, gap.to + 1, gap.to + 2)}
+    attempts = {print_: gap.to + 1}
+    found = sort_uploads(tuple(names.values()), attempts, NOW, {print_: [gap]})
+    assert found.spent == (names[1], names[2], names[gap.to + 1])
+    assert found.lost == (names[3], names[9], names[gap.to], names[gap.to + 2])
+
+
+def test_an_upload_under_way_at_the_backup_may_have_been_started_since() -> None:
+    print_ = print_id()
+    gap = gap_of(2, NOW, under_way=True)
+    paths = (upload_name(print_, 1), upload_name(print_, 2))
+    found = sort_uploads(paths, {print_: gap.to}, NOW, {print_: [gap]})
+    assert (found.spent, found.lost) == (paths[:1], paths[1:])
+
+
+def test_each_restore_leaves_its_own_gap() -> None:
+    print_ = print_id()
+    gaps = [Gap(1, 5000), Gap(5002, 9000)]
+    names = {n: upload_name(print_, n) for n in (1, 2, 5000, 5001, 5002, 5003, 9000, 9001)}
+    found = sort_uploads(tuple(names.values()), {print_: 9001}, NOW, {print_: gaps})
+    assert found.lost == (names[2], names[5000], names[5003], names[9000])

@@ -1,0 +1,175 @@
+"""What a restored database has forgotten, and the farm's stop that goes with it.
+
+A backup knows nothing of what was done after it. What may have been done since is stored here as
+such, in the table `farm`, so that nothing of it is taken for what is known (docs/adr/0018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, insert, select, update
+
+from buildplate.core.print_table import PrintState
+from buildplate.core.upload_names import Gap, gap_of, read_upload_name
+from buildplate.storage import EventRecord, Tx, from_json, from_micros, to_json, to_micros
+from buildplate.storage.tables import farm, prints
+
+_STOPPED, _WHY, _RESTORED = "stopped", "stopped_why", "restored"
+_ACCEPTED, _GAPS = "accepted:", "gaps:"
+_VALUES = select(farm.c.key, farm.c.value).where(farm.c.key.in_(bindparam("keys", expanding=True)))
+_ACCEPTED_ROWS = select(farm.c.key).where(farm.c.key.startswith(_ACCEPTED, autoescape=True))
+_ATTEMPTS_OF = select(prints.c.id, prints.c.attempt).where(
+    prints.c.id.in_(bindparam("print_ids", expanding=True))
+)
+_WAITING_JOBS = (
+    select(prints.c.job_id)
+    .where(prints.c.id.in_(bindparam("print_ids", expanding=True)))
+    .where(prints.c.state == PrintState.QUEUED.value)
+    .distinct()
+    .order_by(prints.c.job_id)
+)
+_UNSTARTED = ("queued", "claimed", "transferring")
+_SENT_LATER = select(prints.c.id, prints.c.state, prints.c.attempt).where(
+    prints.c.state.in_(_UNSTARTED)
+)
+_PASS_OVER = (
+    update(prints)
+    .where(prints.c.id == bindparam("print_id"))
+    .values(
+        state=PrintState.QUEUED.value,
+        attempt=bindparam("new_attempt"),
+        printer_id=None,
+        fence=None,
+        path=None,
+        version=prints.c.version + 1,
+    )
+)
+
+
+async def _put(tx: Tx, key: str, value: Any) -> None:
+    await tx.change(delete(farm).where(farm.c.key == key))
+    await tx.change(insert(farm).values(key=key, value=to_json(value)))
+
+
+async def _got(tx: Tx, *keys: str) -> dict[str, Any]:
+    rows = await tx.rows(_VALUES, {"keys": list(keys)})
+    return {row["key"]: from_json(row["value"]) for row in rows}
+
+
+# --- the farm's stop -----------------------------------------------------------------------------
+
+
+async def set_stopped(tx: Tx, *, stopped: bool, reason: str) -> None:
+    """Stop or release the farm, with the reason for people; the caller holds the farm."""
+    await _put(tx, _STOPPED, stopped)
+    await _put(tx, _WHY, reason)
+
+
+async def why_stopped(tx: Tx) -> str | None:
+    """Why the whole farm is stopped, as far as that was said; None where it is not."""
+    found = await _got(tx, _STOPPED, _WHY)
+    return str(found.get(_WHY, "")) if found.get(_STOPPED) is True else None
+
+
+async def restore_open(tx: Tx) -> bool:
+    """Whether a restore is the newest reason to doubt: nobody has released the farm since."""
+    restored = (await _got(tx, _RESTORED)).get(_RESTORED)
+    return restored is not None and restored.get("open", False) is True
+
+
+async def close_restore(tx: Tx) -> None:
+    """A person has released the farm after its restore."""
+    restored = (await _got(tx, _RESTORED)).get(_RESTORED)
+    if restored is not None and restored.get("open"):
+        await _put(tx, _RESTORED, {**restored, "open": False})
+
+
+# --- files on printers ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is known of uploads: attempts by print, and those of them that a restore has forgotten.
+
+    `accepted` are files that people know about, `taken_at` is when the backup was taken that the
+    database comes from.
+    """
+
+    attempts: Mapping[str, int]
+    gaps: Mapping[str, Sequence[Gap]]
+    accepted: frozenset[str]
+    taken_at: datetime | None
+
+
+async def sent_uploads(tx: Tx, print_ids: Sequence[str]) -> Sent:
+    """What is known of the uploads of these prints."""
+    rows = await tx.rows(_ATTEMPTS_OF, {"print_ids": list(print_ids)}) if print_ids else ()
+    accepted = await tx.rows(_ACCEPTED_ROWS)
+    found = await _got(tx, _RESTORED, *(f"{_GAPS}{one}" for one in print_ids))
+    restored = found.pop(_RESTORED, None)
+    return Sent(
+        {row["id"]: row["attempt"] for row in rows},
+        {key.removeprefix(_GAPS): [Gap(*pair) for pair in pairs] for key, pairs in found.items()},
+        frozenset(row["key"].removeprefix(_ACCEPTED) for row in accepted),
+        None if restored is None else from_micros(restored["taken_at"]),
+    )
+
+
+async def accept(tx: Tx, paths: Sequence[str]) -> None:
+    """Note files that people were told about: each of them stops the farm once."""
+    for path in paths:
+        await _put(tx, _ACCEPTED + path, True)  # noqa: FBT003 (a value to store)
+
+
+async def jobs_sent(tx: Tx, paths: Sequence[str]) -> list[str]:
+    """The jobs of queued prints that these files name: they were sent, unknown to the database."""
+    named = sorted({found[0] for path in paths if (found := read_upload_name(path)) is not None})
+    if not named:
+        return []
+    return [row["job_id"] for row in await tx.rows(_WAITING_JOBS, {"print_ids": named})]
+
+
+# --- the restore itself --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """A restore: when, from a backup of when, what people are told, and an id for the event."""
+
+    at: datetime
+    taken_at: datetime
+    reason: str
+    event_id: str
+
+
+def stop_rows(reason: str) -> list[tuple[str, Sequence[str], Sequence[Any]]]:
+    """The farm's stop as rows, for the transaction that loads a backup's."""
+    columns = ("key", "value")
+    return [
+        ("farm", columns, (_STOPPED, to_json(True))),  # noqa: FBT003 (a value to store)
+        ("farm", columns, (_WHY, to_json(reason))),
+    ]
+
+
+async def settle_prints(tx: Tx, restored: Restored) -> None:
+    """Stop the farm, and pass over every upload that may have been made since the backup.
+
+    A print that was claimed or on its way to a printer waits again, as after any take-over: its
+    next upload has a name that no life of this database ever used.
+    """
+    await set_stopped(tx, stopped=True, reason=restored.reason)
+    moments = {"at": to_micros(restored.at), "taken_at": to_micros(restored.taken_at)}
+    await _put(tx, _RESTORED, {**moments, "open": True})
+    for row in await tx.rows(_SENT_LATER):
+        under_way = row["state"] != PrintState.QUEUED.value
+        gap = gap_of(row["attempt"], restored.at, under_way=under_way)
+        key = f"{_GAPS}{row['id']}"
+        before = (await _got(tx, key)).get(key, [])
+        await _put(tx, key, [*before, [gap.after, gap.to]])
+        await tx.change(_PASS_OVER, {"print_id": row["id"], "new_attempt": gap.to})
+    data = {"reason": restored.reason, "restored_from": restored.taken_at.isoformat()}
+    await tx.record(EventRecord(restored.event_id, restored.at, "queue.stopped", data=data))
