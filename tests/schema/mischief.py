@@ -65,7 +65,7 @@ BROKEN: Mapping[str, Rewrite] = {
 }
 """A crash, a status that is not documented, a field or a hint too few, bad requests let pass."""
 FOR_ADMINISTRATORS = "/api/v1/settings"
-OF_GROUPS = "/api/v1/printers"
+OF_GROUPS = "/api/v1/jobs"
 
 
 def break_promises(app: FastAPI) -> None:
