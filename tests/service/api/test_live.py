@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -102,6 +102,30 @@ async def test_a_snapshot_and_patches_make_what_the_paths_answer(surface: Surfac
             since = [one for one in log["items"] if one["seq"] > first["last_event"]]
             await seen.until(lambda: len(seen.events) >= len(since))
             assert seen.events[: len(since)] == since
+
+
+async def test_twenty_clients_at_once_are_told_the_same(surface: Surface) -> None:
+    async with listening(surface) as port, AsyncExitStack() as stack:
+        printer = await surface.printer()
+        clients = [
+            await stack.enter_async_context(listener(surface, port, topics="printers,jobs"))
+            for _ in range(20)
+        ]
+        for client in clients:
+            await client.next()
+        job = await surface.job()
+
+        async def follow(client: Listener) -> None:
+            await client.until(lambda: client.jobs.get(job["id"], {}).get("active") == 1)
+            await client.until(lambda: client.printers[printer["id"]]["activity"] == "ours")
+
+        await asyncio.gather(*map(follow, clients))
+        shown = clients[0].printers[printer["id"]].keys() - {"age_s"}
+        for client in clients:
+            seen = client.printers[printer["id"]]
+            assert seen["print_id"] == clients[0].printers[printer["id"]]["print_id"]
+            assert seen.keys() - {"age_s"} == shown
+            assert client.jobs.keys() == {job["id"]}
 
 
 async def test_a_change_of_state_does_not_wait_for_the_tick_and_telemetry_does(
