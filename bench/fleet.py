@@ -35,6 +35,7 @@ def run() -> list[Row]:
     if not theirs["changes"]:
         raise PeerStarvedError(theirs)
     cpu, peer_cpu = (statistics.median(one["cpu"]) for one in (ours, theirs))
+    all_told = bool(ours["changes"]) and not ours["unseen"]
     memory, told = ours["memory"] / theirs["memory"], ours["p99"]
     peer = f"FDM Monster {VERSION}"
     return [
@@ -52,7 +53,7 @@ def run() -> list[Row]:
         Row(f"a change told by {peer}, p99", theirs["p99"], "ms"),
         Row("a change told by Buildplate, p50", ours["p50"], "ms"),
         Row("a change told by Buildplate, p95", ours["p95"], "ms"),
-        Row("a change told by Buildplate, p99", told, "ms", "≤ 50", told <= TOLD_MS),
+        Row("a change told by Buildplate, p99", told, "ms", "≤ 50", told <= TOLD_MS and all_told),
         Row(f"changes that {peer} told", theirs["changes"], ""),
         Row("changes that Buildplate told", ours["changes"], ""),
         Row(f"changes that {peer} did not tell in time", theirs["unseen"], ""),

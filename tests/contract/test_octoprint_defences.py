@@ -15,7 +15,13 @@ from aiohttp import web
 from buildplate.drivers.octoprint import DRIVER
 from buildplate.drivers.octoprint.answers import Job
 from buildplate.drivers.octoprint.mapping import fingerprint
-from buildplate.drivers.sdk import Activity, FileUnreadable, HostConfused, PrinterOffline
+from buildplate.drivers.sdk import (
+    Activity,
+    FileUnreadable,
+    HostConfused,
+    PrinterOffline,
+    Refused,
+)
 from tests.contract.odd_octoprint import OddOctoPrint, job, levels, odd_octoprint
 from tests.contract.test_octoprint_traps import TIMINGS, body, line
 
@@ -105,6 +111,28 @@ async def test_an_absurd_time_left_is_none(host: OddOctoPrint, left: Any) -> Non
         assert (push.progress, push.time_left_s) == (0.5, None)
     finally:
         await driver.close()
+
+
+async def test_a_nul_of_a_noisy_line_is_told_as_what_no_database_refuses(
+    host: OddOctoPrint,
+) -> None:
+    host.job = job("Offline after error", "a\0b.gcode", error="No\0 line")
+    host.levels = levels(state={"text": "a\0b", "error": "No\0 line", "flags": {}})
+
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": "not\0 now"}, status=409)
+
+    host.handlers["POST", "/api/job"] = refuse
+    driver = DRIVER.make(host.connection, TIMINGS)
+    await driver.connect()
+    try:
+        reading = await driver.look(None)
+        answer = await driver.pause()
+    finally:
+        await driver.close()
+    assert "No\ufffd line" in reading.detail
+    assert "\0" not in repr(reading)
+    assert answer == Refused("busy", "not\ufffd now")
 
 
 async def test_a_host_with_very_many_files_holds_up_nobody(host: OddOctoPrint) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from buildplate.api.live_board import Topic, Wish
 from buildplate.api.live_hub import LiveHub
 from buildplate.api.problems import Refusal, answer_to, facts_of, problem
 from buildplate.api.rooms import Rooms
+from buildplate.api.schemas import REFERENCE
+from buildplate.api.texts import check_query
 from buildplate.fleet.errors import FleetError
 from buildplate.storage import StorageError
 
@@ -196,6 +199,7 @@ def _caller(websocket: WebSocket) -> Caller:
 
 async def _wish(websocket: WebSocket) -> Wish:
     """What the client asks to follow; a Refusal, or UnknownPrinter."""
+    check_query(websocket.scope["query_string"])
     asked = websocket.query_params
     unknown = sorted(asked.keys() - KNOWN)
     if unknown:
@@ -210,6 +214,9 @@ async def _wish(websocket: WebSocket) -> Wish:
         raise Refusal(422, "invalid_request", "a topic is not known", hint) from None
     printer = asked.get("printer")
     if printer is not None:
+        if re.fullmatch(REFERENCE, printer) is None:
+            hint = "Name it by its id or number; see GET /api/v1/printers."
+            raise Refusal(422, "invalid_request", "`printer` is neither id nor number", hint)
         rooms: Rooms = websocket.app.state.rooms
         printer = (await rooms.fleet.get(printer)).id
     return Wish(topics, printer)

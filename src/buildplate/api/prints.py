@@ -15,7 +15,7 @@ from buildplate.api.printer_schemas import AssignBody
 from buildplate.api.printers import in_service
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
-from buildplate.api.schemas import Body, InPath, PageOut
+from buildplate.api.schemas import REFERENCE, Body, InPath, PageOut
 from buildplate.api.scopes import check_job, check_print, reaches_print, reaches_printer
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed
@@ -192,8 +192,10 @@ async def list_prints(
     limit: Limit = 100,
     cursor: NumberCursor = None,
     state: PrintState | None = None,
-    job: Annotated[str | None, Query(description="a job's id or number")] = None,
-    printer: Annotated[str | None, Query(description="a printer's id or number")] = None,
+    job: Annotated[str | None, Query(pattern=REFERENCE, description="a job's id or number")] = None,
+    printer: Annotated[
+        str | None, Query(pattern=REFERENCE, description="a printer's id or number")
+    ] = None,
 ) -> Response:
     """List prints, newest first."""
     filters: dict[str, Any] = {}

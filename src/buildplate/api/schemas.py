@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -21,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from buildplate.api.texts import MOST, oddities
+from buildplate.api.texts import MOST, SOMEWHERE, is_plain, oddities
 
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 """Times outside are refused: every time zone still has a date for these."""
@@ -32,27 +33,30 @@ OUT_OF_TIME = f"a time between {FIRST_YEAR} and {LAST_YEAR}"
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
 
 
-class Sound(BaseModel):
-    """Takes nothing that cannot be kept; unknown fields are looked at, too."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _sound(cls, content: Any) -> Any:
-        for where, what in oddities(content):
-            raise PydanticCustomError("odd", "{what}", {"what": what, "where": where})
-        return content
-
-
-class Body(Sound):
+class Body(BaseModel):
     """A request's body: unknown fields are errors, and nothing is taken for something else."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, content: Any) -> Any:
+        """Refuse what cannot be kept. Fields that are let be may have numbers of 64 bit."""
+        looked_at = content
+        lets_be = cls.model_config.get("extra") == "ignore" and isinstance(content, Mapping)
+        if lets_be and is_plain(content, large_numbers=True):
+            known = {name: content[name] for name in cls.model_fields if name in content}
+            looked_at = {name: one for name, one in known.items() if not isinstance(one, dict)}
+        if not is_plain(looked_at):
+            where, what = next(oddities(looked_at), ("", SOMEWHERE))
+            raise PydanticCustomError("odd", "{what}", {"what": what, "where": where})
+        return content
 
-class OwedBody(Sound):
+
+class OwedBody(Body):
     """A body on a path that existing clients rely on: fields we do not know are let be."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore")
 
 
 def visible(value: str) -> str:
@@ -95,15 +99,11 @@ Grams = Annotated[float, Field(ge=0, le=1e6)]
 Length = Annotated[float, Field(gt=0, le=1e5, description="mm")]
 Celsius = Annotated[float, Field(ge=0, le=2000, description="°C")]
 Version = Annotated[int, Field(ge=0, lt=MOST)]
-Reference = (
-    Annotated[str, Field(pattern=r"^([0-9]{1,15}|[0-9a-f-]{36})$")]
-    | Annotated[int, Field(ge=1, lt=10**15)]
-)
+REFERENCE = r"^([0-9]{1,15}|[0-9a-f-]{36})$"
+Reference = Annotated[str, Field(pattern=REFERENCE)] | Annotated[int, Field(ge=1, lt=10**15)]
 """An id, or a number as text or as a number."""
 
-InPath = Annotated[
-    str, Path(pattern=r"^([0-9]{1,15}|[0-9a-f-]{36})$", description="an id, or a number")
-]
+InPath = Annotated[str, Path(pattern=REFERENCE, description="an id, or a number")]
 
 
 IdInPath = Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$", description="an id")]

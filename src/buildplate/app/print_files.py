@@ -21,6 +21,7 @@ _STATES = {
     FileState.UNREADABLE: core.FileState.READY,
 }
 KEPT = 4096
+KEPT_WHOLE = 256
 T = TypeVar("T")
 
 
@@ -36,14 +37,15 @@ class JoinedFiles:
     async def facts(self, file_ids: Collection[str]) -> dict[str, core.FileFacts]:
         """What is known of these files; a file that is gone is left out.
 
-        A file whose analysis is done never changes, so its facts are kept.
+        A file that was read never changes, so its facts are kept; one that could not be read may
+        be uploaded again.
         """
         unknown = [file_id for file_id in file_ids if file_id not in self._facts]
         found = {key: self._facts[key] for key in file_ids if key in self._facts}
         for file_id, file in (await self._storage.read(files_by_id, unknown)).items():
             found[file_id] = facts_of(file)
-            if file.state is not FileState.ANALYSING:
-                _keep(self._facts, file_id, found[file_id])
+            if file.state is FileState.READY:
+                _keep(self._facts, file_id, found[file_id], KEPT)
         return found
 
     def forget(self, file_id: str) -> None:
@@ -63,7 +65,7 @@ class JoinedFiles:
             except errors.FileError as error:
                 message = f"the print file cannot be had: {error}"
                 raise UnknownFile(message) from error
-            _keep(self._whole, file_id, file)
+            _keep(self._whole, file_id, file, KEPT_WHOLE)
 
         async def pieces() -> AsyncIterator[bytes]:
             try:
@@ -77,8 +79,8 @@ class JoinedFiles:
         return FileBody(file.printer_size, file.printer_sha256, pieces)
 
 
-def _keep(known: dict[str, T], file_id: str, what: T) -> None:
-    if len(known) >= KEPT:
+def _keep(known: dict[str, T], file_id: str, what: T, most: int) -> None:
+    if len(known) >= most:
         known.clear()
     known[file_id] = what
 

@@ -5,8 +5,10 @@ Wherever it does not, nothing is offered and nothing is said: somebody is in the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
+from contextlib import redirect_stderr, suppress
+from io import StringIO
+from threading import Thread
 from typing import Any
 
 import typer
@@ -55,11 +57,20 @@ def _fitting(
 
 
 def _items(context: typer.Context, path: str) -> list[dict[str, Any]]:
+    found: list[list[dict[str, Any]]] = []
+    asking = Thread(target=_ask, args=(context.find_root().params, path, found), daemon=True)
+    with redirect_stderr(StringIO()):
+        asking.start()
+        asking.join(PATIENCE_S)
+    return found[0] if found else []
+
+
+def _ask(given: Mapping[str, Any], path: str, into: list[list[dict[str, Any]]]) -> None:
+    """Put the items of a list there, if they can be had; a thread, as a host may drip."""
     import httpx
 
-    given = context.find_root().params
-    found: list[dict[str, Any]] = []
-    with suppress(httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, OSError, typer.Exit):
+    # Whatever goes wrong (typer.Exit among it): there is nobody to tell.
+    with suppress(Exception):
         target = target_of(given.get("url"), given.get("api_key"), None, given.get("ca"))
         answer = httpx.get(
             target.url + API + path,
@@ -69,5 +80,5 @@ def _items(context: typer.Context, path: str) -> list[dict[str, Any]]:
             trust_env=False,
             verify=True if target.ca is None else str(target.ca),
         )
-        found = answer.json()["items"] if answer.is_success else []
-    return found
+        if answer.is_success:
+            into.append([dict(item) for item in answer.json()["items"]])

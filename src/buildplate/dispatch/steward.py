@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from buildplate.fleet.session import PrinterSession
 
 STEPS_AT_A_TIME = 64
-KEPT = 4096
+KEPT = 256
 LONGEST_PAUSE_DOUBLINGS = 7
 PHYSICAL = (Transfer, SendStart, SendOrder, Revoke, Barrier)
 

@@ -282,6 +282,8 @@ async def test_who_may_open_it(surface: Surface, caplog: pytest.LogCaptureFixtur
             (host, {"topic": "printers"}, 422, "invalid_request"),
             (host, {"after": "x"}, 422, "invalid_request"),
             (host, {"printer": "4711"}, 404, "printer_not_found"),
+            (host, {"printer": "9" * 20}, 422, "invalid_request"),
+            (host, {"printer": "a\0b"}, 422, "invalid_request"),
         ]
         async with aiohttp.ClientSession() as http:
             for headers, asked, status, code in refused:

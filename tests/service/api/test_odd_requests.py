@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import json
+import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,12 +19,13 @@ from buildplate import __version__
 from buildplate.access.model import Role
 from buildplate.api.application import openapi_document
 from buildplate.api.illustrations import operations
+from buildplate.api.texts import is_plain, oddities
 from tests.service.api.surface import GCODE, Surface
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi_document(__version__)))
 NOTHING = "00000000-0000-7000-8000-000000000000"
 ODD_TEXT = ("a\0b", "\ud800", "a\udfff")
-ODD_NUMBERS = (2**53 + 1, -(2**63), 10**30, float("inf"), float("nan"))
+ODD_NUMBERS = (2**53 + 1, -(2**63), 10**30, 10**400, float("inf"), float("nan"))
 NUMBERS_BEYOND = ("0", "2147483648", "9223372036854775808"[:15], "999999999999999", "1" * 19)
 
 
@@ -93,6 +96,55 @@ async def test_no_name_of_a_field_is_odd_either(surface: Surface, odd: str) -> N
         assert answer.json()["errors"][0]["field"].startswith("body.'")
     # Nothing of it was stored.
     assert (await surface.client.get("/api/v1/jobs")).json()["items"] == []
+
+
+async def test_what_clients_send_beyond_the_owed_fields_is_let_be(surface: Surface) -> None:
+    file = await surface.file()
+    body = {"file_id": file["id"], "shop": {"order_id": 1187654321987654321, "paid": None}}
+    answer = await send(surface, "POST", "/api/v1/jobs/receive", body)
+    assert answer.status_code == 201, answer.text
+    answer = await send(surface, "POST", "/api/v1/jobs/receive", body | {"copies": 2**53 + 1})
+    assert answer.json()["errors"][0]["field"] == "body.copies"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"k" * 500_000: [0] * 160_000},
+        {"a": [None] * 100_000 + [float("nan")]},
+        {"a": ["\\u0000"] * 50_000},
+        {"a": ["x"] * 100_000 + ["\0"]},
+    ],
+    ids=["a long key", "a number that is none", "what looks like a NUL", "a NUL at the end"],
+)
+def test_a_large_body_is_looked_at_in_the_time_and_room_of_its_parsing(content: Any) -> None:
+    """Whoever has no credential can send one, as often as the limits let them."""
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        if not is_plain(content):
+            next(oddities(content), None)
+        taken, (_, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 2.0
+    assert peak < 40_000_000
+
+
+def test_lists_in_lists_are_refused_before_they_are_too_deep_for_anybody() -> None:
+    deep: list[Any] = []
+    for _ in range(1000):
+        deep = [deep]
+    assert not is_plain(deep)
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "9" * 4400, "-1", "1e3", "٣"])
+@pytest.mark.parametrize("parameter", ["job", "printer"])
+async def test_no_number_in_a_query_is_too_large_to_be_looked_for(
+    surface: Surface, parameter: str, number: str
+) -> None:
+    answer = await surface.client.get("/api/v1/prints", params={parameter: number})
+    assert answer.status_code == 422, answer.text
 
 
 @pytest.mark.parametrize("odd", ["%00", "a%00b", "%ff", "%ed%a0%80"])

@@ -6,6 +6,9 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from tests.service.cli.test_commands import Terminal, at_a_terminal
@@ -116,6 +119,24 @@ def offered(line: str, env: dict[str, str]) -> list[str]:
     return told.stdout.split()
 
 
+@asynccontextmanager
+async def dripping() -> AsyncIterator[str]:
+    """A server that answers a byte every half second."""
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"s" * 60:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.5)
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
 async def test_tab_offers_commands_and_the_names_that_the_server_knows(tmp_path: Path) -> None:
     async with at_a_terminal(tmp_path) as me:
         await me.ready("Left")
@@ -141,5 +162,14 @@ async def test_tab_offers_commands_and_the_names_that_the_server_knows(tmp_path:
         assert await tab("buildplate printer show L", BUILDPLATE_API_KEY="wrong") == []
         nowhere = "http://127.0.0.1:9"
         assert await tab("buildplate printer show L", BUILDPLATE_URL=nowhere) == []
+        odd = tmp_path / "odd.json"
+        odd.write_text("{}")
+        odd.chmod(0o644)
+        config = {"BUILDPLATE_CONFIG": str(odd), "BUILDPLATE_API_KEY": ""}
+        assert await tab("buildplate printer show L", **config) == []
+        async with dripping() as slow:
+            began = time.monotonic()
+            assert await tab("buildplate printer show L", BUILDPLATE_URL=slow) == []
+            assert time.monotonic() - began < 8
         elsewhere = f"buildplate --url {nowhere} printer show L"
         assert await tab(elsewhere) == []

@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from buildplate.dispatch import repository
+from buildplate.files.model import FileState
+from buildplate.files.repository import store_analysis
 from tests.service.api.surface import open_surface
 
 if TYPE_CHECKING:
@@ -90,3 +92,19 @@ async def test_a_file_whose_content_is_gone_is_given_back_and_goes_on_once_it_is
         assert not surface.floor["Left"].started
         blob.write_bytes(kept)
         await surface.until_print(print_["id"], state="printing")
+
+
+async def test_a_file_that_could_not_be_read_is_planned_by_what_a_second_upload_shows(
+    surface: Surface,
+) -> None:
+    file = await surface.file()
+    seen = await surface.poll(f"/api/v1/files/{file['id']}", lambda one: one["state"] == "ready")
+    storage, known = surface.farm.storage, await surface.farm.files.get(file["id"])
+    await storage.write(store_analysis, file["id"], FileState.UNREADABLE, None)
+    surface.farm.joined_files.forget(file["id"])
+    facts = await surface.farm.joined_files.facts({file["id"]})
+    assert facts[file["id"]].box is None
+    await storage.write(store_analysis, file["id"], FileState.READY, known.analysis)
+    facts = await surface.farm.joined_files.facts({file["id"]})
+    assert seen["state"] == "ready"
+    assert facts[file["id"]].box is not None

@@ -8,6 +8,8 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
+import orjson
+
 from buildplate.drivers.sdk import HostConfused, Run, Temperature
 
 MARKS_LIMIT, HEATERS_LIMIT = 1024, 32
@@ -15,6 +17,26 @@ TEXT_LIMIT = 1000
 """Letters of anything a host says that are kept; paths are shorter."""
 LONGEST_S = 365 * 86400.0
 LOCAL = "local"
+
+
+_NUL = ("\\u0000", "\\ufffd")
+_NUL_BYTES = (_NUL[0].encode(), _NUL[1].encode())
+
+
+def read_object(text: str | bytes, what: str) -> dict[str, Any]:
+    """The JSON object that `what` sent; HostConfused when it is none.
+
+    A U+0000 in it, as a noisy serial line leaves one in a firmware's error, becomes U+FFFD: not
+    every database keeps one.
+    """
+    kept = text.replace(*_NUL) if isinstance(text, str) else text.replace(*_NUL_BYTES)
+    try:
+        value = orjson.loads(kept)
+    except orjson.JSONDecodeError:
+        raise HostConfused(f"{what} something that is no JSON") from None
+    if not isinstance(value, dict):
+        raise HostConfused(f"{what} JSON of another shape")
+    return value
 
 
 class Phase(StrEnum):

@@ -23,6 +23,7 @@ from buildplate.drivers.octoprint.answers import (
     number,
     read_event,
     read_marks,
+    read_object,
     read_temperatures,
     seconds,
 )
@@ -30,7 +31,6 @@ from buildplate.drivers.octoprint.client import OctoPrintClient
 from buildplate.drivers.sdk import (
     AuthRequired,
     DriverTimings,
-    HostConfused,
     PrinterOffline,
     Push,
     PushKind,
@@ -193,13 +193,7 @@ class PushChannel:
                 message = await self._next_text(self._socket)
         except TimeoutError:
             raise PrinterOffline("the push socket fell silent") from None
-        try:
-            content = orjson.loads(message)
-        except orjson.JSONDecodeError:
-            raise HostConfused("the push socket sent something that is no JSON") from None
-        if not isinstance(content, dict):
-            raise HostConfused("the push socket sent JSON of another shape")
-        return await self._note(content)
+        return await self._note(read_object(message, "the push socket sent"))
 
     async def _next_text(self, socket: aiohttp.ClientWebSocketResponse) -> str | bytes:
         while True:

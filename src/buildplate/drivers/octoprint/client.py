@@ -19,6 +19,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from buildplate.drivers.octoprint.answers import read_object
 from buildplate.drivers.octoprint.config import OctoPrintSettings
 from buildplate.drivers.sdk import (
     Accepted,
@@ -70,13 +71,7 @@ class Reply:
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object; HostConfused when it is none."""
-        try:
-            value = orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            raise HostConfused(f"the host answered {self.status} with no JSON") from None
-        if not isinstance(value, dict):
-            raise HostConfused(f"the host answered {self.status} with JSON of another shape")
-        return value
+        return read_object(self.body, f"the host answered {self.status} with")
 
     def refusal(self) -> str | None:
         """The host's own words of a refusal, None when this is no OctoPrint refusal."""
