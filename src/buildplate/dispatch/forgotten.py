@@ -13,13 +13,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from buildplate.core.print_table import PrintState
+from buildplate.core.print_table import AFTER_INTENT, PrintState
 from buildplate.core.upload_names import Gap, gap_of, read_upload_name
 from buildplate.storage import EventRecord, Tx, from_json, from_micros, to_json, to_micros
-from buildplate.storage.tables import farm, prints
+from buildplate.storage.tables import farm, jobs, prints
 
 _STOPPED, _WHY, _RESTORED = "stopped", "stopped_why", "restored"
-_ACCEPTED, _GAPS = "accepted:", "gaps:"
+_ACCEPTED, _GAPS, _DOUBTED = "accepted:", "gaps:", "doubted:"
 _VALUES = select(farm.c.key, farm.c.value).where(farm.c.key.in_(bindparam("keys", expanding=True)))
 _ACCEPTED_ROWS = select(farm.c.key).where(farm.c.key.startswith(_ACCEPTED, autoescape=True))
 _ATTEMPTS_OF = select(prints.c.id, prints.c.attempt).where(
@@ -35,6 +35,15 @@ _WAITING_JOBS = (
 _UNSTARTED = ("queued", "claimed", "transferring")
 _SENT_LATER = select(prints.c.id, prints.c.state, prints.c.attempt).where(
     prints.c.state.in_(_UNSTARTED)
+)
+_UNDER_WAY = select(prints.c.id).where(
+    prints.c.state.in_([state.value for state in PrintState if state in AFTER_INTENT])
+)
+_NO_DOUBT = delete(farm).where(farm.c.key == bindparam("of_key"))
+_HOLD = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job_id"))
+    .values(hold=True, version=jobs.c.version + 1)
 )
 _PASS_OVER = (
     update(prints)
@@ -133,6 +142,23 @@ async def jobs_sent(tx: Tx, paths: Sequence[str]) -> list[str]:
     return [row["job_id"] for row in await tx.rows(_WAITING_JOBS, {"print_ids": named})]
 
 
+async def hold_job(tx: Tx, job_id: str, why: str, event_id: str, at: datetime) -> None:
+    """Put a job on hold until a person has looked; the caller may change the job."""
+    await tx.change(_HOLD, {"job_id": job_id})
+    await tx.record(EventRecord(event_id, at, "job.held", job_id=job_id, data={"reason": why}))
+
+
+# --- prints that were active at the backup -------------------------------------------------------
+
+
+async def end_doubt(tx: Tx, print_id: str) -> bool:
+    """A print ends; whether a restore found it active, so that its copy may be made already.
+
+    After the backup it may have ended and been replaced by a print that the database never knew.
+    """
+    return await tx.change(_NO_DOUBT, {"of_key": _DOUBTED + print_id}) == 1
+
+
 # --- the restore itself --------------------------------------------------------------------------
 
 
@@ -159,7 +185,8 @@ async def settle_prints(tx: Tx, restored: Restored) -> None:
     """Stop the farm, and pass over every upload that may have been made since the backup.
 
     A print that was claimed or on its way to a printer waits again, as after any take-over: its
-    next upload has a name that no life of this database ever used.
+    next upload has a name that no life of this database ever used. Of a print that was past its
+    intent it is noted, until it ends, that it may have been replaced since.
     """
     await set_stopped(tx, stopped=True, reason=restored.reason)
     moments = {"at": to_micros(restored.at), "taken_at": to_micros(restored.taken_at)}
@@ -171,5 +198,7 @@ async def settle_prints(tx: Tx, restored: Restored) -> None:
         before = (await _got(tx, key)).get(key, [])
         await _put(tx, key, [*before, [gap.after, gap.to]])
         await tx.change(_PASS_OVER, {"print_id": row["id"], "new_attempt": gap.to})
+    for row in await tx.rows(_UNDER_WAY):
+        await _put(tx, _DOUBTED + row["id"], True)  # noqa: FBT003 (a value to store)
     data = {"reason": restored.reason, "restored_from": restored.taken_at.isoformat()}
     await tx.record(EventRecord(restored.event_id, restored.at, "queue.stopped", data=data))

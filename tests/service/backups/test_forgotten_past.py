@@ -59,6 +59,11 @@ async def only_print(surface: Surface) -> dict[str, Any]:
     return found
 
 
+async def events_of(surface: Surface, kind: str) -> list[dict[str, Any]]:
+    events = (await surface.client.get("/api/v1/events?limit=1000")).json()["items"]
+    return [one for one in events if one["kind"] == kind]
+
+
 async def told_of(surface: Surface, path: str) -> None:
     """The farm has found the file, and says so."""
     async with asyncio.timeout(10):
@@ -259,3 +264,33 @@ async def test_a_print_made_after_the_backup_is_lost_also_on_a_printer_that_is_n
         await second.printer("Right")  # taken in anew, after its file was made
         await told_of(second, lost)
         assert lost in past.floor["Right"].files
+
+
+async def test_a_copy_that_may_have_been_replaced_since_waits_for_a_person(tmp_path: Path) -> None:
+    past = Past(tmp_path)
+    async with past.first_life() as first:
+        job = await first.job()
+        await first.until_print((await only_print(first))["id"], state="printing")
+        await past.back_up(first)
+    past.left.files.clear()  # it failed, and was made again elsewhere
+    await past.left.forget()
+    async with past.second_life() as second:
+        print_ = await only_print(second)
+        await second.until_print(print_["id"], state="needs_attention")
+        said = {"outcome": "failed", "bed": "clear"}
+        answer = await second.client.post(f"/api/v1/prints/{print_['id']}/resolve", json=said)
+        assert answer.status_code == 202, answer.text
+        await second.until_print(print_["id"], state="failed")
+        (again,) = (await second.client.get("/api/v1/prints?state=queued")).json()["items"]
+        status = (await second.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
+        assert status["hold"] is True, "a person decides"
+        (held,) = await events_of(second, "job.held")
+        assert held["job_id"] == job["id"]
+        assert "release the job if not" in held["data"]["reason"]
+        await release(second)
+        await second.client.post(f"/api/v1/jobs/{job['id']}/release")
+        await second.until_print(again["id"], state="printing")
+        await past.left.finish("failed")
+        await second.until_print(again["id"], state="failed")
+        status = (await second.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
+        assert status["hold"] is False, "what it replaced later is known"
