@@ -78,6 +78,26 @@ async def set_stopped(tx: Tx, *, stopped: bool, reason: str) -> None:
     await _put(tx, _WHY, reason)
 
 
+async def stop_also(tx: Tx, reason: str) -> None:
+    """Stop the farm for one more reason, after those that it is stopped for; bounded."""
+    before = await why_stopped(tx)
+    await set_stopped(tx, stopped=True, reason=joined(before or "", reason))
+
+
+def joined(before: str, reason: str) -> str:
+    """The reasons of a stop in one text; the first stays, the last may be left to the events."""
+    if not before or reason in before:
+        return before or reason
+    both = f"{before}; {reason}"
+    if len(both) <= LONGEST_REASON:
+        return both
+    return before if before.endswith(MORE_REASONS) else before + MORE_REASONS
+
+
+LONGEST_REASON = 2000
+MORE_REASONS = "; and more, see the events queue.stopped"
+
+
 async def why_stopped(tx: Tx) -> str | None:
     """Why the whole farm is stopped, as far as that was said; None where it is not."""
     found = await _got(tx, _STOPPED, _WHY)

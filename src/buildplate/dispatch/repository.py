@@ -461,16 +461,21 @@ async def stop_farm(tx: Tx, stopped: bool, reason: str, stamp: Stamp) -> None:  
 
 
 @script
-async def distrust(tx: Tx, paths: Sequence[str], reason: str, stamp: Stamp) -> None:
+async def distrust(
+    tx: Tx, printer_id: str, paths: Sequence[str], said: Mapping[str, Any], stamp: Stamp
+) -> None:
     """Stop the farm over files that the database does not know; each of them stops it once.
+
+    `said` is what the event says of them; its reason is added to those that the farm has already.
 
     A queued print that such a file names was sent already, nobody knows to which end: its job is
     held, so that releasing the farm does not print it again.
     """
     await hold_farm(tx)
     await forgotten.accept(tx, paths)
-    await forgotten.set_stopped(tx, stopped=True, reason=reason)
-    await tx.record(EventRecord(stamp.ids[0], stamp.at, "queue.stopped", data={"reason": reason}))
+    await forgotten.stop_also(tx, str(said["reason"]))
+    event = EventRecord(stamp.ids[0], stamp.at, "queue.stopped", printer_id, data=said)
+    await tx.record(event)
     ids = list(stamp.ids[1:])
     for job_id in await forgotten.jobs_sent(tx, paths):
         why = "a printer keeps a file of it that was sent after the backup"

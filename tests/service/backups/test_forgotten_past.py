@@ -12,7 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from buildplate.core.upload_names import read_upload_name
+import uuid_utils
+
+from buildplate.core.upload_names import read_upload_name, upload_name
+from buildplate.dispatch.forgotten import LONGEST_REASON, MORE_REASONS, joined
 from tests.service.api.paper import PaperDriver, PaperHost
 from tests.service.api.surface import Surface, open_surface
 from tests.service.backups.backing import PASSPHRASE, brought_back, fetched, taken
@@ -294,3 +297,32 @@ async def test_a_copy_that_may_have_been_replaced_since_waits_for_a_person(tmp_p
         await second.until_print(again["id"], state="failed")
         status = (await second.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
         assert status["hold"] is False, "what it replaced later is known"
+
+
+async def test_of_many_files_on_a_printer_each_is_told_of_beside_the_restore(
+    tmp_path: Path,
+) -> None:
+    past = Past(tmp_path)
+    async with past.first_life() as first:
+        await past.back_up(first)
+    lost = [upload_name(str(uuid_utils.uuid7()), 1) for _ in range(3)]
+    past.left.files |= dict.fromkeys(lost, "")
+    async with past.second_life() as second:
+        await told_of(second, lost[0])
+        (printer,) = (await second.client.get("/api/v1/printers")).json()["items"]
+        of_restore, of_files = await events_of(second, "queue.stopped")
+        assert of_files["printer_id"] == printer["id"]
+        assert sorted(of_files["data"]["files"]) == lost
+        why = (await second.client.get("/api/v1/queue")).json()["stopped_reason"]
+        assert why.startswith(of_restore["data"]["reason"]), "when the backup was taken"
+        assert all(path in why for path in lost)
+
+
+def test_the_reason_of_a_stop_grows_no_further_than_a_person_reads() -> None:
+    why = "restored"
+    for number in range(200):
+        why = joined(why, f"printer {number} keeps files of prints that this farm does not know")
+    assert why.startswith("restored; printer 0 ")
+    assert why.count(MORE_REASONS) == 1
+    assert len(why) <= LONGEST_REASON + len(MORE_REASONS)
+    assert joined(why, "printer 0 keeps") == why, "said already"
