@@ -326,3 +326,22 @@ def test_the_reason_of_a_stop_grows_no_further_than_a_person_reads() -> None:
     assert why.count(MORE_REASONS) == 1
     assert len(why) <= LONGEST_REASON + len(MORE_REASONS)
     assert joined(why, "printer 0 keeps") == why, "said already"
+
+
+async def test_a_printer_that_was_disabled_at_the_backup_is_looked_at_as_well(
+    tmp_path: Path,
+) -> None:
+    past = Past(tmp_path)
+    async with past.first_life() as first:
+        (printer,) = (await first.client.get("/api/v1/printers")).json()["items"]
+        path = f"/api/v1/printers/{printer['id']}"
+        off = await first.client.patch(path, json={"enabled": False})
+        assert off.status_code == 200, off.text
+        await past.back_up(first)
+    async with past.second_life() as second:
+        await second.until(printer["id"], link="disabled")
+        refused = await second.client.post("/api/v1/queue/release")
+        assert (refused.status_code, refused.json()["code"]) == (409, "printers_unseen")
+        assert "Left" in refused.json()["detail"]
+        await second.client.patch(path, json={"enabled": True})
+        await release(second)
