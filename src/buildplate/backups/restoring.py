@@ -258,10 +258,9 @@ async def _restore_rows(wish: Wish, source: BinaryIO, manifest: Manifest, identi
     now = wish.now()
     reason = why_restored(manifest)
     restored = Restored(now, manifest.taken_at, reason, wish.new_id())
-    age = (now - manifest.taken_at).total_seconds()
 
     async def settle(tx: Tx) -> None:
-        await settle_identity(tx, identity, age)
+        await settle_identity(tx, identity)
         await settle_printers(tx, now, reason)
         await settle_prints(tx, restored)
 

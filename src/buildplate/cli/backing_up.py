@@ -125,6 +125,9 @@ def _next(outcome: Outcome, settings: Settings) -> list[str]:
         steps.append("Upload the print files again whose contents the backup lacks.")
     since = f"{outcome.manifest.taken_at:%Y-%m-%d %H:%M} UTC"
     changed = "Revoke again the API keys, and change again the users, that were changed since"
+    printers = (
+        f"Add the printers that came since {since}, and enable those that were enabled since."
+    )
     look = (
         "Wait until every printer is online. Look at each: beds, running prints, and what was"
         " printed since the backup. Cancel what was made already, answer what needs attention."
@@ -132,6 +135,7 @@ def _next(outcome: Outcome, settings: Settings) -> list[str]:
     steps += [
         f"{changed} {since}; everybody has to log in again.",
         f"Start the server: buildplate serve --data-dir {settings.data_dir}",
+        printers,
         look,
         "Then release the farm: buildplate queue release",
     ]

@@ -83,8 +83,8 @@ class PrintersUnseen(DispatchError):
 
     code = "printers_unseen"
     hint = (
-        "Wait until they are online. If one stays away and you know that it holds no print of this"
-        " farm, release with `anyway`; or disable it."
+        "Wait until they are online; enable those that are disabled. If one stays away and you know"
+        " that it holds no print of this farm, release with `anyway`."
     )
 
 

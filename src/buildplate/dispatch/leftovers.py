@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from buildplate.core.upload_names import Sorted, read_upload_name, sort_uploads
 from buildplate.dispatch import forgotten
@@ -22,9 +22,20 @@ async def sort(storage: Storage, printer: PrinterRecord, paths: Sequence[str]) -
     return sort_uploads(unsorted, sent.attempts, since, sent.gaps)
 
 
+NAMED = 5
+TOLD = 100
+
+
 def why_stopped(printer: PrinterRecord, lost: Sequence[str]) -> str:
     """Say it to people."""
+    more = f" and {len(lost) - NAMED} more" if len(lost) > NAMED else ""
     return (
-        f"{printer.spec.name} keeps files of prints that this farm does not know ({lost[0]}):"
+        f"{printer.spec.name} keeps files of prints that this farm does not know"
+        f" ({', '.join(lost[:NAMED])}{more}):"
         " its database is older than the printers, or another farm uses the printer, too"
     )
+
+
+def told(reason: str, lost: Sequence[str]) -> dict[str, Any]:
+    """What the event says: the files, and how many more there are where they are too many."""
+    return {"reason": reason, "files": list(lost[:TOLD]), "more": max(0, len(lost) - TOLD)}

@@ -65,13 +65,14 @@ class QueueService:
     async def release(self, *, reason: str, anyway: bool = False) -> None:
         """Release the whole farm; after a restore only once every printer was looked at.
 
+        That means disabled ones, too: they may have been enabled, and printed, after the backup.
         Raises PrintersUnseen, unless it is to be released `anyway`.
         """
         if not anyway and await self._parts.storage.read(forgotten.restore_open):
             unseen = [
                 session.record.spec.name
                 for session in self._parts.fleet.sessions.values()
-                if session.record.spec.enabled and not session.hands.compared
+                if not session.hands.compared
             ]
             if unseen:
                 raise PrintersUnseen(_not_compared(unseen))

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from buildplate.core.job_state import Attempt, change_copies
 from buildplate.core.jobs import FileFacts, FileState, JobFacts, Queue, QueuedPrint
 from buildplate.core.print_table import ACTIVE, TERMINAL, Event, PrintState, after
+from buildplate.dispatch import forgotten
 from buildplate.dispatch.errors import (
     JobChanged,
     JobEnded,
@@ -27,7 +28,6 @@ from buildplate.dispatch.errors import (
     Stale,
     UnknownFile,
 )
-from buildplate.dispatch.forgotten import accept, close_restore, jobs_sent, set_stopped
 from buildplate.dispatch.grouping import as_spelled
 from buildplate.dispatch.model import JobRecord, NewJob, PrintCounts, PrintRecord
 from buildplate.dispatch.reading import (
@@ -453,37 +453,33 @@ async def stop_farm(tx: Tx, stopped: bool, reason: str, stamp: Stamp) -> None:  
     await hold_farm(tx)
     if await farm_stopped(tx) is stopped:
         return
-    await set_stopped(tx, stopped=stopped, reason=reason)
+    await forgotten.set_stopped(tx, stopped=stopped, reason=reason)
     if not stopped:
-        await close_restore(tx)
+        await forgotten.close_restore(tx)
     kind = "queue.stopped" if stopped else "queue.released"
     await tx.record(EventRecord(stamp.ids[0], stamp.at, kind, data={"reason": reason}))
 
 
 @script
-async def distrust(tx: Tx, paths: Sequence[str], reason: str, stamp: Stamp) -> None:
+async def distrust(
+    tx: Tx, printer_id: str, paths: Sequence[str], said: Mapping[str, Any], stamp: Stamp
+) -> None:
     """Stop the farm over files that the database does not know; each of them stops it once.
+
+    `said` is what the event says of them; its reason is added to those that the farm has already.
 
     A queued print that such a file names was sent already, nobody knows to which end: its job is
     held, so that releasing the farm does not print it again.
     """
     await hold_farm(tx)
-    await accept(tx, paths)
-    await set_stopped(tx, stopped=True, reason=reason)
-    await tx.record(EventRecord(stamp.ids[0], stamp.at, "queue.stopped", data={"reason": reason}))
+    await forgotten.accept(tx, paths)
+    await forgotten.stop_also(tx, str(said["reason"]))
+    event = EventRecord(stamp.ids[0], stamp.at, "queue.stopped", printer_id, data=said)
+    await tx.record(event)
     ids = list(stamp.ids[1:])
-    for job_id in await jobs_sent(tx, paths):
-        await tx.change(_HOLD_FORGOTTEN, {"job_id": job_id})
+    for job_id in await forgotten.jobs_sent(tx, paths):
         why = "a printer keeps a file of it that was sent after the backup"
-        said = {"reason": why}
-        await tx.record(EventRecord(ids.pop(), stamp.at, "job.held", job_id=job_id, data=said))
-
-
-_HOLD_FORGOTTEN = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("job_id"))
-    .values(hold=True, version=jobs.c.version + 1)
-)
+        await forgotten.hold_job(tx, job_id, why, ids.pop(), stamp.at)
 
 
 # --- reading the queue and lists -----------------------------------------------------------------

@@ -109,10 +109,10 @@ class Steward:
         """
         sorted_ = await leftovers.sort(self._parts.storage, session.record, paths)
         if sorted_.lost:
-            reason = leftovers.why_stopped(session.record, sorted_.lost)
-            await self._parts.storage.write(
-                repository.distrust, sorted_.lost, reason, self._stamp(1 + len(sorted_.lost))
-            )
+            lost = sorted_.lost
+            reason = leftovers.why_stopped(session.record, lost)
+            said, stamp = leftovers.told(reason, lost), self._stamp(1 + len(lost))
+            await self._parts.storage.write(repository.distrust, session.id, lost, said, stamp)
             self.stopped = True
             self._parts.log.error(
                 "farm.stopped", action="stop", printer_id=session.id, reason=reason

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID, uuid5
 
 from sqlalchemy import Update, bindparam, insert, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -16,6 +17,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from buildplate.core.job_state import Attempt, retry_pause, wants_replacement
 from buildplate.core.print_table import ACTIVE, EXIT_EVENT, Event, PrintState, after
 from buildplate.core.printers import Bed
+from buildplate.dispatch import forgotten
 from buildplate.dispatch.errors import IntentRefused, Stale, UnknownPrint
 from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.rows import job_from, print_from
@@ -97,6 +99,7 @@ _PRINT = select(prints).where(prints.c.id == bindparam("print_id"))
 _PRINT_BY_NUMBER = select(prints).where(prints.c.number == bindparam("number"))
 _PRINT_HELD = _PRINT.with_for_update()
 _JOB = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update(read=True)
+_JOB_HELD = select(jobs).where(jobs.c.id == bindparam("job_id")).with_for_update()
 _ATTEMPTS = (
     select(prints.c.id, prints.c.copy_no, prints.c.state)
     .where(prints.c.job_id == bindparam("job_id"))
@@ -405,13 +408,24 @@ class End:
     pace: float = 1.0
 
 
+MADE_SINCE = (
+    "the print ran when the backup was taken that the farm was restored from: since then its copy"
+    " may have been printed already by another one; release the job if not"
+)
+
+
 @script
 async def end_print(
     tx: Tx, print_: PrintRecord, printer: PrinterRecord, end: End, stamp: Stamp
 ) -> PrintRecord:
-    """The verdict and, if one is due, the replacement print: one transaction."""
+    """The verdict and, if one is due, the replacement print: one transaction.
+
+    Where a restore has found the print active, the replacement waits for a person.
+    """
     state = after(print_.state, EXIT_EVENT[end.verdict])
-    await tx.row(_JOB, {"job_id": print_.job_id})  # before the print: see storage/locks.py
+    doubted = await forgotten.end_doubt(tx, print_.id)
+    held = _JOB_HELD if doubted else _JOB
+    await tx.row(held, {"job_id": print_.job_id})  # before the print: see storage/locks.py
     values = {
         "state": state.value,
         "reason": end.reason or None,
@@ -427,7 +441,10 @@ async def end_print(
         await fleet.set_bed(tx, printer, end.bed, end.bed_reason)
     await _say(tx, print_, state, stamp, reason=end.reason, by=end.by)
     if state in (PrintState.FAILED, PrintState.NOT_STARTED) and not print_.wants_cancel:
-        await _replace(tx, print_, end.pace, stamp)
+        replaced = await _replace(tx, print_, end.pace, stamp)
+        if replaced and doubted:
+            event_id = str(uuid5(UUID(stamp.ids[0]), print_.job_id))
+            await forgotten.hold_job(tx, print_.job_id, MADE_SINCE, event_id, stamp.at)
     return await get_print(tx, print_.id)
 
 
@@ -455,11 +472,11 @@ async def attempts_of(tx: Tx, job_id: str) -> list[Attempt]:
     return [Attempt(row["id"], row["copy_no"], PrintState(row["state"])) for row in rows]
 
 
-async def _replace(tx: Tx, print_: PrintRecord, pace: float, stamp: Stamp) -> None:
-    """Queue a new print for the copy, unless the job is cancelled or out of retries."""
+async def _replace(tx: Tx, print_: PrintRecord, pace: float, stamp: Stamp) -> bool:
+    """Queue a new print for the copy, unless the job is cancelled or out of retries: whether so."""
     row = await tx.row(_JOB, {"job_id": print_.job_id})
     if row is None:
-        return
+        return False
     job = job_from(row)
     attempts = await attempts_of(tx, job.id)
     due = wants_replacement(
@@ -470,7 +487,7 @@ async def _replace(tx: Tx, print_: PrintRecord, pace: float, stamp: Stamp) -> No
         prints=attempts,
     )
     if not due:
-        return
+        return False
     pause = retry_pause(print_.try_no) / pace
     await queue_print(
         tx,
@@ -482,6 +499,7 @@ async def _replace(tx: Tx, print_: PrintRecord, pace: float, stamp: Stamp) -> No
         avoid=print_.printer_id,
         confirmed=print_.confirmed,
     )
+    return True
 
 
 _QUEUE_PRINT = insert(prints)

@@ -12,7 +12,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from buildplate.core.upload_names import read_upload_name
+import uuid_utils
+
+from buildplate.core.upload_names import read_upload_name, upload_name
+from buildplate.dispatch.forgotten import LONGEST_REASON, MORE_REASONS, joined
 from tests.service.api.paper import PaperDriver, PaperHost
 from tests.service.api.surface import Surface, open_surface
 from tests.service.backups.backing import PASSPHRASE, brought_back, fetched, taken
@@ -57,6 +60,11 @@ async def only_print(surface: Surface) -> dict[str, Any]:
     (print_,) = (await surface.client.get("/api/v1/prints")).json()["items"]
     found: dict[str, Any] = print_
     return found
+
+
+async def events_of(surface: Surface, kind: str) -> list[dict[str, Any]]:
+    events = (await surface.client.get("/api/v1/events?limit=1000")).json()["items"]
+    return [one for one in events if one["kind"] == kind]
 
 
 async def told_of(surface: Surface, path: str) -> None:
@@ -259,3 +267,81 @@ async def test_a_print_made_after_the_backup_is_lost_also_on_a_printer_that_is_n
         await second.printer("Right")  # taken in anew, after its file was made
         await told_of(second, lost)
         assert lost in past.floor["Right"].files
+
+
+async def test_a_copy_that_may_have_been_replaced_since_waits_for_a_person(tmp_path: Path) -> None:
+    past = Past(tmp_path)
+    async with past.first_life() as first:
+        job = await first.job()
+        await first.until_print((await only_print(first))["id"], state="printing")
+        await past.back_up(first)
+    past.left.files.clear()  # it failed, and was made again elsewhere
+    await past.left.forget()
+    async with past.second_life() as second:
+        print_ = await only_print(second)
+        await second.until_print(print_["id"], state="needs_attention")
+        said = {"outcome": "failed", "bed": "clear"}
+        answer = await second.client.post(f"/api/v1/prints/{print_['id']}/resolve", json=said)
+        assert answer.status_code == 202, answer.text
+        await second.until_print(print_["id"], state="failed")
+        (again,) = (await second.client.get("/api/v1/prints?state=queued")).json()["items"]
+        status = (await second.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
+        assert status["hold"] is True, "a person decides"
+        (held,) = await events_of(second, "job.held")
+        assert held["job_id"] == job["id"]
+        assert "release the job if not" in held["data"]["reason"]
+        await release(second)
+        await second.client.post(f"/api/v1/jobs/{job['id']}/release")
+        await second.until_print(again["id"], state="printing")
+        await past.left.finish("failed")
+        await second.until_print(again["id"], state="failed")
+        status = (await second.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
+        assert status["hold"] is False, "what it replaced later is known"
+
+
+async def test_of_many_files_on_a_printer_each_is_told_of_beside_the_restore(
+    tmp_path: Path,
+) -> None:
+    past = Past(tmp_path)
+    async with past.first_life() as first:
+        await past.back_up(first)
+    lost = [upload_name(str(uuid_utils.uuid7()), 1) for _ in range(3)]
+    past.left.files |= dict.fromkeys(lost, "")
+    async with past.second_life() as second:
+        await told_of(second, lost[0])
+        (printer,) = (await second.client.get("/api/v1/printers")).json()["items"]
+        of_restore, of_files = await events_of(second, "queue.stopped")
+        assert of_files["printer_id"] == printer["id"]
+        assert sorted(of_files["data"]["files"]) == lost
+        why = (await second.client.get("/api/v1/queue")).json()["stopped_reason"]
+        assert why.startswith(of_restore["data"]["reason"]), "when the backup was taken"
+        assert all(path in why for path in lost)
+
+
+def test_the_reason_of_a_stop_grows_no_further_than_a_person_reads() -> None:
+    why = "restored"
+    for number in range(200):
+        why = joined(why, f"printer {number} keeps files of prints that this farm does not know")
+    assert why.startswith("restored; printer 0 ")
+    assert why.count(MORE_REASONS) == 1
+    assert len(why) <= LONGEST_REASON + len(MORE_REASONS)
+    assert joined(why, "printer 0 keeps") == why, "said already"
+
+
+async def test_a_printer_that_was_disabled_at_the_backup_is_looked_at_as_well(
+    tmp_path: Path,
+) -> None:
+    past = Past(tmp_path)
+    async with past.first_life() as first:
+        (printer,) = (await first.client.get("/api/v1/printers")).json()["items"]
+        path = f"/api/v1/printers/{printer['id']}"
+        off = await first.client.patch(path, json={"enabled": False})
+        assert off.status_code == 200, off.text
+        await past.back_up(first)
+    async with past.second_life() as second:
+        await second.until(printer["id"], link="disabled")
+        refused = await second.client.post("/api/v1/queue/release")
+        assert (refused.status_code, refused.json()["code"]) == (409, "printers_unseen")
+        assert "Left" in refused.json()["detail"]
+        await second.client.patch(path, json={"enabled": True})
+        await release(second)

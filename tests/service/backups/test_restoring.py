@@ -258,9 +258,10 @@ async def test_numbers_go_on_where_nobody_was_given_one_yet(tmp_path: Path) -> N
     await brought_back(source, tmp_path / "new")
     async with open_surface(tmp_path / "new") as surface:
         job = await surface.job()
-        assert job["number"] > 1000
+        assert job["number"] == 1_000_001
         (print_,) = await surface.prints(job["id"])
-        assert print_["number"] > 1000
+        assert print_["number"] == 1_000_001
+        assert (await surface.printer("Right"))["number"] == 1_001
 
 
 async def test_clients_that_follow_the_events_hear_that_the_log_is_another_one(
