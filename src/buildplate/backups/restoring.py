@@ -40,6 +40,7 @@ MARK = "restoring.json"
 HELD = "farm"
 FILES_FOLDER, BACKUPS_FOLDER = "files", "backups"
 UNFINISHED = ".restoring"
+_BESIDE = ("-wal", "-shm", "-journal")
 
 
 class KeyPlace(Protocol):
@@ -216,6 +217,7 @@ async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, *, keys: bo
         if database.exists():
             message = f"there is a database already: {database}"
             raise TargetTaken(message)
+        _check_beside(database)
     strange = sorted(one.name for one in folder.iterdir() if one.name not in expected)
     if strange and mark.identity is None:
         message = f"the folder {folder} is not empty: {', '.join(strange[:5])}"
@@ -225,6 +227,15 @@ async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, *, keys: bo
         raise TargetTaken(message, "Move it aside, or restore without the passphrase.")
     if isinstance(database, str):
         await look_postgres(database, manifest.schema)
+
+
+def _check_beside(database: Path) -> None:
+    """Refuse what a lost database left: SQLite merges it into the next one. TargetTaken."""
+    beside = [database.with_name(database.name + end) for end in _BESIDE]
+    left = [str(path) for path in beside if path.exists()]
+    if left:
+        message = f"a database that was at {database} left {', '.join(left)}"
+        raise TargetTaken(message, "Move them aside: SQLite would merge them into the new one.")
 
 
 def _clear(target: Target, *, key: bool) -> None:

@@ -90,6 +90,22 @@ async def test_nothing_that_is_there_is_ever_replaced(tmp_path: Path, there: str
     assert names(folder) <= {there, "farm.lock", "buildplate.db.lock"}
 
 
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+async def test_what_a_lost_database_left_beside_its_place_is_refused(
+    tmp_path: Path, end: str
+) -> None:
+    """SQLite would merge it into the restored one at the next opening."""
+    source = await backed_up(tmp_path)
+    left = tmp_path / "elsewhere" / f"farm.db{end}"
+    left.parent.mkdir()
+    left.write_bytes(b"pages")
+    with pytest.raises(TargetTaken, match=left.name) as refused:
+        await brought_back(source, tmp_path / "new", database=left.parent / "farm.db")
+    assert "Move them aside" in refused.value.hint
+    assert left.read_bytes() == b"pages"
+    assert names(tmp_path / "new") <= {"farm.lock"}
+
+
 async def test_a_key_file_that_was_brought_already_stays(tmp_path: Path) -> None:
     source = await backed_up(tmp_path)
     folder = tmp_path / "new"
