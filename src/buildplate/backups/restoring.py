@@ -48,8 +48,11 @@ class KeyPlace(Protocol):
 
     path: Path
 
+    def holds(self, keys: Sequence[bytes]) -> bool:
+        """Whether exactly these keys are there."""
+
     def replace(self, keys: Sequence[bytes]) -> None:
-        """Put these keys there, durably."""
+        """Put these keys there, all or nothing, durably."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +116,13 @@ async def restore(wish: Wish) -> Outcome:
         if done:
             mark.remove()
             return Outcome(manifest, keys=bool(keys), again=True)
-        await _check_target(wish, manifest, mark, keys=bool(keys))
+        await _check_target(wish, manifest, mark, keys)
         if mark.identity is not None:
-            _clear(wish.target, key=mark.key_was_ours)
+            _clear(wish.target)
         check_room(folder, sum(part.size for part in manifest.parts), "the farm")
         identity = wish.new_id()
-        mark.write(identity, key=bool(keys))
-        _clear(wish.target, key=mark.key_was_ours)
+        mark.write(identity)
+        _clear(wish.target)
         await _restore_files(wish, source, manifest, identity)
         if keys:
             wish.target.key_file.replace(keys)
@@ -161,25 +164,22 @@ def _hold(stack: ExitStack, target: Target) -> None:
 
 
 class _Mark:
-    """The mark of a restore under way: which database it makes, and whether the key file is its."""
+    """The mark of a restore under way: which database it makes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.identity: str | None = None
-        self.key_was_ours = False
         with suppress(FileNotFoundError):
             text = path.read_text(encoding="utf-8")
             self.identity = ""
             with suppress(ValueError, AttributeError):
-                told = json.loads(text)
-                self.identity = str(told.get("identity", ""))
-                self.key_was_ours = told.get("key") is True
+                self.identity = str(json.loads(text).get("identity", ""))
 
-    def write(self, identity: str, *, key: bool) -> None:
+    def write(self, identity: str) -> None:
         """Put the mark there, durably."""
         fresh = self._path.with_suffix(".new")
         with fresh.open("w", encoding="utf-8") as file:
-            json.dump({"identity": identity, "key": key or self.key_was_ours}, file)
+            json.dump({"identity": identity}, file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
@@ -207,7 +207,7 @@ def _identity_in(path: Path) -> str | None:
     return None if found is None else str(found[0])
 
 
-async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, *, keys: bool) -> None:
+async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, keys: Sequence[bytes]) -> None:
     """Refuse to put a farm where something is. TargetTaken, DatabaseNotEmpty."""
     target = wish.target
     folder, database, key_path = target.data_dir, target.database, target.key_file.path
@@ -222,11 +222,16 @@ async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, *, keys: bo
     if strange and mark.identity is None:
         message = f"the folder {folder} is not empty: {', '.join(strange[:5])}"
         raise TargetTaken(message)
-    if keys and key_path.exists() and not mark.key_was_ours:
-        message = f"there is a key file already: {key_path}"
-        raise TargetTaken(message, "Move it aside, or restore without the passphrase.")
+    _check_key_file(target.key_file, keys)
     if isinstance(database, str):
         await look_postgres(database, manifest.schema)
+
+
+def _check_key_file(place: KeyPlace, keys: Sequence[bytes]) -> None:
+    """Refuse to replace a key file that is not this backup's. TargetTaken."""
+    if keys and place.path.exists() and not place.holds(keys):
+        message = f"there is a key file already: {place.path}"
+        raise TargetTaken(message, "Move it aside, or restore without the passphrase.")
 
 
 def _check_beside(database: Path) -> None:
@@ -238,14 +243,15 @@ def _check_beside(database: Path) -> None:
         raise TargetTaken(message, "Move them aside: SQLite would merge them into the new one.")
 
 
-def _clear(target: Target, *, key: bool) -> None:
-    """Take away what an earlier try has left; the folder was empty before it."""
+def _clear(target: Target) -> None:
+    """Take away what an earlier try has left; the folder was empty before it.
+
+    A key file stays: a person may have brought it, and the backup's own replaces itself.
+    """
     shutil.rmtree(target.data_dir / FILES_FOLDER, ignore_errors=True)
     if isinstance(target.database, Path):
         for leftover in target.database.parent.glob(f"{target.database.name}{UNFINISHED}*"):
             leftover.unlink()
-    if key:
-        target.key_file.path.unlink(missing_ok=True)
 
 
 async def _restore_files(wish: Wish, source: BinaryIO, manifest: Manifest, identity: str) -> None:

@@ -218,6 +218,25 @@ async def test_a_restore_that_is_cut_off_makes_no_farm_and_can_be_repeated(
         assert await surface.farm.files.sweep() == 0
 
 
+async def test_a_key_file_that_was_brought_since_a_restore_was_cut_off_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await backed_up(tmp_path)
+    folder = tmp_path / "new"
+    cut(monkeypatch, KeyFile, "replace", after=False)
+    with pytest.raises(CutOff):
+        await brought_back(source, folder)
+    monkeypatch.undo()
+    key = folder / "secrets.key"
+    KeyFile(key).make()
+    mine = key.read_bytes()
+    with pytest.raises(TargetTaken, match="there is a key file already"):
+        await brought_back(source, folder)
+    assert key.read_bytes() == mine
+    assert not (await brought_back(source, folder, passphrase=None)).keys
+    assert key.read_bytes() == mine
+
+
 async def test_rows_come_into_their_place_in_one_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
