@@ -37,6 +37,7 @@ from buildplate.storage.schema import known_revisions
 from buildplate.storage.sqlite.portable import load_sqlite
 
 MARK = "restoring.json"
+FRESH_MARK = "restoring.new"
 HELD = "farm"
 FILES_FOLDER, BACKUPS_FOLDER = "files", "backups"
 UNFINISHED = ".restoring"
@@ -177,7 +178,7 @@ class _Mark:
 
     def write(self, identity: str) -> None:
         """Put the mark there, durably."""
-        fresh = self._path.with_suffix(".new")
+        fresh = self._path.with_name(FRESH_MARK)
         with fresh.open("w", encoding="utf-8") as file:
             json.dump({"identity": identity}, file)
             file.flush()
@@ -211,7 +212,7 @@ async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, keys: Seque
     """Refuse to put a farm where something is. TargetTaken, DatabaseNotEmpty."""
     target = wish.target
     folder, database, key_path = target.data_dir, target.database, target.key_file.path
-    expected = {MARK, BACKUPS_FOLDER, f"{HELD}.lock", key_path.name, wish.source.name}
+    expected = {MARK, FRESH_MARK, BACKUPS_FOLDER, f"{HELD}.lock", key_path.name, wish.source.name}
     if isinstance(database, Path):
         expected.add(f"{database.name}.lock")
         if database.exists():
@@ -248,6 +249,7 @@ def _clear(target: Target) -> None:
 
     A key file stays: a person may have brought it, and the backup's own replaces itself.
     """
+    (target.data_dir / FRESH_MARK).unlink(missing_ok=True)
     shutil.rmtree(target.data_dir / FILES_FOLDER, ignore_errors=True)
     if isinstance(target.database, Path):
         for leftover in target.database.parent.glob(f"{target.database.name}{UNFINISHED}*"):

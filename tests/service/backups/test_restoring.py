@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -216,6 +217,20 @@ async def test_a_restore_that_is_cut_off_makes_no_farm_and_can_be_repeated(
         assert len((await surface.client.get("/api/v1/prints")).json()["items"]) == 2
         assert (await surface.client.get("/api/v1/queue")).json()["stopped"] is True
         assert await surface.farm.files.sweep() == 0
+
+
+async def test_one_that_was_cut_off_while_it_wrote_its_mark_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await backed_up(tmp_path)
+    folder = tmp_path / "new"
+    cut(monkeypatch, os, "fsync", after=False)
+    with pytest.raises(CutOff):
+        await brought_back(source, folder)
+    monkeypatch.undo()
+    assert names(folder) == {"farm.lock", "buildplate.db.lock", "restoring.new"}
+    await brought_back(source, folder)
+    assert "restoring.new" not in names(folder)
 
 
 async def test_a_key_file_that_was_brought_since_a_restore_was_cut_off_stays(
