@@ -113,16 +113,14 @@ async def restore(wish: Wish) -> Outcome:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _hold(stack, wish.target)
         mark = _Mark(folder / MARK)
-        done = await _done_already(wish, mark)
-        if done:
-            mark.remove()
-            return Outcome(manifest, keys=bool(keys), again=True)
+        if await _done_already(wish, manifest, mark):
+            return _ended(wish, manifest, mark, keys)
         await _check_target(wish, manifest, mark, keys)
         if mark.identity is not None:
             _clear(wish.target)
         check_room(folder, sum(part.size for part in manifest.parts), "the farm")
         identity = wish.new_id()
-        mark.write(identity)
+        mark.write(identity, manifest.id, key=bool(keys))
         _clear(wish.target)
         await _restore_files(wish, source, manifest, identity)
         if keys:
@@ -165,22 +163,29 @@ def _hold(stack: ExitStack, target: Target) -> None:
 
 
 class _Mark:
-    """The mark of a restore under way: which database it makes."""
+    """The mark of a restore under way: which database it makes of which backup.
+
+    `key` tells whether the backup's key file comes with it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.identity: str | None = None
+        self.backup = ""
+        self.key = False
         with suppress(FileNotFoundError):
             text = path.read_text(encoding="utf-8")
             self.identity = ""
             with suppress(ValueError, AttributeError):
-                self.identity = str(json.loads(text).get("identity", ""))
+                told = json.loads(text)
+                self.identity = str(told.get("identity", ""))
+                self.backup, self.key = str(told.get("backup", "")), told.get("key") is True
 
-    def write(self, identity: str) -> None:
+    def write(self, identity: str, backup: str, *, key: bool) -> None:
         """Put the mark there, durably."""
         fresh = self._path.with_name(FRESH_MARK)
         with fresh.open("w", encoding="utf-8") as file:
-            json.dump({"identity": identity}, file)
+            json.dump({"identity": identity, "backup": backup, "key": key}, file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
@@ -192,14 +197,31 @@ class _Mark:
         sync_folder(self._path.parent)
 
 
-async def _done_already(wish: Wish, mark: _Mark) -> bool:
-    """Whether an earlier try has put everything in its place, and was cut off after that."""
+async def _done_already(wish: Wish, manifest: Manifest, mark: _Mark) -> bool:
+    """Whether an earlier try has put all rows in their place, and was cut off after that.
+
+    Raises TargetTaken where that was another backup's, and StorageError.
+    """
     if not mark.identity:
         return False
     database = wish.target.database
     if isinstance(database, str):
-        return await identity_of(database) == mark.identity
-    return database.exists() and _identity_in(database) == mark.identity
+        found = await identity_of(database)
+    else:
+        found = _identity_in(database) if database.exists() else None
+    if found == mark.identity and mark.backup != manifest.id:
+        message = f"another backup is all but restored here: {mark.backup}"
+        raise TargetTaken(message, "Repeat the restore of that one, or name an empty folder.")
+    return found == mark.identity
+
+
+def _ended(wish: Wish, manifest: Manifest, mark: _Mark, keys: Sequence[bytes]) -> Outcome:
+    """End what an earlier try has all but done; a key file it did not bring comes now."""
+    if keys:
+        _check_key_file(wish.target.key_file, keys)
+        wish.target.key_file.replace(keys)
+    mark.remove()
+    return Outcome(manifest, keys=bool(keys) or mark.key, again=True)
 
 
 def _identity_in(path: Path) -> str | None:

@@ -252,6 +252,47 @@ async def test_a_key_file_that_was_brought_since_a_restore_was_cut_off_stays(
     assert key.read_bytes() == mine
 
 
+async def _cut_at_the_very_end(
+    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, passphrase: str | None
+) -> None:
+    cut(monkeypatch, restoring, "_restore_rows", after=True)
+    with pytest.raises(CutOff):
+        await brought_back(source, folder, passphrase)
+    monkeypatch.undo()
+
+
+async def test_another_backup_does_not_pass_for_the_one_whose_restore_was_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = await backed_up(tmp_path), tmp_path / "new"
+    (tmp_path / "other").mkdir()
+    other = await backed_up(tmp_path / "other")
+    await _cut_at_the_very_end(source, folder, monkeypatch, None)
+    with pytest.raises(TargetTaken, match="another backup"):
+        await brought_back(other, folder, None)
+    assert (folder / MARK).exists(), "nothing is whole yet"
+    assert (await brought_back(source, folder, None)).again
+
+
+async def test_a_passphrase_that_comes_with_the_repetition_only_brings_the_key_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = await backed_up(tmp_path), tmp_path / "new"
+    await _cut_at_the_very_end(source, folder, monkeypatch, None)
+    outcome = await brought_back(source, folder)
+    assert (outcome.again, outcome.keys) == (True, True)
+    held = (tmp_path / "farm" / "secrets.key").read_bytes()
+    assert (folder / "secrets.key").read_bytes() == held
+
+
+async def test_the_key_file_that_an_earlier_try_brought_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = await backed_up(tmp_path), tmp_path / "new"
+    await _cut_at_the_very_end(source, folder, monkeypatch, PASSPHRASE)
+    assert (await brought_back(source, folder, None)).keys
+
+
 async def test_rows_come_into_their_place_in_one_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
