@@ -148,7 +148,7 @@ class BackupService:
             size = (await asyncio.to_thread(path.stat)).st_size
             self._end(BackupState.READY)
             _LOG.info("backup.taken", action="backup", backup_id=order.id, bytes=size)
-            await self._prune()
+            await self._prune(order.id)
         except (BackupError, StorageError) as error:
             why = {"code": error.code, "error": str(error)}
             _LOG.error("backup.failed", action="backup", backup_id=order.id, **why)
@@ -174,9 +174,9 @@ class BackupService:
                 taking.exception()
             raise
 
-    async def _prune(self) -> None:
+    async def _prune(self, taken: str) -> None:
         async with self._turn:
-            gone = await asyncio.to_thread(self._parts.folder.prune, self._parts.kept)
+            gone = await asyncio.to_thread(self._parts.folder.prune, self._parts.kept, taken)
         for backup_id in gone:
             _LOG.info("backup.removed", action="keep the newest", backup_id=backup_id)
 

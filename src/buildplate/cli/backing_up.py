@@ -76,7 +76,7 @@ def _take(settings: Settings, to: Path | None, passphrase: str | None) -> dict[s
     )
     path = take(order, where)
     if to is None:
-        folder.prune(settings.backups_kept)
+        folder.prune(settings.backups_kept, backup_id)
     with path.open("rb") as file:
         manifest = read_manifest(file)
     size = path.stat().st_size

@@ -10,6 +10,8 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -224,6 +226,22 @@ async def test_only_the_newest_are_kept(tmp_path: Path) -> None:
         assert made[-1] == listed[0]["id"]
         assert len(listed) == 2
         assert "mine.txt" in folder_of(tmp_path)
+
+
+async def test_the_newest_stays_although_the_clock_says_that_it_is_the_oldest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_surface(tmp_path, backups_kept=1) as surface:
+        before = await taken(surface)
+        parts = surface.farm.backups._parts
+        behind = replace(parts, now=lambda: parts.now() - timedelta(days=400))
+        monkeypatch.setattr(surface.farm.backups, "_parts", behind)
+        after = await taken(surface)
+        async with asyncio.timeout(5):
+            while any(before["id"] in name for name in folder_of(tmp_path)):
+                await asyncio.sleep(0.01)
+        (name,) = folder_of(tmp_path)
+        assert after["id"] in name
 
 
 async def test_a_server_that_stops_meanwhile_stops_the_backup_and_leaves_nothing(
