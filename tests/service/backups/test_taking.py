@@ -19,6 +19,8 @@ import pytest
 
 from buildplate.backups import taking
 from buildplate.backups.archive import verify
+from buildplate.backups.errors import BackupDiskFailed
+from buildplate.backups.folder import BackupFolder
 from buildplate.backups.taking import RESERVE
 from tests.service.api.surface import GCODE, Surface, open_surface
 from tests.service.backups.backing import PASSPHRASE, begin, ended, fetched, taken
@@ -242,6 +244,27 @@ async def test_the_newest_stays_although_the_clock_says_that_it_is_the_oldest(
                 await asyncio.sleep(0.01)
         (name,) = folder_of(tmp_path)
         assert after["id"] in name
+
+
+async def test_a_backup_that_is_whole_stays_ready_although_an_old_one_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: Any) -> None:
+        message = "the disk failed: Permission denied"
+        raise BackupDiskFailed(message)
+
+    async with open_surface(tmp_path, backups_kept=1) as surface:
+        await taken(surface)
+        monkeypatch.setattr(BackupFolder, "delete", refused)
+        found = await taken(surface)
+        said = ""
+        async with asyncio.timeout(5):
+            while "backup.not_removed" not in said:
+                await asyncio.sleep(0.01)
+                said += capfd.readouterr().out
+        shown = (await surface.client.get(f"/api/v1/backups/{found['id']}")).json()
+        assert shown["state"] == "ready"
+        assert len(folder_of(tmp_path)) == 2
 
 
 async def test_a_server_that_stops_meanwhile_stops_the_backup_and_leaves_nothing(
