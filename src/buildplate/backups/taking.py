@@ -121,9 +121,13 @@ def _take(order: Order, work: Path, half: Path) -> Path:
 
 
 def _look(order: Order, work: Path) -> _Findings:
-    """Read the snapshot: its tables into files of their own, and which contents they name."""
+    """Read the snapshot: its tables into files of their own, and which contents they name.
+
+    The time is from before it: nothing that the rows lack was done earlier than that.
+    """
+    taken_at = order.now()
     with snapshot_of(order.database) as snapshot:
-        found = _Findings(order.now(), snapshot.revision, "", {}, [], [])
+        found = _Findings(taken_at, snapshot.revision, "", {}, [], [])
         contents = _contents(order, snapshot, found)
         check_room(work.parent, sum(part.size for part in contents), THIS)
         for table in PORTABLE:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from buildplate.backups.archive import verify
 from buildplate.backups.errors import BackupDiskFailed
 from buildplate.backups.folder import BackupFolder
 from buildplate.backups.taking import RESERVE
+from buildplate.storage.portable import snapshot_of
 from tests.service.api.surface import GCODE, Surface, open_surface
 from tests.service.backups.backing import PASSPHRASE, begin, ended, fetched, taken
 
@@ -265,6 +266,26 @@ async def test_a_backup_that_is_whole_stays_ready_although_an_old_one_cannot_be_
         shown = (await surface.client.get(f"/api/v1/backups/{found['id']}")).json()
         assert shown["state"] == "ready"
         assert len(folder_of(tmp_path)) == 2
+
+
+async def test_its_time_is_from_before_its_rows_were_read(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is done after it is done after that time, and never before."""
+    entered: list[datetime] = []
+    opening = snapshot_of
+
+    @contextmanager
+    def noted(*args: Any) -> Iterator[Any]:
+        entered.append(datetime.now(UTC))
+        with opening(*args) as snapshot:
+            yield snapshot
+
+    monkeypatch.setattr(taking, "snapshot_of", noted)
+    found = await taken(surface)
+    path = await fetched(surface, found["id"], tmp_path / "fetched.tar")
+    manifest = await asyncio.to_thread(lambda: verify(io.BytesIO(path.read_bytes())))
+    assert manifest.taken_at <= entered[0]
 
 
 async def test_a_server_that_stops_meanwhile_stops_the_backup_and_leaves_nothing(
