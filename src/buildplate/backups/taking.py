@@ -17,11 +17,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from buildplate.backups.archive import PIECE, read_manifest, read_parts, skip, write_archive
-from buildplate.backups.errors import BackupDiskFailed, BackupNoRoom, Damaged, NoKeyFile
+from buildplate.backups.errors import (
+    BackupDiskFailed,
+    BackupNoRoom,
+    Damaged,
+    NoKeyFile,
+    OldSchema,
+)
 from buildplate.backups.key_sealing import check_passphrase, seal_keys
 from buildplate.backups.model import FILES, KEY, TABLES, Manifest, Part
 from buildplate.files.disk import NO_ROOM, sync_folder
+from buildplate.storage import SchemaTooNew
 from buildplate.storage.portable import PORTABLE, Snapshot, snapshot_of, write_table
+from buildplate.storage.schema import HEAD, known_revisions
 
 RESERVE = 64 << 20
 """Bytes of disk a backup leaves free, for the farm's own records."""
@@ -127,6 +135,7 @@ def _look(order: Order, work: Path) -> _Findings:
     """
     taken_at = order.now()
     with snapshot_of(order.database) as snapshot:
+        _check_schema(order, snapshot.revision)
         found = _Findings(taken_at, snapshot.revision, "", {}, [], [])
         contents = _contents(order, snapshot, found)
         check_room(work.parent, sum(part.size for part in contents), THIS)
@@ -141,6 +150,15 @@ def _look(order: Order, work: Path) -> _Findings:
             found.farm = str(batch[0][0])
     found.parts += contents
     return found
+
+
+def _check_schema(order: Order, found: str) -> None:
+    """Refuse rows that this release cannot read. OldSchema, SchemaTooNew."""
+    if found == HEAD:
+        return
+    if found not in known_revisions():
+        raise SchemaTooNew(found, HEAD)
+    raise OldSchema(found, HEAD, copied=isinstance(order.database, Path))
 
 
 def _contents(order: Order, snapshot: Snapshot, found: _Findings) -> list[Part]:

@@ -18,6 +18,7 @@ from buildplate.backups.archive import verify
 from buildplate.backups.restoring import MARK
 from buildplate.cli.main import app
 from buildplate.storage.lock import ProcessLock
+from buildplate.storage.schema import HEAD, migrating, run_migrations
 from tests.service.api.surface import open_surface
 from tests.service.cli.test_commands import at_a_terminal
 
@@ -150,6 +151,23 @@ async def test_each_refusal_is_a_sentence_and_what_to_do_next(tmp_path: Path) ->
     nobody = (await alone(tmp_path, f"--data-dir {tmp_path / 'nobody'} backup", 1)).stderr
     assert "there is no farm" in nobody
     assert not (tmp_path / "nobody").exists()
+
+
+async def test_a_farm_of_an_older_schema_is_upgraded_before_its_backup(tmp_path: Path) -> None:
+    data = tmp_path / "farm"
+    data.mkdir()
+
+    def older() -> None:
+        with migrating(data / "buildplate.db", 1.0) as connection:
+            run_migrations(connection, "0003")
+
+    await asyncio.to_thread(older)
+    said = (await alone(tmp_path, f"--data-dir {data} backup", 1)).stderr
+    assert f"the database has schema 0003, this release needs {HEAD}" in said
+    assert "`buildplate db upgrade` (it makes a copy first), then take the backup" in said
+    assert list((data / "backups").iterdir()) == []
+    await alone(tmp_path, f"--data-dir {data} db upgrade")
+    await alone(tmp_path, f"--data-dir {data} backup")
 
 
 async def test_data_that_a_server_holds_are_backed_up_by_that_server_only(
