@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from buildplate.backups.archive import PIECE, read_manifest, read_parts, skip, write_archive
+from buildplate.backups.archive import PIECE, read_manifest, read_parts, write_archive
 from buildplate.backups.errors import (
     BackupDiskFailed,
     BackupNoRoom,
@@ -121,11 +121,22 @@ def _take(order: Order, work: Path, half: Path) -> Path:
     with half.open("rb") as written:
         if read_manifest(written) != manifest:
             raise Damaged(GIVES_OTHER)
-        read_parts(written, manifest, skip)
+        read_parts(written, manifest, _listening(order, found.parts))
     target = order.target(found.taken_at)
     half.rename(target)
     sync_folder(target.parent)
     return target
+
+
+def _listening(order: Order, parts: Sequence[Part]) -> Callable[[Part, Iterator[bytes]], None]:
+    """Take a part by looking at it alone; a stop of the server is heard at every piece."""
+    total = sum(part.size for part in parts)
+
+    def look(_: Part, pieces: Iterator[bytes]) -> None:
+        for _piece in pieces:
+            order.told(total, total)
+
+    return look
 
 
 def _look(order: Order, work: Path) -> _Findings:
@@ -140,10 +151,9 @@ def _look(order: Order, work: Path) -> _Findings:
         contents = _contents(order, snapshot, found)
         check_room(work.parent, sum(part.size for part in contents), THIS)
         for table in PORTABLE:
-            order.told(0, 0)
             name = f"{TABLES}{table}.jsonl"
             with (work / f"{table}.jsonl").open("wb") as file:
-                counted = _Counted(file)
+                counted = _Counted(file, lambda: order.told(0, 0))
                 found.rows[table] = write_table(snapshot, table, counted.write)
             found.parts.append(Part(name, counted.size, counted.digest.hexdigest()))
         for batch in snapshot.rows("identity", ["id"]):
@@ -165,6 +175,7 @@ def _contents(order: Order, snapshot: Snapshot, found: _Findings) -> list[Part]:
     """The contents that the rows name; one that is gone, or has another size, is noted."""
     parts = []
     for batch in snapshot.rows("print_files", ["sha256", "size", "state"]):
+        order.told(0, 0)
         for sha256, size, state in batch:
             if state == DELETED:
                 continue
@@ -246,15 +257,17 @@ class _Contents:
 
 
 class _Counted:
-    """What is written to a file, counted and hashed."""
+    """What is written to a file, counted and hashed; `told` hears of every piece."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, told: Callable[[], None]) -> None:
         self._file = file
+        self._told = told
         self.size = 0
         self.digest = hashlib.sha256()
 
     def write(self, content: bytes) -> None:
         """Write, count and hash."""
+        self._told()
         self._file.write(content)
         self.size += len(content)
         self.digest.update(content)

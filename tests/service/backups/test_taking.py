@@ -21,8 +21,11 @@ from buildplate.backups import taking
 from buildplate.backups.archive import verify
 from buildplate.backups.errors import BackupDiskFailed
 from buildplate.backups.folder import BackupFolder
+from buildplate.backups.service import BackupService
 from buildplate.backups.taking import RESERVE
-from buildplate.storage.portable import snapshot_of
+from buildplate.storage.portable import snapshot_of, write_table
+from buildplate.storage.postgres import portable as postgres_portable
+from buildplate.storage.sqlite import portable as sqlite_portable
 from tests.service.api.surface import GCODE, Surface, open_surface
 from tests.service.backups.backing import PASSPHRASE, begin, ended, fetched, taken
 
@@ -288,16 +291,41 @@ async def test_its_time_is_from_before_its_rows_were_read(
     assert manifest.taken_at <= entered[0]
 
 
+@pytest.mark.parametrize("step", ["_write", "read_parts"])
 async def test_a_server_that_stops_meanwhile_stops_the_backup_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    with held_at(monkeypatch, "_write") as held:
+    with held_at(monkeypatch, step) as held:
         async with open_surface(tmp_path) as surface:
             await surface.file()
             await begin(surface)
             await reached(held)
             asyncio.get_running_loop().call_later(0.5, held.go_on.set)  # the server waits for it
     assert folder_of(tmp_path) == []
+
+
+async def test_a_stop_is_heard_at_every_batch_of_rows(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    at = [""]
+    telling, writing = BackupService._told, write_table
+
+    def told(service: BackupService, done: int, total: int) -> None:
+        heard.append(at[0])
+        telling(service, done, total)
+
+    def write(snapshot: Any, table: str, *more: Any) -> int:
+        at[0] = table
+        return writing(snapshot, table, *more)
+
+    for engine in (sqlite_portable, postgres_portable):
+        monkeypatch.setattr(engine, "BATCH", 1)
+    monkeypatch.setattr(BackupService, "_told", told)
+    monkeypatch.setattr(taking, "write_table", write)
+    found = await taken(surface)
+    assert found["state"] == "ready"
+    assert heard.count("counters") >= 4, "one for each row, as each is a batch here"
 
 
 async def test_what_a_crash_left_half_made_goes_at_the_next_start(tmp_path: Path) -> None:
