@@ -11,9 +11,8 @@ import asyncio
 import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +33,7 @@ from buildplate.storage.portable import Cargo, TableText, read_table
 from buildplate.storage.postgres.portable import identity_of, load_postgres, look_postgres
 from buildplate.storage.restored import settle_identity
 from buildplate.storage.schema import known_revisions
-from buildplate.storage.sqlite.portable import load_sqlite
+from buildplate.storage.sqlite.portable import identity_in, load_sqlite
 
 MARK = "restoring.json"
 FRESH_MARK = "restoring.new"
@@ -208,7 +207,7 @@ async def _done_already(wish: Wish, manifest: Manifest, mark: _Mark) -> bool:
     if isinstance(database, str):
         found = await identity_of(database)
     else:
-        found = _identity_in(database) if database.exists() else None
+        found = identity_in(database) if database.exists() else None
     if found == mark.identity and mark.backup != manifest.id:
         message = f"another backup is all but restored here: {mark.backup}"
         raise TargetTaken(message, "Repeat the restore of that one, or name an empty folder.")
@@ -222,12 +221,6 @@ def _ended(wish: Wish, manifest: Manifest, mark: _Mark, keys: Sequence[bytes]) -
         wish.target.key_file.replace(keys)
     mark.remove()
     return Outcome(manifest, keys=bool(keys) or mark.key, again=True)
-
-
-def _identity_in(path: Path) -> str | None:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as rows:
-        found = rows.execute("SELECT id FROM identity").fetchone()
-    return None if found is None else str(found[0])
 
 
 async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, keys: Sequence[bytes]) -> None:

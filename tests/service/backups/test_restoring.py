@@ -21,7 +21,7 @@ from buildplate.backups.errors import BackupNoRoom, Damaged, TargetTaken, TooNew
 from buildplate.backups.restoring import MARK
 from buildplate.backups.taking import RESERVE
 from buildplate.files.store import LocalBlobStore
-from buildplate.storage import DatabaseInUse
+from buildplate.storage import DatabaseInUse, StorageError
 from tests import postgres
 from tests.service.api.paper import PaperHost
 from tests.service.api.people import browser, user
@@ -291,6 +291,27 @@ async def test_the_key_file_that_an_earlier_try_brought_is_told(
     source, folder = await backed_up(tmp_path), tmp_path / "new"
     await _cut_at_the_very_end(source, folder, monkeypatch, PASSPHRASE)
     assert (await brought_back(source, folder, None)).keys
+
+
+@pytest.mark.parametrize("there", ["nonsense", "another program's"])
+async def test_a_file_that_is_no_farm_is_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    source, folder = await backed_up(tmp_path), tmp_path / "new"
+    await _cut_at_the_very_end(source, folder, monkeypatch, None)
+    database = folder / "buildplate.db"
+    database.unlink()
+    if there == "nonsense":
+        database.write_bytes(b"nonsense" * 1000)
+    else:
+        with closing(sqlite3.connect(database)) as rows:
+            rows.execute("CREATE TABLE mine (id)")
+    before = database.read_bytes()
+    with pytest.raises((StorageError, TargetTaken)) as refused:
+        await brought_back(source, folder, None)
+    assert isinstance(refused.value, StorageError | TargetTaken)
+    assert refused.value.hint
+    assert database.read_bytes() == before
 
 
 async def test_rows_come_into_their_place_in_one_step(
