@@ -223,6 +223,44 @@ async def test_postgresql_refuses_a_database_with_a_farm_in_it(tmp_path: Path) -
     assert [row["name"] for row in rows] == ["Prusa"]
 
 
+@pytest.mark.parametrize("table", ["invoices", "alembic_version", "identity", "jobs"])
+async def test_postgresql_refuses_a_database_that_holds_tables_of_others(table: str) -> None:
+    url = postgres.new_database(empty=True)
+    making = f"CREATE TABLE {table} (version_num text)"
+    postgres.say(url, making, f"INSERT INTO {table} VALUES ('{HEAD}')")  # noqa: S608
+    with pytest.raises(DatabaseNotEmpty, match=f"it holds the table {table}") as refused:
+        await load_postgres(url, cargo({}))
+    assert "createdb" in refused.value.hint
+    assert len(postgres.say(url, f"SELECT * FROM {table}")) == 1  # noqa: S608
+    tables_ = postgres.say(url, "SELECT FROM pg_tables WHERE schemaname = current_schema()")
+    assert len(tables_) == 1
+
+
+async def test_postgresql_leaves_a_table_of_others_as_it_is() -> None:
+    """Beside the empty tables of ours that a restore which was cut off has left."""
+    url = postgres.new_database(empty=True)
+    await asyncio.to_thread(asyncio.run, migrate(PostgresAddress.parse(url), HEAD))
+    postgres.say(url, "CREATE TABLE invoices (id text)", "INSERT INTO invoices VALUES ('i1')")
+    await load_postgres(url, cargo({"farm": b'["key","value"]\n["a","1"]'}))
+    assert len(postgres.say(url, "SELECT * FROM farm")) == 1
+    assert [row["id"] for row in postgres.say(url, "SELECT * FROM invoices")] == ["i1"]
+
+
+@pytest.mark.parametrize("name", ["farm", "floors"])
+async def test_postgresql_refuses_rows_in_whichever_table_of_ours(name: str) -> None:
+    url = postgres.new_database(empty=True)
+    await asyncio.to_thread(asyncio.run, migrate(PostgresAddress.parse(url), HEAD))
+    rows = {
+        "farm": "INSERT INTO farm (key, value) VALUES ('a', '1')",
+        "floors": "INSERT INTO floors (id, name, width_mm, depth_mm, created_at)"
+        " VALUES ('f1', 'Hall', 1, 1, 1)",
+    }
+    postgres.say(url, rows[name])
+    with pytest.raises(DatabaseNotEmpty, match=f"there are rows in {name}"):
+        await load_postgres(url, cargo({}))
+    assert len(postgres.say(url, f"SELECT * FROM {name}")) == 1  # noqa: S608
+
+
 async def test_postgresql_refuses_a_schema_that_the_backup_has_not() -> None:
     url = postgres.new_database(empty=True)
     await asyncio.to_thread(asyncio.run, migrate(PostgresAddress.parse(url), BEFORE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime
 
@@ -70,8 +71,9 @@ class GroupService:
             await self._settle()
 
     async def _settle(self) -> None:
-        """Have all look again, after an outcome that nobody knows, too."""
-        for follower in self._followers:
-            await follower.settled()
-        for memory in self._memories:
-            memory.forget()
+        """Have all look again, after an outcome that nobody knows, too; also where one fails."""
+        async with AsyncExitStack() as stack:
+            for follower in reversed(self._followers):
+                stack.push_async_callback(follower.settled)
+            for memory in self._memories:
+                memory.forget()

@@ -131,6 +131,7 @@ INSIDE: frozenset[type[Exception]] = frozenset(
         backups.TooNew,
         backups.WrongPassphrase,
         backups.TargetTaken,
+        backups.OldSchema,
         backups.RestoreCutOff,
     }
 )

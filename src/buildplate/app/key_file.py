@@ -57,6 +57,13 @@ class KeyFile:
             raise KeyFileError(message)
         return [key for key in keys if key is not None]
 
+    def holds(self, keys: Sequence[bytes]) -> bool:
+        """Whether exactly these keys are there; no where the file cannot be read."""
+        try:
+            return self.read() == list(keys)
+        except KeyFileError:
+            return False
+
     def make(self) -> list[bytes]:
         """Make a fresh key where there is no file yet, durably; KeyFileError where there is one."""
         keys = [secrets.token_bytes(KEY_BYTES)]

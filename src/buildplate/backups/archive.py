@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from buildplate.backups.errors import Damaged
-from buildplate.backups.model import NO_MANIFEST, Manifest, Part
+from buildplate.backups.model import KEY, NO_MANIFEST, Manifest, Part
 
 BLOCK = tarfile.BLOCKSIZE
 RECORD = tarfile.RECORDSIZE
@@ -117,6 +117,9 @@ def _check_names(manifest: Manifest) -> None:
             raise Damaged(message)
     if len(set(names)) != len(names):
         message = "a part is named twice"
+        raise Damaged(message)
+    if manifest.key_file != (KEY in names):
+        message = "what it says of the key file is not so"
         raise Damaged(message)
 
 

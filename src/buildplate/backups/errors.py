@@ -66,6 +66,19 @@ class NoKeyFile(BackupError):
     hint = "Put the key file back, or take the backup without a passphrase."
 
 
+class OldSchema(BackupError):
+    """The database still has the schema of a former release: this one cannot read its rows."""
+
+    code = "backup_old_schema"
+
+    def __init__(self, found: str, wanted: str, *, copied: bool) -> None:
+        copy = "it makes a copy first" if copied else "make a copy with pg_dump first"
+        super().__init__(
+            f"the database has schema {found}, this release needs {wanted}",
+            f"Run `buildplate db upgrade` ({copy}), then take the backup.",
+        )
+
+
 class Damaged(BackupError):
     """The file is no backup, or not as it was written: nothing of it was restored."""
 

@@ -76,9 +76,13 @@ class BackupFolder:
             path.unlink(missing_ok=True)
             sync_folder(self.path)
 
-    def prune(self, keep: int) -> list[str]:
-        """Remove all but the newest that are whole; the ids of those that went."""
+    def prune(self, keep: int, spare: str) -> list[str]:
+        """Remove all but the newest that are whole; the ids of those that went.
+
+        `spare` is the one that was just taken: it counts as the newest, whatever the clock says.
+        """
         whole = [one for one in self.backups() if one.state is BackupState.READY]
+        whole.sort(key=lambda one: one.id != spare)
         gone = [one.id for one in whole[keep:]]
         for backup_id in gone:
             self.delete(backup_id)

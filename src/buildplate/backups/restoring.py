@@ -11,9 +11,8 @@ import asyncio
 import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,12 +33,14 @@ from buildplate.storage.portable import Cargo, TableText, read_table
 from buildplate.storage.postgres.portable import identity_of, load_postgres, look_postgres
 from buildplate.storage.restored import settle_identity
 from buildplate.storage.schema import known_revisions
-from buildplate.storage.sqlite.portable import load_sqlite
+from buildplate.storage.sqlite.portable import identity_in, load_sqlite
 
 MARK = "restoring.json"
+FRESH_MARK = "restoring.new"
 HELD = "farm"
 FILES_FOLDER, BACKUPS_FOLDER = "files", "backups"
 UNFINISHED = ".restoring"
+_BESIDE = ("-wal", "-shm", "-journal")
 
 
 class KeyPlace(Protocol):
@@ -47,8 +48,11 @@ class KeyPlace(Protocol):
 
     path: Path
 
+    def holds(self, keys: Sequence[bytes]) -> bool:
+        """Whether exactly these keys are there."""
+
     def replace(self, keys: Sequence[bytes]) -> None:
-        """Put these keys there, durably."""
+        """Put these keys there, all or nothing, durably."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +112,15 @@ async def restore(wish: Wish) -> Outcome:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _hold(stack, wish.target)
         mark = _Mark(folder / MARK)
-        done = await _done_already(wish, mark)
-        if done:
-            mark.remove()
-            return Outcome(manifest, keys=bool(keys), again=True)
-        await _check_target(wish, manifest, mark, keys=bool(keys))
+        if await _done_already(wish, manifest, mark):
+            return _ended(wish, manifest, mark, keys)
+        await _check_target(wish, manifest, mark, keys)
         if mark.identity is not None:
-            _clear(wish.target, key=mark.key_was_ours)
+            _clear(wish.target)
         check_room(folder, sum(part.size for part in manifest.parts), "the farm")
         identity = wish.new_id()
-        mark.write(identity, key=bool(keys))
-        _clear(wish.target, key=mark.key_was_ours)
+        mark.write(identity, manifest.id, key=bool(keys))
+        _clear(wish.target)
         await _restore_files(wish, source, manifest, identity)
         if keys:
             wish.target.key_file.replace(keys)
@@ -160,25 +162,29 @@ def _hold(stack: ExitStack, target: Target) -> None:
 
 
 class _Mark:
-    """The mark of a restore under way: which database it makes, and whether the key file is its."""
+    """The mark of a restore under way: which database it makes of which backup.
+
+    `key` tells whether the backup's key file comes with it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.identity: str | None = None
-        self.key_was_ours = False
+        self.backup = ""
+        self.key = False
         with suppress(FileNotFoundError):
             text = path.read_text(encoding="utf-8")
             self.identity = ""
             with suppress(ValueError, AttributeError):
                 told = json.loads(text)
                 self.identity = str(told.get("identity", ""))
-                self.key_was_ours = told.get("key") is True
+                self.backup, self.key = str(told.get("backup", "")), told.get("key") is True
 
-    def write(self, identity: str, *, key: bool) -> None:
+    def write(self, identity: str, backup: str, *, key: bool) -> None:
         """Put the mark there, durably."""
-        fresh = self._path.with_suffix(".new")
+        fresh = self._path.with_name(FRESH_MARK)
         with fresh.open("w", encoding="utf-8") as file:
-            json.dump({"identity": identity, "key": key or self.key_was_ours}, file)
+            json.dump({"identity": identity, "backup": backup, "key": key}, file)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self._path)
@@ -190,51 +196,79 @@ class _Mark:
         sync_folder(self._path.parent)
 
 
-async def _done_already(wish: Wish, mark: _Mark) -> bool:
-    """Whether an earlier try has put everything in its place, and was cut off after that."""
+async def _done_already(wish: Wish, manifest: Manifest, mark: _Mark) -> bool:
+    """Whether an earlier try has put all rows in their place, and was cut off after that.
+
+    Raises TargetTaken where that was another backup's, and StorageError.
+    """
     if not mark.identity:
         return False
     database = wish.target.database
     if isinstance(database, str):
-        return await identity_of(database) == mark.identity
-    return database.exists() and _identity_in(database) == mark.identity
+        found = await identity_of(database)
+    else:
+        found = identity_in(database) if database.exists() else None
+    if found == mark.identity and mark.backup != manifest.id:
+        message = f"another backup is all but restored here: {mark.backup}"
+        raise TargetTaken(message, "Repeat the restore of that one, or name an empty folder.")
+    return found == mark.identity
 
 
-def _identity_in(path: Path) -> str | None:
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as rows:
-        found = rows.execute("SELECT id FROM identity").fetchone()
-    return None if found is None else str(found[0])
+def _ended(wish: Wish, manifest: Manifest, mark: _Mark, keys: Sequence[bytes]) -> Outcome:
+    """End what an earlier try has all but done; a key file it did not bring comes now."""
+    if keys:
+        _check_key_file(wish.target.key_file, keys)
+        wish.target.key_file.replace(keys)
+    mark.remove()
+    return Outcome(manifest, keys=bool(keys) or mark.key, again=True)
 
 
-async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, *, keys: bool) -> None:
+async def _check_target(wish: Wish, manifest: Manifest, mark: _Mark, keys: Sequence[bytes]) -> None:
     """Refuse to put a farm where something is. TargetTaken, DatabaseNotEmpty."""
     target = wish.target
     folder, database, key_path = target.data_dir, target.database, target.key_file.path
-    expected = {MARK, BACKUPS_FOLDER, f"{HELD}.lock", key_path.name, wish.source.name}
+    expected = {MARK, FRESH_MARK, BACKUPS_FOLDER, f"{HELD}.lock", key_path.name, wish.source.name}
     if isinstance(database, Path):
         expected.add(f"{database.name}.lock")
         if database.exists():
             message = f"there is a database already: {database}"
             raise TargetTaken(message)
+        _check_beside(database)
     strange = sorted(one.name for one in folder.iterdir() if one.name not in expected)
     if strange and mark.identity is None:
         message = f"the folder {folder} is not empty: {', '.join(strange[:5])}"
         raise TargetTaken(message)
-    if keys and key_path.exists() and not mark.key_was_ours:
-        message = f"there is a key file already: {key_path}"
-        raise TargetTaken(message, "Move it aside, or restore without the passphrase.")
+    _check_key_file(target.key_file, keys)
     if isinstance(database, str):
         await look_postgres(database, manifest.schema)
 
 
-def _clear(target: Target, *, key: bool) -> None:
-    """Take away what an earlier try has left; the folder was empty before it."""
+def _check_key_file(place: KeyPlace, keys: Sequence[bytes]) -> None:
+    """Refuse to replace a key file that is not this backup's. TargetTaken."""
+    if keys and place.path.exists() and not place.holds(keys):
+        message = f"there is a key file already: {place.path}"
+        raise TargetTaken(message, "Move it aside, or restore without the passphrase.")
+
+
+def _check_beside(database: Path) -> None:
+    """Refuse what a lost database left: SQLite merges it into the next one. TargetTaken."""
+    beside = [database.with_name(database.name + end) for end in _BESIDE]
+    left = [str(path) for path in beside if path.exists()]
+    if left:
+        message = f"a database that was at {database} left {', '.join(left)}"
+        raise TargetTaken(message, "Move them aside: SQLite would merge them into the new one.")
+
+
+def _clear(target: Target) -> None:
+    """Take away what an earlier try has left; the folder was empty before it.
+
+    A key file stays: a person may have brought it, and the backup's own replaces itself.
+    """
+    (target.data_dir / FRESH_MARK).unlink(missing_ok=True)
     shutil.rmtree(target.data_dir / FILES_FOLDER, ignore_errors=True)
     if isinstance(target.database, Path):
         for leftover in target.database.parent.glob(f"{target.database.name}{UNFINISHED}*"):
             leftover.unlink()
-    if key:
-        target.key_file.path.unlink(missing_ok=True)
 
 
 async def _restore_files(wish: Wish, source: BinaryIO, manifest: Manifest, identity: str) -> None:

@@ -148,7 +148,6 @@ class BackupService:
             size = (await asyncio.to_thread(path.stat)).st_size
             self._end(BackupState.READY)
             _LOG.info("backup.taken", action="backup", backup_id=order.id, bytes=size)
-            await self._prune()
         except (BackupError, StorageError) as error:
             why = {"code": error.code, "error": str(error)}
             _LOG.error("backup.failed", action="backup", backup_id=order.id, **why)
@@ -156,6 +155,8 @@ class BackupService:
         except BaseException:
             self._end(BackupState.FAILED, "it failed by a mistake of the program", "See the log.")
             raise
+        else:
+            await self._prune(order.id)
 
     def _end(self, state: BackupState, problem: str = "", hint: str = "") -> None:
         if self._latest is not None:
@@ -174,9 +175,14 @@ class BackupService:
                 taking.exception()
             raise
 
-    async def _prune(self) -> None:
-        async with self._turn:
-            gone = await asyncio.to_thread(self._parts.folder.prune, self._parts.kept)
+    async def _prune(self, taken: str) -> None:
+        """Delete what is older than what is kept; the one just taken is ready all the same."""
+        try:
+            async with self._turn:
+                gone = await asyncio.to_thread(self._parts.folder.prune, self._parts.kept, taken)
+        except (BackupError, OSError) as error:
+            _LOG.error("backup.not_removed", action="keep the newest", error=str(error))
+            return
         for backup_id in gone:
             _LOG.info("backup.removed", action="keep the newest", backup_id=backup_id)
 

@@ -16,12 +16,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from buildplate.backups.archive import PIECE, read_manifest, read_parts, skip, write_archive
-from buildplate.backups.errors import BackupDiskFailed, BackupNoRoom, Damaged, NoKeyFile
+from buildplate.backups.archive import PIECE, read_manifest, read_parts, write_archive
+from buildplate.backups.errors import (
+    BackupDiskFailed,
+    BackupNoRoom,
+    Damaged,
+    NoKeyFile,
+    OldSchema,
+)
 from buildplate.backups.key_sealing import check_passphrase, seal_keys
 from buildplate.backups.model import FILES, KEY, TABLES, Manifest, Part
 from buildplate.files.disk import NO_ROOM, sync_folder
+from buildplate.storage import SchemaTooNew
 from buildplate.storage.portable import PORTABLE, Snapshot, snapshot_of, write_table
+from buildplate.storage.schema import HEAD, known_revisions
 
 RESERVE = 64 << 20
 """Bytes of disk a backup leaves free, for the farm's own records."""
@@ -113,24 +121,39 @@ def _take(order: Order, work: Path, half: Path) -> Path:
     with half.open("rb") as written:
         if read_manifest(written) != manifest:
             raise Damaged(GIVES_OTHER)
-        read_parts(written, manifest, skip)
+        read_parts(written, manifest, _listening(order, found.parts))
     target = order.target(found.taken_at)
     half.rename(target)
     sync_folder(target.parent)
     return target
 
 
+def _listening(order: Order, parts: Sequence[Part]) -> Callable[[Part, Iterator[bytes]], None]:
+    """Take a part by looking at it alone; a stop of the server is heard at every piece."""
+    total = sum(part.size for part in parts)
+
+    def look(_: Part, pieces: Iterator[bytes]) -> None:
+        for _piece in pieces:
+            order.told(total, total)
+
+    return look
+
+
 def _look(order: Order, work: Path) -> _Findings:
-    """Read the snapshot: its tables into files of their own, and which contents they name."""
+    """Read the snapshot: its tables into files of their own, and which contents they name.
+
+    The time is from before it: nothing that the rows lack was done earlier than that.
+    """
+    taken_at = order.now()
     with snapshot_of(order.database) as snapshot:
-        found = _Findings(order.now(), snapshot.revision, "", {}, [], [])
+        _check_schema(order, snapshot.revision)
+        found = _Findings(taken_at, snapshot.revision, "", {}, [], [])
         contents = _contents(order, snapshot, found)
         check_room(work.parent, sum(part.size for part in contents), THIS)
         for table in PORTABLE:
-            order.told(0, 0)
             name = f"{TABLES}{table}.jsonl"
             with (work / f"{table}.jsonl").open("wb") as file:
-                counted = _Counted(file)
+                counted = _Counted(file, lambda: order.told(0, 0))
                 found.rows[table] = write_table(snapshot, table, counted.write)
             found.parts.append(Part(name, counted.size, counted.digest.hexdigest()))
         for batch in snapshot.rows("identity", ["id"]):
@@ -139,10 +162,20 @@ def _look(order: Order, work: Path) -> _Findings:
     return found
 
 
+def _check_schema(order: Order, found: str) -> None:
+    """Refuse rows that this release cannot read. OldSchema, SchemaTooNew."""
+    if found == HEAD:
+        return
+    if found not in known_revisions():
+        raise SchemaTooNew(found, HEAD)
+    raise OldSchema(found, HEAD, copied=isinstance(order.database, Path))
+
+
 def _contents(order: Order, snapshot: Snapshot, found: _Findings) -> list[Part]:
     """The contents that the rows name; one that is gone, or has another size, is noted."""
     parts = []
     for batch in snapshot.rows("print_files", ["sha256", "size", "state"]):
+        order.told(0, 0)
         for sha256, size, state in batch:
             if state == DELETED:
                 continue
@@ -224,15 +257,17 @@ class _Contents:
 
 
 class _Counted:
-    """What is written to a file, counted and hashed."""
+    """What is written to a file, counted and hashed; `told` hears of every piece."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, told: Callable[[], None]) -> None:
         self._file = file
+        self._told = told
         self.size = 0
         self.digest = hashlib.sha256()
 
     def write(self, content: bytes) -> None:
         """Write, count and hash."""
+        self._told()
         self._file.write(content)
         self.size += len(content)
         self.digest.update(content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ def _take(settings: Settings, to: Path | None, passphrase: str | None) -> dict[s
     )
     path = take(order, where)
     if to is None:
-        folder.prune(settings.backups_kept)
+        _prune(folder, settings.backups_kept, backup_id)
     with path.open("rb") as file:
         manifest = read_manifest(file)
     size = path.stat().st_size
@@ -84,6 +85,15 @@ def _take(settings: Settings, to: Path | None, passphrase: str | None) -> dict[s
     view = backup_view(found)
     view |= {"taken_at": manifest.taken_at.isoformat(), "state": "ready", "file": str(path)}
     return view
+
+
+def _prune(folder: BackupFolder, keep: int, taken: str) -> None:
+    """Delete what is older than what is kept; the one just taken is there all the same."""
+    try:
+        folder.prune(keep, taken)
+    except BackupError as error:
+        said = f"Older backups were not deleted: {error}. {error.hint}"
+        print(said, file=sys.stderr)  # noqa: T201 (this is the terminal)
 
 
 def bring_back(data_dir: Path, source: Path, passphrase: str | None) -> dict[str, Any]:

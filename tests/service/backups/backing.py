@@ -43,7 +43,7 @@ async def fetched(surface: Surface, backup_id: str, to: Path) -> Path:
 
 
 def wish(
-    source: Path, folder: Path, passphrase: str | None = None, database: str | None = None
+    source: Path, folder: Path, passphrase: str | None = None, database: str | Path | None = None
 ) -> Wish:
     where = folder / "buildplate.db" if database is None else database
     target = Target(folder, where, KeyFile(folder / "secrets.key"))
@@ -51,6 +51,9 @@ def wish(
 
 
 async def brought_back(
-    source: Path, folder: Path, passphrase: str | None = PASSPHRASE, database: str | None = None
+    source: Path,
+    folder: Path,
+    passphrase: str | None = PASSPHRASE,
+    database: str | Path | None = None,
 ) -> Outcome:
     return await asyncio.to_thread(asyncio.run, restore(wish(source, folder, passphrase, database)))

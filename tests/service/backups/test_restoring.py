@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from buildplate.backups.errors import BackupNoRoom, Damaged, TargetTaken, TooNew
 from buildplate.backups.restoring import MARK
 from buildplate.backups.taking import RESERVE
 from buildplate.files.store import LocalBlobStore
-from buildplate.storage import DatabaseInUse
+from buildplate.storage import DatabaseInUse, StorageError
 from tests import postgres
 from tests.service.api.paper import PaperHost
 from tests.service.api.people import browser, user
@@ -88,6 +89,22 @@ async def test_nothing_that_is_there_is_ever_replaced(tmp_path: Path, there: str
         await brought_back(source, folder)
     assert (folder / there).read_text() == "precious"
     assert names(folder) <= {there, "farm.lock", "buildplate.db.lock"}
+
+
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+async def test_what_a_lost_database_left_beside_its_place_is_refused(
+    tmp_path: Path, end: str
+) -> None:
+    """SQLite would merge it into the restored one at the next opening."""
+    source = await backed_up(tmp_path)
+    left = tmp_path / "elsewhere" / f"farm.db{end}"
+    left.parent.mkdir()
+    left.write_bytes(b"pages")
+    with pytest.raises(TargetTaken, match=left.name) as refused:
+        await brought_back(source, tmp_path / "new", database=left.parent / "farm.db")
+    assert "Move them aside" in refused.value.hint
+    assert left.read_bytes() == b"pages"
+    assert names(tmp_path / "new") <= {"farm.lock"}
 
 
 async def test_a_key_file_that_was_brought_already_stays(tmp_path: Path) -> None:
@@ -200,6 +217,101 @@ async def test_a_restore_that_is_cut_off_makes_no_farm_and_can_be_repeated(
         assert len((await surface.client.get("/api/v1/prints")).json()["items"]) == 2
         assert (await surface.client.get("/api/v1/queue")).json()["stopped"] is True
         assert await surface.farm.files.sweep() == 0
+
+
+async def test_one_that_was_cut_off_while_it_wrote_its_mark_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await backed_up(tmp_path)
+    folder = tmp_path / "new"
+    cut(monkeypatch, os, "fsync", after=False)
+    with pytest.raises(CutOff):
+        await brought_back(source, folder)
+    monkeypatch.undo()
+    assert names(folder) == {"farm.lock", "buildplate.db.lock", "restoring.new"}
+    await brought_back(source, folder)
+    assert "restoring.new" not in names(folder)
+
+
+async def test_a_key_file_that_was_brought_since_a_restore_was_cut_off_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await backed_up(tmp_path)
+    folder = tmp_path / "new"
+    cut(monkeypatch, KeyFile, "replace", after=False)
+    with pytest.raises(CutOff):
+        await brought_back(source, folder)
+    monkeypatch.undo()
+    key = folder / "secrets.key"
+    KeyFile(key).make()
+    mine = key.read_bytes()
+    with pytest.raises(TargetTaken, match="there is a key file already"):
+        await brought_back(source, folder)
+    assert key.read_bytes() == mine
+    assert not (await brought_back(source, folder, passphrase=None)).keys
+    assert key.read_bytes() == mine
+
+
+async def _cut_at_the_very_end(
+    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, passphrase: str | None
+) -> None:
+    cut(monkeypatch, restoring, "_restore_rows", after=True)
+    with pytest.raises(CutOff):
+        await brought_back(source, folder, passphrase)
+    monkeypatch.undo()
+
+
+async def test_another_backup_does_not_pass_for_the_one_whose_restore_was_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = await backed_up(tmp_path), tmp_path / "new"
+    (tmp_path / "other").mkdir()
+    other = await backed_up(tmp_path / "other")
+    await _cut_at_the_very_end(source, folder, monkeypatch, None)
+    with pytest.raises(TargetTaken, match="another backup"):
+        await brought_back(other, folder, None)
+    assert (folder / MARK).exists(), "nothing is whole yet"
+    assert (await brought_back(source, folder, None)).again
+
+
+async def test_a_passphrase_that_comes_with_the_repetition_only_brings_the_key_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = await backed_up(tmp_path), tmp_path / "new"
+    await _cut_at_the_very_end(source, folder, monkeypatch, None)
+    outcome = await brought_back(source, folder)
+    assert (outcome.again, outcome.keys) == (True, True)
+    held = (tmp_path / "farm" / "secrets.key").read_bytes()
+    assert (folder / "secrets.key").read_bytes() == held
+
+
+async def test_the_key_file_that_an_earlier_try_brought_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = await backed_up(tmp_path), tmp_path / "new"
+    await _cut_at_the_very_end(source, folder, monkeypatch, PASSPHRASE)
+    assert (await brought_back(source, folder, None)).keys
+
+
+@pytest.mark.parametrize("there", ["nonsense", "another program's"])
+async def test_a_file_that_is_no_farm_is_an_error_that_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    source, folder = await backed_up(tmp_path), tmp_path / "new"
+    await _cut_at_the_very_end(source, folder, monkeypatch, None)
+    database = folder / "buildplate.db"
+    database.unlink()
+    if there == "nonsense":
+        database.write_bytes(b"nonsense" * 1000)
+    else:
+        with closing(sqlite3.connect(database)) as rows:
+            rows.execute("CREATE TABLE mine (id)")
+    before = database.read_bytes()
+    with pytest.raises((StorageError, TargetTaken)) as refused:
+        await brought_back(source, folder, None)
+    assert isinstance(refused.value, StorageError | TargetTaken)
+    assert refused.value.hint
+    assert database.read_bytes() == before
 
 
 async def test_rows_come_into_their_place_in_one_step(

@@ -10,6 +10,8 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +19,13 @@ import pytest
 
 from buildplate.backups import taking
 from buildplate.backups.archive import verify
+from buildplate.backups.errors import BackupDiskFailed
+from buildplate.backups.folder import BackupFolder
+from buildplate.backups.service import BackupService
 from buildplate.backups.taking import RESERVE
+from buildplate.storage.portable import snapshot_of, write_table
+from buildplate.storage.postgres import portable as postgres_portable
+from buildplate.storage.sqlite import portable as sqlite_portable
 from tests.service.api.surface import GCODE, Surface, open_surface
 from tests.service.backups.backing import PASSPHRASE, begin, ended, fetched, taken
 
@@ -226,16 +234,98 @@ async def test_only_the_newest_are_kept(tmp_path: Path) -> None:
         assert "mine.txt" in folder_of(tmp_path)
 
 
-async def test_a_server_that_stops_meanwhile_stops_the_backup_and_leaves_nothing(
+async def test_the_newest_stays_although_the_clock_says_that_it_is_the_oldest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with held_at(monkeypatch, "_write") as held:
+    async with open_surface(tmp_path, backups_kept=1) as surface:
+        before = await taken(surface)
+        parts = surface.farm.backups._parts
+        behind = replace(parts, now=lambda: parts.now() - timedelta(days=400))
+        monkeypatch.setattr(surface.farm.backups, "_parts", behind)
+        after = await taken(surface)
+        async with asyncio.timeout(5):
+            while any(before["id"] in name for name in folder_of(tmp_path)):
+                await asyncio.sleep(0.01)
+        (name,) = folder_of(tmp_path)
+        assert after["id"] in name
+
+
+async def test_a_backup_that_is_whole_stays_ready_although_an_old_one_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*_: Any) -> None:
+        message = "the disk failed: Permission denied"
+        raise BackupDiskFailed(message)
+
+    async with open_surface(tmp_path, backups_kept=1) as surface:
+        await taken(surface)
+        monkeypatch.setattr(BackupFolder, "delete", refused)
+        found = await taken(surface)
+        said = ""
+        async with asyncio.timeout(5):
+            while "backup.not_removed" not in said:
+                await asyncio.sleep(0.01)
+                said += capfd.readouterr().out
+        shown = (await surface.client.get(f"/api/v1/backups/{found['id']}")).json()
+        assert shown["state"] == "ready"
+        assert len(folder_of(tmp_path)) == 2
+
+
+async def test_its_time_is_from_before_its_rows_were_read(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is done after it is done after that time, and never before."""
+    entered: list[datetime] = []
+    opening = snapshot_of
+
+    @contextmanager
+    def noted(*args: Any) -> Iterator[Any]:
+        entered.append(datetime.now(UTC))
+        with opening(*args) as snapshot:
+            yield snapshot
+
+    monkeypatch.setattr(taking, "snapshot_of", noted)
+    found = await taken(surface)
+    path = await fetched(surface, found["id"], tmp_path / "fetched.tar")
+    manifest = await asyncio.to_thread(lambda: verify(io.BytesIO(path.read_bytes())))
+    assert manifest.taken_at <= entered[0]
+
+
+@pytest.mark.parametrize("step", ["_write", "read_parts"])
+async def test_a_server_that_stops_meanwhile_stops_the_backup_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    with held_at(monkeypatch, step) as held:
         async with open_surface(tmp_path) as surface:
             await surface.file()
             await begin(surface)
             await reached(held)
             asyncio.get_running_loop().call_later(0.5, held.go_on.set)  # the server waits for it
     assert folder_of(tmp_path) == []
+
+
+async def test_a_stop_is_heard_at_every_batch_of_rows(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    at = [""]
+    telling, writing = BackupService._told, write_table
+
+    def told(service: BackupService, done: int, total: int) -> None:
+        heard.append(at[0])
+        telling(service, done, total)
+
+    def write(snapshot: Any, table: str, *more: Any) -> int:
+        at[0] = table
+        return writing(snapshot, table, *more)
+
+    for engine in (sqlite_portable, postgres_portable):
+        monkeypatch.setattr(engine, "BATCH", 1)
+    monkeypatch.setattr(BackupService, "_told", told)
+    monkeypatch.setattr(taking, "write_table", write)
+    found = await taken(surface)
+    assert found["state"] == "ready"
+    assert heard.count("counters") >= 4, "one for each row, as each is a batch here"
 
 
 async def test_what_a_crash_left_half_made_goes_at_the_next_start(tmp_path: Path) -> None:

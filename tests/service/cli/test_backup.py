@@ -15,9 +15,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from buildplate.backups.archive import verify
+from buildplate.backups.errors import BackupDiskFailed
+from buildplate.backups.folder import BackupFolder
 from buildplate.backups.restoring import MARK
 from buildplate.cli.main import app
 from buildplate.storage.lock import ProcessLock
+from buildplate.storage.schema import HEAD, migrating, run_migrations
 from tests.service.api.surface import open_surface
 from tests.service.cli.test_commands import at_a_terminal
 
@@ -150,6 +153,41 @@ async def test_each_refusal_is_a_sentence_and_what_to_do_next(tmp_path: Path) ->
     nobody = (await alone(tmp_path, f"--data-dir {tmp_path / 'nobody'} backup", 1)).stderr
     assert "there is no farm" in nobody
     assert not (tmp_path / "nobody").exists()
+
+
+async def test_a_farm_of_an_older_schema_is_upgraded_before_its_backup(tmp_path: Path) -> None:
+    data = tmp_path / "farm"
+    data.mkdir()
+
+    def older() -> None:
+        with migrating(data / "buildplate.db", 1.0) as connection:
+            run_migrations(connection, "0003")
+
+    await asyncio.to_thread(older)
+    said = (await alone(tmp_path, f"--data-dir {data} backup", 1)).stderr
+    assert f"the database has schema 0003, this release needs {HEAD}" in said
+    assert "`buildplate db upgrade` (it makes a copy first), then take the backup" in said
+    assert list((data / "backups").iterdir()) == []
+    await alone(tmp_path, f"--data-dir {data} db upgrade")
+    await alone(tmp_path, f"--data-dir {data} backup")
+
+
+async def test_a_backup_is_there_although_an_old_one_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> None:
+        message = "the disk failed: Permission denied"
+        raise BackupDiskFailed(message)
+
+    await farm(tmp_path / "farm")
+    monkeypatch.setenv("BUILDPLATE_BACKUPS_KEPT", "1")
+    monkeypatch.setattr(BackupFolder, "delete", refused)
+    line = f"--data-dir {tmp_path / 'farm'} backup --json"
+    await alone(tmp_path, line)
+    second = await alone(tmp_path, line)
+    assert len(list((tmp_path / "farm" / "backups").glob("*.tar"))) == 2
+    assert json.loads(second.stdout)["state"] == "ready"
+    assert "Older backups were not deleted: the disk failed" in second.stderr
 
 
 async def test_data_that_a_server_holds_are_backed_up_by_that_server_only(

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from buildplate.backups.archive import header, place_of, read_manifest, verify, write_archive
 from buildplate.backups.errors import Damaged, TooNew
-from buildplate.backups.model import FORMAT, Manifest, Part
+from buildplate.backups.model import FORMAT, KEY, Manifest, Part
 
 CONTENTS = {
     "tables/jobs.jsonl": b'["id"]\n["a"]\n',
     "tables/prints.jsonl": b"",
     "files/" + hashlib.sha256(b"G28\n" * 200).hexdigest(): b"G28\n" * 200,
-    "key.sealed": b"{}",
+    KEY: b"{}",
 }
 
 
@@ -37,7 +37,7 @@ def manifest(contents: dict[str, bytes] | None = None) -> Manifest:
         database="sqlite",
         farm="some",
         rows={"jobs": 1, "prints": 0},
-        key_file=True,
+        key_file=KEY in (contents or CONTENTS),
         key="abc",
         missing=("f" * 64,),
         parts=parts,
@@ -57,6 +57,14 @@ WHOLE = archive()
 def test_what_was_written_is_read_and_found_right() -> None:
     assert verify(io.BytesIO(WHOLE)) == manifest()
     assert archive() == WHOLE
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_key_file_that_is_told_of_and_not_there_or_not_told_of_is_damage(*, told: bool) -> None:
+    contents = {name: text for name, text in CONTENTS.items() if not told or name != KEY}
+    lying = replace(manifest(contents), key_file=told)
+    with pytest.raises(Damaged, match="key file"):
+        verify(io.BytesIO(archive(lying, contents)))
 
 
 def test_an_ordinary_tar_reads_it_too() -> None:

@@ -18,9 +18,11 @@ from buildplate.storage.postgres.preflight import revision
 from buildplate.storage.postgres.schema import migrate
 from buildplate.storage.postgres.transaction import PostgresTx
 from buildplate.storage.schema import HEAD
+from buildplate.storage.tables import identity, metadata
 
 _LIMITS = Limits(statement=600.0)
-_OCCUPIED = ("printers", "print_files", "jobs", "users", "api_keys")
+_NO_FARM = frozenset({"identity", "counters", "nodes"})
+"""Tables with rows before a farm lives there: from migrations, and whoever holds the lock."""
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -30,8 +32,8 @@ class DatabaseNotEmpty(StorageError):
     code = "database_not_empty"
     hint = "Make an empty database (createdb NAME) and name it in DATABASE_URL."
 
-    def __init__(self, shown: str, table: str) -> None:
-        super().__init__(f"The database {shown} is not empty: there are rows in {table}.")
+    def __init__(self, shown: str, found: str) -> None:
+        super().__init__(f"The database {shown} is not empty: {found}.")
 
 
 class PostgresSnapshot:
@@ -152,22 +154,30 @@ async def identity_of(url: str) -> str | None:
 async def _must_be_empty(
     connection: asyncpg.Connection[Any], address: PostgresAddress, wanted: str
 ) -> None:
-    """A schema without a farm in it is as good as nothing: a restore that was cut off leaves it."""
-    found = await revision(connection)
-    if found is None:
+    """A schema of ours without a farm in it is as good as nothing: a cut-off restore leaves it."""
+    found, there = await revision(connection), await _tables(connection)
+    ours = [table.name for table in metadata.sorted_tables if table.name in there]
+    if found is None or identity.name not in there:
+        if there:
+            raise DatabaseNotEmpty(address.shown, f"it holds the table {there[0]}")
         return
     if found != wanted:
-        raise DatabaseNotEmpty(address.shown, "alembic_version")
-    for table in _OCCUPIED:
-        if await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table})"):  # noqa: S608
-            raise DatabaseNotEmpty(address.shown, table)
+        raise DatabaseNotEmpty(address.shown, f"it has schema {found}, the backup {wanted}")
+    for table in ours:
+        if table in _NO_FARM:
+            continue
+        if await connection.fetchval(f'SELECT EXISTS (SELECT FROM "{table}")'):  # noqa: S608
+            raise DatabaseNotEmpty(address.shown, f"there are rows in {table}")
+
+
+async def _tables(connection: asyncpg.Connection[Any]) -> list[str]:
+    """Every table of the schema, whoever made it."""
+    return [row["relname"] for row in await connection.fetch(_TABLES)]
 
 
 async def _fill(connection: asyncpg.Connection[Any], cargo: Cargo) -> None:
-    tables = await connection.fetch(
-        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-    )
-    names = sorted(row["tablename"] for row in tables if row["tablename"] != "alembic_version")
+    there = await _tables(connection)
+    names = [name for name in there if name in metadata.tables]  # whatever else there is, stays
     await connection.execute("TRUNCATE " + ", ".join(f'"{name}"' for name in names))
     for table in cargo.tables():
         await _fill_table(connection, table)
@@ -209,6 +219,10 @@ def _fraction(value: Any) -> Any:
 
 
 _TURNS = {"boolean": _flag, "double precision": _fraction}
+_TABLES = (
+    "SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace"
+    " AND relkind IN ('r', 'p', 'f') ORDER BY relname"
+)
 _COLUMNS = (
     "SELECT column_name, data_type FROM information_schema.columns"
     " WHERE table_schema = current_schema() AND table_name = $1"

@@ -50,6 +50,18 @@ def sqlite_snapshot(path: Path) -> Iterator[SqliteSnapshot]:
         yield SqliteSnapshot(connection, found)
 
 
+def identity_in(path: Path) -> str | None:
+    """The id of the farm in a database that is there; None where it has none. StorageError."""
+    with closing(connect_reader(path, _PATIENCE_S)) as connection:
+        try:
+            if revision(connection) is None:
+                return None
+            found = connection.execute("SELECT id FROM identity").fetchone()
+        except sqlite3.Error as error:
+            raise opening_failed(path, error) from error
+    return None if found is None else str(found[0])
+
+
 def load_sqlite(path: Path, cargo: Cargo) -> None:
     """Make a database of the rows at `path`, where there is no file yet; durable on return.
 
