@@ -62,7 +62,8 @@ class OddOctoPrint:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         key = (request.method, request.path)
         self.seen[key] += 1
-        self.connections.append((*key, id(request.transport)))
+        # The transport itself: the number of one that is gone may be given again.
+        self.connections.append((*key, request.transport))
         if (handler := self.handlers.get(key)) is not None:
             return await handler(request)
         if request.path == "/sockjs/websocket":
