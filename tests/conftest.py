@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests import postgres
 from tests.processes import StartedProcesses
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 MAY_BE_SKIPPED_IN_CI = "needs_klipper"
+# What an example takes is no property: a machine that does other things, too, makes it long.
+settings.register_profile("buildplate", deadline=None)
+settings.load_profile("buildplate")
 STARTED = StartedProcesses()
 STARTED.watch()
 
