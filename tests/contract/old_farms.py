@@ -26,7 +26,7 @@ from buildplate.storage.tables import ACTIVE_STATES, PRINT_STATES, STARTED_STATE
 Rows = dict[str, list[dict[str, Any]]]
 T = TypeVar("T")
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 KEY = "bp_" + "k" * 43
 PASSWORD = "correct horse battery"
 HASHED = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
@@ -138,11 +138,11 @@ def _print(n: int, state: str) -> dict[str, Any]:
         "intent_at": AT if started or state in DONE[1:] else None,
         "bed_before": "clear",
         "bed_version": 3,
-        "exit_verdict": "completed",
-        "exit_by": "observation",
-        "exit_step": "evidence",
-        "exit_evidence": '{"seen":true}',
-        "resolution": '{"outcome":"completed"}',
+        "exit_verdict": None if active else "completed",
+        "exit_by": None if active else "observation",
+        "exit_step": None if active else "evidence",
+        "exit_evidence": None if active else '{"seen":true}',
+        "resolution": None if active else '{"outcome":"completed","bed":"clear","by":"ann"}',
         "evidence": '{"running":false}',
         "reason": "why",
         "not_before": AT + 1,
@@ -232,6 +232,33 @@ def _third() -> Rows:
     }  # fmt: skip
 
 
+GROUPS = {"0001": ("Hall", "hall", "Attic", "Ätt\"ic's \\ room"), "0002": ("Shop", "HALL")}
+"""Every spelling of a group that a printer has, and that keys and users have as well."""
+
+
+def groups_of(revision: str) -> set[str]:
+    """Every group that a farm of a revision names."""
+    return {name for since, names in GROUPS.items() if since <= revision for name in names}
+
+
+def _fourth(rows: Rows) -> Rows:
+    """The rows of revision 0003 with what 0004 has more; groups and floors come first."""
+    rows["jobs"][2]["requirements"] = requirements("Attic")  # spelled as the only one it can mean
+    place = {"floor_id": _id(13, 0), "floor_x": 1.5, "floor_y": 2.0, "floor_rotation": 90.0}
+    none = dict.fromkeys(place)
+    rows["printers"] = [row | (none if n else place) for n, row in enumerate(rows["printers"])]
+    return {
+        "printer_groups": [
+            {"id": _id(12, n), "version": 1, "name": name, "description": f"the {name}",
+             "created_at": AT}
+            for n, name in enumerate(sorted(groups_of("0004")))
+        ],
+        "floors": [{"id": _id(13, 0), "version": 2, "name": "ground", "width_mm": 9000.0,
+                    "depth_mm": 6000.0, "created_at": AT}],
+        **rows,
+    }  # fmt: skip
+
+
 def rows_of(revision: str) -> Rows:
     """A farm's rows at a revision, in an order in which they can be inserted."""
     rows = _first()
@@ -242,7 +269,7 @@ def rows_of(revision: str) -> Rows:
         rows |= second
     if revision >= "0003":
         rows |= _third()
-    return rows
+    return _fourth(rows) if revision >= "0004" else rows
 
 
 # --- the databases -------------------------------------------------------------------------------

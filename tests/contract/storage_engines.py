@@ -12,8 +12,6 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from buildplate.storage import (
     EventRecord,
-    PostgresConfig,
-    PostgresStorage,
     SqliteConfig,
     SqliteStorage,
     Storage,
@@ -21,6 +19,7 @@ from buildplate.storage import (
     script,
     tables,
 )
+from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
 from tests import postgres
 
 if TYPE_CHECKING:

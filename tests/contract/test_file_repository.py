@@ -60,6 +60,7 @@ def file(number: int, state: FileState = FileState.READY) -> PrintFile:
         created_at=NOW,
         state=state,
         analysis=ANALYSIS if state is FileState.READY else None,
+        sent_by=f"user {number}" if number % 2 else None,
     )
 
 

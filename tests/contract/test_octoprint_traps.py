@@ -355,8 +355,8 @@ async def test_a_transfer_that_stands_still_is_given_up(host: OddOctoPrint) -> N
     ("path", "handler", "error", "words"),
     [
         ("/api/version", lambda _: said({"server": "2.0"}), HostConfused, "not an OctoPrint"),
-        ("/api/version", lambda _: answer(200, "<html>"), HostConfused, "JSON"),
-        ("/api/version", lambda _: answer(403, '{"error": "x"}'), AuthRequired, "x"),
+        ("/api/version", lambda _: answer(200, "<html>"), HostConfused, "not an OctoPrint"),
+        ("/api/version", lambda _: answer(403, '{"error": "x"}'), AuthRequired, "refuses"),
         ("/api/login", lambda _: answer(400, '{"error": "CSRF"}'), AuthRequired, "key"),
         ("/api/login", lambda _: said({"name": None}), AuthRequired, "nobody"),
         ("/sockjs/websocket", lambda _: answer(404, "none"), HostConfused, "404"),

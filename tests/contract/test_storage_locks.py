@@ -27,7 +27,7 @@ from buildplate.access.user_repository import (
 from buildplate.core.jobs import Requirements
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import FloorPosition
-from buildplate.dispatch import repository, transitions
+from buildplate.dispatch import ranking, repository, transitions
 from buildplate.dispatch.grouping import OrdersOfGroups
 from buildplate.dispatch.model import NewJob
 from buildplate.dispatch.transitions import Stamp
@@ -357,10 +357,11 @@ async def one_brought_it_back(_: Storage, outcomes: Sequence[Any]) -> bool:
 
 async def place_twice(storage: Storage) -> tuple[Call, Call]:
     for number in (1, 2, 3):
-        await add_job(storage, number)
+        job = await add_job(storage, number)
+        await storage.write(add, "prints", id=f"print{number}", number=number, job_id=job)
     return (
-        (repository.place_before, "job2", "job1", stamp()),
-        (repository.place_before, "job3", "job1", stamp()),
+        (ranking.place_before, "job2", "job1", stamp()),
+        (ranking.place_before, "job3", "job1", stamp()),
     )
 
 

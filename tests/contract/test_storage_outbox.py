@@ -17,6 +17,7 @@ from buildplate.storage import (
     Tx,
     last_seq,
     read_events,
+    read_events_back,
     script,
 )
 from buildplate.storage.outbox import publish_batch
@@ -150,6 +151,22 @@ async def test_the_log_is_read_on_from_any_place(storage: Storage) -> None:
         after = batch[-1].seq
     assert seen == [f"{n:02}" for n in range(10)]
     assert after == 10
+
+
+async def test_the_log_is_read_back_from_any_place(storage: Storage) -> None:
+    await storage.write(record_some, *(f"{n:02}" for n in range(10)))
+    await storage.write(publish_batch, 100)
+    await storage.write(record_some, "not published")
+    seen: list[str] = []
+    before = 2**53 - 1
+    while batch := await storage.read(read_events_back, before, 3):
+        seen += [event.event.id for event in batch]
+        before = batch[-1].seq
+    assert seen == [f"{n:02}" for n in reversed(range(10))]
+    assert before == 1
+    forth = await storage.read(read_events, 0, 100)
+    assert await storage.read(read_events_back, 11, 100) == forth[::-1]
+    assert await storage.read(read_events_back, 11, 100, "another printer") == []
 
 
 async def test_unpublished_events_are_not_in_the_log(storage: Storage) -> None:

@@ -18,8 +18,6 @@ from buildplate.storage import (
     DatabaseUnreachable,
     OutcomeUnknown,
     PostgresAddress,
-    PostgresConfig,
-    PostgresStorage,
     SchemaTooNew,
     ScriptError,
     StorageBusy,
@@ -29,6 +27,7 @@ from buildplate.storage import (
     tables,
 )
 from buildplate.storage.postgres.connection import Limits
+from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
 from buildplate.storage.postgres.schema import migrate, on_schema
 from buildplate.storage.schema import HEAD, alembic_config
 from tests import postgres
@@ -137,7 +136,7 @@ async def test_the_lease_of_an_owner_elsewhere_is_waited_out(url: str) -> None:
 async def test_a_server_that_was_killed_here_is_followed_at_once(url: str) -> None:
     program = (
         "import asyncio, os, signal\n"
-        "from buildplate.storage import PostgresConfig, PostgresStorage\n"
+        "from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage\n"
         "async def main():\n"
         f"    await PostgresStorage(PostgresConfig({url!r}, lease_seconds=60.0)).open()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
 
 from buildplate import __version__
 from buildplate.storage import SchemaTooNew, Storage
@@ -12,8 +14,10 @@ from buildplate.storage.schema import HEAD
 from tests import postgres
 from tests.contract.old_farms import (
     ASKED,
+    PASSWORD,
     REVISIONS,
     Database,
+    groups_of,
     plain,
     requirements,
     rows_of,
@@ -60,8 +64,9 @@ async def opened(engine: str, folder: Path) -> None:
 def expected(revision: str) -> Rows:
     """The rows of before; only a job's spelling of the one group it can mean is another."""
     rows = rows_of(revision)
-    for number, group in enumerate(ASKED):
-        assert rows["jobs"][number]["requirements"] == requirements(group)
+    if revision < "0004":
+        for number, group in enumerate(ASKED):
+            assert rows["jobs"][number]["requirements"] == requirements(group)
     rows["jobs"][2]["requirements"] = requirements("Attic")  # it asked for "attic"
     return {name: sorted((plain(row) for row in given), key=str) for name, given in rows.items()}
 
@@ -73,12 +78,6 @@ def narrowed(rows: Rows, as_: Rows) -> Rows:
         columns = given[0].keys() if given else ()
         found[name] = sorted(({c: row[c] for c in columns} for row in rows[name]), key=str)
     return found
-
-
-def groups_of(revision: str) -> set[str]:
-    """Every spelling that a printer, a key or a user had."""
-    named = {"Hall", "hall", "Attic", "Ätt\"ic's \\ room"}
-    return named if revision == "0001" else named | {"Shop", "HALL"}
 
 
 async def test_every_row_survives_the_upgrade(
@@ -109,11 +108,13 @@ async def test_what_is_stored_after_it_comes_back_from_a_downgrade(
     await found.down("0003")
     middle = await found.rows()
     wanted = expected("0003")
-    for table in ("identity", "farm"):
+    for table in ("identity", "farm", "users"):
         wanted.pop(table)
     assert narrowed(middle, wanted) == wanted
     assert "floors" not in middle
-    assert {row["key"] for row in middle["farm"]} == {"stopped", "kept of schema 0004"}
+    assert {row["key"] for row in middle["farm"]} == {
+        "stopped", "kept of schema 0004", "kept of schema 0005",
+    }  # fmt: skip
     await found.up("head")
     assert await found.rows() == before
 
@@ -127,8 +128,56 @@ def _furnish(connection: Any) -> None:
         " WHERE number = 1"
     )
     said = "UPDATE printer_groups SET description = 'by the door', version = 7 WHERE name = 'Hall'"
-    for statement in (floor, place, said):
+    out = "UPDATE users SET disabled = NOT disabled WHERE name = 'bob'"
+    sent = "UPDATE print_files SET sent_by = 'user ann'"
+    for statement in (floor, place, said, out, sent):
         connection.exec_driver_sql(statement)
+
+
+def opens(password: str, rows: Rows, name: str) -> bool:
+    """Whether the user gets in with the password."""
+    (user,) = [one for one in rows["users"] if one["name"] == name]
+    try:
+        return PasswordHasher().verify(user["password"], password)
+    except VerificationError:
+        return False
+
+
+async def test_a_downgrade_lets_nobody_in_who_was_disabled(engine: str, tmp_path: Path) -> None:
+    found = database(engine, tmp_path)
+    await found.make("0004")
+    await found.up("head")
+    await found.on(_disable)
+    before = await found.rows()
+    assert opens(PASSWORD, before, "bob")
+    await found.down("0004")
+    middle = await found.rows()
+    assert not opens(PASSWORD, middle, "bob")
+    assert opens(PASSWORD, middle, "ann")
+    await found.up("head")
+    after = await found.rows()
+    assert after == before
+    assert {user["name"]: user["disabled"] for user in after["users"]} == {"ann": 0, "bob": 1}
+
+
+async def test_whom_the_older_release_lets_in_again_stays_in(engine: str, tmp_path: Path) -> None:
+    found = database(engine, tmp_path)
+    await found.make("0004")
+    await found.up("head")
+    await found.on(_disable)
+    await found.down("0004")
+    given = PasswordHasher(time_cost=1, memory_cost=1024).hash("another good one")
+    await found.on(
+        lambda one: one.exec_driver_sql(f"UPDATE users SET password = '{given}' WHERE name = 'bob'")  # noqa: S608
+    )
+    await found.up("head")
+    after = await found.rows()
+    assert opens("another good one", after, "bob")
+    assert {user["disabled"] for user in after["users"]} == {0}
+
+
+def _disable(connection: Any) -> None:
+    connection.exec_driver_sql("UPDATE users SET disabled = NOT disabled WHERE name = 'bob'")
 
 
 @pytest.mark.parametrize("down_to", ["0002", "0001"])

@@ -18,7 +18,9 @@ from buildplate.drivers.sdk import (
     Push,
     PushKind,
     Watch,
+    together,
 )
+from buildplate.drivers.sdk.unreachable import NO_ANSWER
 from buildplate.fleet.mail import LinkIs, Read
 from buildplate.fleet.model import FleetTimings
 
@@ -87,15 +89,20 @@ class Connection:
         failures = 0
         while True:
             began = self._clock()
-            error = await self._connection()
+            end = await self._end_of_one()
             self.lost += 1
-            refused = isinstance(error, AuthRequired)
-            link = Link.AUTH_REQUIRED if refused else Link.OFFLINE
-            await self._host.post(LinkIs(link, str(error), getattr(error, "hint", "")))
+            await self._host.post(end)
             if self._clock() - began > self._timings.backoff_last:
                 failures = 0
+            refused = end.link is Link.AUTH_REQUIRED
             await self._pause(self._timings.auth_retry if refused else self._backoff(failures))
             failures += 1
+
+    async def _end_of_one(self) -> LinkIs:
+        """One connection, and how it ended: in words, as the error holds the whole driver."""
+        error = await self._connection()
+        link = Link.AUTH_REQUIRED if isinstance(error, AuthRequired) else Link.OFFLINE
+        return LinkIs(link, str(error), error.hint, error.code, error.cause)
 
     def _backoff(self, failures: int) -> float:
         limit: float = min(
@@ -110,23 +117,24 @@ class Connection:
             async with asyncio.timeout(seconds):
                 await self._now_please.wait()
 
-    async def _connection(self) -> Exception:
+    async def _connection(self) -> DriverError:
         """One connection from its beginning to its end; why it ended."""
         try:
             driver = self._host.make()
         except DriverError as error:
             return error
-        ended: list[BaseException] = [PrinterOffline("the connection ended")]
         try:
             await self._live(driver)
-        except* (DriverError, TimeoutError) as group:
-            ended = _leaves(group)
+        except DriverError as error:
+            return error
+        except TimeoutError:
+            return PrinterOffline("the printer did not answer in time", code=NO_ANSWER.code)
         finally:
             self._driver = None
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timings.connect):
                     await driver.close()
-        return self._as_offline(ended[0])
+        return PrinterOffline("the connection ended")
 
     async def _live(self, driver: Driver) -> None:
         async with asyncio.timeout(self._timings.connect):
@@ -135,9 +143,7 @@ class Connection:
         await self._host.post(LinkIs(Link.SYNCING))
         self._driver = driver
         await self._read(driver, deep=True, identity=identity)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._read_on(driver))
-            tasks.create_task(self._listen(driver))
+        await together(self._read_on(driver), self._listen(driver))
 
     async def _read_on(self, driver: Driver) -> None:
         last = self._clock()
@@ -178,16 +184,3 @@ class Connection:
             self._host.telemetry(push)
         message = "the printer's push channel ended"
         raise PrinterOffline(message)
-
-    @staticmethod
-    def _as_offline(error: BaseException) -> Exception:
-        if isinstance(error, DriverError):
-            return error
-        return PrinterOffline("the printer did not answer in time")
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
-    return found

@@ -12,11 +12,16 @@ from buildplate.drivers.sdk import Identity, Watch
 
 @dataclass(frozen=True, slots=True)
 class LinkIs:
-    """The link changed; `problem` and `hint` say what a person can do about it."""
+    """The link changed; `problem` and `hint` say what a person can do about it, `code` which it is.
+
+    `cause` is the raw error, for the log.
+    """
 
     link: Link
     problem: str = ""
     hint: str = ""
+    code: str = ""
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

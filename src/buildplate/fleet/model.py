@@ -96,7 +96,7 @@ class FleetTimings:
     look: float = 30.0
     poll: float = 10.0
     min_look: float = 0.1
-    gather: float = 0.02
+    gather: float = 0.01
     backoff_first: float = 1.0
     backoff_last: float = 30.0
     auth_retry: float = 60.0
@@ -115,6 +115,7 @@ class LiveState:
     link: Link = Link.CONNECTING
     problem: str = ""
     hint: str = ""
+    problem_code: str = ""
     activity: Activity = Activity.UNKNOWN
     path: str | None = None
     detail: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +32,9 @@ class PrintSteward(Protocol):
 
     def occupant(self, printer_id: str) -> tuple[str, bool] | None:
         """The active print's id and whether it needs attention; None for a free printer."""
+
+    def occupants(self) -> Mapping[str, tuple[str, bool]]:
+        """What `occupant` says, of every printer that is not free."""
 
     def keeps(self, printer_id: str) -> bool:
         """Whether an active print forbids deleting other files on the printer."""

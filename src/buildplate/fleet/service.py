@@ -23,6 +23,7 @@ from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
 from buildplate.fleet.sealing import SecretLocked
 from buildplate.fleet.session import PrinterSession, SessionParts
+from buildplate.fleet.trying import with_stored_secrets
 from buildplate.storage import EventRecord
 
 LOOK_AGAIN_S = 0.02
@@ -207,9 +208,17 @@ class FleetService:
         else:
             session.connection.hurry()
 
-    async def probe(self, driver: str, connection: Mapping[str, Any]) -> Identity:
-        """Try a connection before it is saved: what answers there; DriverError, UnknownDriver."""
+    async def probe(
+        self, driver: str, connection: Mapping[str, Any], of: str | None = None
+    ) -> Identity:
+        """Try a connection before it is saved: what answers there; DriverError, UnknownDriver.
+
+        Where it is to become that `of` a printer, secrets that it leaves out are the stored ones,
+        unless it leads elsewhere: UnknownPrinter, InvalidPrinter, SecretNotSent.
+        """
         manifest = self._manifest(driver)
+        if of is not None:
+            connection = await self._completed(of, manifest, connection)
         timings = DriverTimings(request=self._parts.timings.request)
         made: Driver = manifest.make(connection, timings)
         try:
@@ -217,6 +226,16 @@ class FleetService:
                 return await made.connect()
         finally:
             await made.close()
+
+    async def _completed(
+        self, of: str, manifest: Manifest, connection: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        record = self.session((await self.get(of)).id).record
+        if record.driver != manifest.name:
+            message = f"the driver of {record.spec.name} is {record.driver}, not {manifest.name}"
+            raise InvalidPrinter(message)
+        whole = with_stored_secrets(record.connection, connection, manifest)
+        return self.seals.open(record.id, whole)
 
     def _event(self, kind: str, printer_id: str, **data: Any) -> EventRecord:
         return EventRecord(

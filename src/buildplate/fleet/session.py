@@ -243,7 +243,7 @@ class PrinterSession:
         if push.progress is not None:
             self.live.progress = push.progress
             self.live.time_left_s = push.time_left_s
-        self.parts.watchers.tell(self.id)
+        self.parts.watchers.tell_levels(self.id)
 
     # --- the mailbox -----------------------------------------------------------------------------
 
@@ -300,6 +300,7 @@ class PrinterSession:
         self.deeds = self.deeds.unwatched()
         self.live.activity = Activity.UNKNOWN
         self.live.problem, self.live.hint = change.problem, change.hint
+        self.live.problem_code = change.code
         self.live.link = change.link
         if before is not change.link:
             self._log_link(before, change)
@@ -314,6 +315,7 @@ class PrinterSession:
             **self.names(),
             printer=self.record.spec.name,
             problem=change.problem,
+            **({"cause": change.cause} if change.cause else {}),
         )
 
     async def _read(self, message: Read) -> None:
@@ -363,6 +365,7 @@ class PrinterSession:
 
     async def _link_up(self) -> None:
         self.live.link, self.live.problem, self.live.hint = Link.ONLINE, "", ""
+        self.live.problem_code = ""
         self.hands.leftovers, self.hands.compared = True, False
         self._log_link(Link.SYNCING, LinkIs(Link.ONLINE))
 

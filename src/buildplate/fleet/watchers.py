@@ -8,20 +8,29 @@ Watcher = Callable[[str], None]
 
 
 class Watchers:
-    """Tells every watcher the id of a printer; they must not block, and look for themselves."""
+    """Tells every watcher the id of a printer; they must not block, and look for themselves.
+
+    A printer at work tells its levels (temperatures, progress) all the time and its state rarely,
+    so a watcher may name what it does where nothing but levels can have changed.
+    """
 
     def __init__(self) -> None:
-        self._watchers: tuple[Watcher, ...] = ()
+        self._watchers: tuple[tuple[Watcher, Watcher], ...] = ()
 
-    def add(self, watcher: Watcher) -> None:
-        """Tell this one from now on."""
-        self._watchers = (*self._watchers, watcher)
+    def add(self, watcher: Watcher, levels: Watcher | None = None) -> None:
+        """Tell this one from now on; of levels `levels` is told, where there is one, instead."""
+        self._watchers = (*self._watchers, (watcher, levels or watcher))
 
     def discard(self, watcher: Watcher) -> None:
         """Tell this one no more."""
-        self._watchers = tuple(one for one in self._watchers if one != watcher)
+        self._watchers = tuple(both for both in self._watchers if both[0] != watcher)
 
     def tell(self, printer_id: str) -> None:
-        """Something about this printer may have changed."""
-        for watcher in self._watchers:
+        """Anything about this printer may have changed."""
+        for watcher, _ in self._watchers:
+            watcher(printer_id)
+
+    def tell_levels(self, printer_id: str) -> None:
+        """The levels of this printer may have changed, and nothing else has."""
+        for _, watcher in self._watchers:
             watcher(printer_id)

@@ -57,6 +57,7 @@ def test_a_wrong_form_is_refused_by_its_field_without_its_value(
         read_settings({**GOOD, **wrong})
     field, value = next(iter(wrong.items()))
     assert field in str(refused.value)
+    assert list(refused.value.fields) == [field]
     assert KEY not in str(refused.value)
     if isinstance(value, str) and len(value) > 6 and field == "api_key":
         assert value not in str(refused.value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from itertools import pairwise
@@ -83,6 +85,28 @@ async def test_pauses_before_a_lost_printer_is_tried_again_double_up_to_their_li
     least = [min(FIRST * 2**n, LAST) / 2 for n in range(len(pauses))]
     assert all(pause >= floor for pause, floor in zip(pauses, least, strict=True)), pauses
     assert sum(pauses) < LIMIT_S, "without the limit the last pause alone would be minutes"
+
+
+async def test_a_lost_connection_leaves_no_driver_in_memory() -> None:
+    made: list[weakref.ref[Quiet]] = []
+
+    def make() -> Driver:
+        driver = Quiet(online=False)
+        made.append(weakref.ref(driver))
+        return cast("Driver", driver)
+
+    letters = Letters(1)
+    host = Host(make, lambda: None, letters.post, lambda _: None)
+    connection = Connection(host, FleetTimings(backoff_first=LIMIT_S), time.monotonic)
+    task = asyncio.get_running_loop().create_task(connection.keep())
+    async with asyncio.timeout(LIMIT_S):
+        await letters.done.wait()
+    gc.collect()
+    assert not task.done(), "it waits for its next try"
+    assert [driver() for driver in made] == [None]
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def test_a_quiet_printer_is_read_at_the_poll_interval_and_not_more_often() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -124,11 +124,11 @@ class Heard:
 def read_job(answer: Mapping[str, Any]) -> Job:
     """`GET /api/job`; HostConfused when it is no such answer."""
     text, job, progress = answer.get("state"), answer.get("job"), answer.get("progress")
-    if not isinstance(text, str) or not isinstance(job, Mapping):
+    if not isinstance(text, str) or not isinstance(job, dict):
         raise HostConfused("the host's word on its job is not understood")
     file = job.get("file")
-    file = file if isinstance(file, Mapping) else {}
-    progress = progress if isinstance(progress, Mapping) else {}
+    file = file if isinstance(file, dict) else {}
+    progress = progress if isinstance(progress, dict) else {}
     done = number(progress.get("completion"))
     return Job(
         text=text[:TEXT_LIMIT],
@@ -143,8 +143,8 @@ def read_job(answer: Mapping[str, Any]) -> Job:
 def read_ready(answer: Mapping[str, Any]) -> bool:
     """Whether `GET /api/printer` says that the printer does nothing and can be talked to."""
     state = answer.get("state")
-    flags = state.get("flags") if isinstance(state, Mapping) else None
-    if not isinstance(flags, Mapping):
+    flags = state.get("flags") if isinstance(state, dict) else None
+    if not isinstance(flags, dict):
         raise HostConfused("the host's word on its printer is not understood")
     working = ("printing", "paused", "pausing", "resuming", "cancelling", "finishing", "error")
     return flags.get("operational") is True and not any(flags.get(flag) for flag in working)
@@ -153,10 +153,10 @@ def read_ready(answer: Mapping[str, Any]) -> bool:
 def read_prints(entry: Mapping[str, Any]) -> Prints:
     """The print history in a file's entry; empty where there is none."""
     prints = entry.get("prints")
-    if not isinstance(prints, Mapping):
+    if not isinstance(prints, dict):
         return Prints()
     last = prints.get("last")
-    last = last if isinstance(last, Mapping) else {}
+    last = last if isinstance(last, dict) else {}
     success = last.get("success")
     return Prints(
         successes=_count(prints.get("success")),
@@ -169,12 +169,12 @@ def read_prints(entry: Mapping[str, Any]) -> Prints:
 def read_marks(levels: Mapping[str, Any]) -> frozenset[float] | None:
     """Host times of the print starts marked in a push message; None where it has no markings."""
     marks = levels.get("markings")
-    if not isinstance(marks, Sequence) or isinstance(marks, str):
+    if not isinstance(marks, list):
         return None
     found = [
         time
         for mark in marks
-        if isinstance(mark, Mapping)
+        if isinstance(mark, dict)
         and mark.get("type") == "print"
         and (time := number(mark.get("time"))) is not None
     ]
@@ -197,21 +197,21 @@ def read_event(seq: int, at: float, kind: str, payload: Mapping[str, Any]) -> He
 def read_temperatures(levels: Mapping[str, Any]) -> dict[str, Temperature]:
     """The newest temperatures of a push message (°C)."""
     temps = levels.get("temps")
-    if not isinstance(temps, Sequence) or not temps or not isinstance(temps[-1], Mapping):
+    if not isinstance(temps, list) or not temps or not isinstance(temps[-1], dict):
         return {}
     return {
         str(name)[:50]: Temperature(actual, number(value.get("target")))
         for name, value in islice(temps[-1].items(), HEATERS_LIMIT)
-        if isinstance(value, Mapping) and (actual := number(value.get("actual"))) is not None
+        if isinstance(value, dict) and (actual := number(value.get("actual"))) is not None
     }
 
 
 def walk(entries: object) -> Iterable[Mapping[str, Any]]:
     """All files of a recursive listing, folders left out."""
-    waiting = list(entries) if isinstance(entries, Sequence) else []
+    waiting = list(entries) if isinstance(entries, list) else []
     while waiting:
         entry = waiting.pop()
-        if not isinstance(entry, Mapping):
+        if not isinstance(entry, dict):
             continue
         children = entry.get("children")
         if entry.get("type") == "folder" or isinstance(children, list):
@@ -221,10 +221,9 @@ def walk(entries: object) -> Iterable[Mapping[str, Any]]:
 
 
 def number(value: object) -> float | None:
-    """A JSON number, None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
+    """A JSON number, None for anything else; a bool is none."""
+    kind = type(value)
+    return float(value) if kind is float or kind is int else None  # type: ignore[arg-type]
 
 
 def seconds(value: object) -> float | None:

@@ -31,11 +31,14 @@ from buildplate.drivers.octoprint.client import OctoPrintClient
 from buildplate.drivers.sdk import (
     AuthRequired,
     DriverTimings,
+    Patience,
     PrinterOffline,
     Push,
     PushKind,
 )
+from buildplate.drivers.sdk.unreachable import BROKEN_OFF, in_words
 
+BROKEN = "the push socket broke"
 JOURNAL_LIMIT, REMOVALS_LIMIT = 1000, 256
 MESSAGE_LIMIT = 4 << 20
 """Bytes of one message; the first one after a login carries half an hour of temperatures."""
@@ -85,7 +88,9 @@ class PushChannel:
         self._levels = asyncio.Event()
         self._greeting = False
         self._told: tuple[Any, ...] = ()
+        self._marked: Any = None
         self._pace = _Pace(timings.request)
+        self._patience = Patience(timings.request)
         self.epoch = ""
         self.seq = 0
         self.marks: frozenset[float] = frozenset()
@@ -110,6 +115,7 @@ class PushChannel:
     async def close(self) -> None:
         """End it; a waiting `receive` raises PrinterOffline."""
         self.epoch = ""
+        self._patience.close()
         if self._socket is not None:
             await self._socket.close()
 
@@ -127,7 +133,7 @@ class PushChannel:
             async with asyncio.timeout(self._timings.request):
                 await self._socket.send_str(orjson.dumps(message).decode())
         except (aiohttp.ClientError, OSError) as error:
-            raise PrinterOffline(f"the push socket broke: {type(error).__name__}") from None
+            raise PrinterOffline(BROKEN, code=BROKEN_OFF.code, cause=in_words(error)) from None
 
     # --- what was heard --------------------------------------------------------------------------
 
@@ -189,7 +195,7 @@ class PushChannel:
         if self._socket is None:
             raise PrinterOffline("the push socket is not open")
         try:
-            async with asyncio.timeout(self._timings.request):
+            with self._patience:
                 message = await self._next_text(self._socket)
         except TimeoutError:
             raise PrinterOffline("the push socket fell silent") from None
@@ -240,8 +246,11 @@ class PushChannel:
         self._dropped = self.seq
 
     def _note_levels(self, levels: Mapping[str, Any]) -> Push:
-        if (marks := read_marks(levels)) is not None:
-            self.marks = marks
+        marked = levels.get("markings")
+        if marked != self._marked:  # comparing them is cheaper than reading them every time
+            self._marked = marked
+            if (marks := read_marks(levels)) is not None:
+                self.marks = marks
         self._levels.set()
         state, job, progress = (_mapping(levels.get(key)) for key in ("state", "job", "progress"))
         text, path = state.get("text"), _mapping(job.get("file")).get("path")

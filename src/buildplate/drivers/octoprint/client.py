@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,6 @@ from buildplate.drivers.sdk import (
     Accepted,
     Answer,
     AuthRequired,
-    DriverError,
     DriverTimings,
     FileBody,
     FileUnreadable,
@@ -36,6 +35,9 @@ from buildplate.drivers.sdk import (
     Refused,
     Unknown,
 )
+from buildplate.drivers.sdk.unreachable import no_answer, unreachable
+from buildplate.drivers.sdk.web_connection import Sink
+from buildplate.drivers.sdk.web_host import WebAddress, WebHost, WebRequest
 
 BODY_LIMIT = 1 << 20
 """Bytes of an ordinary answer."""
@@ -43,7 +45,8 @@ BODY_LIMIT = 1 << 20
 LISTING_LIMIT = 32 << 20
 """Bytes of the list of all files."""
 
-CLOSED = "the connection is closed"
+FETCH_LIMIT = 4 << 30
+"""Bytes of a stored file that is fetched back."""
 
 REFUSAL_LIMIT = 500
 """Letters of a host's refusal that are kept."""
@@ -51,12 +54,14 @@ REFUSAL_LIMIT = 500
 SLOWEST = 16 << 10
 """Bytes a second below which a transfer is given up."""
 
+KEY_REFUSED = "the host refuses the API key"
+STARTING = "It may be starting up; if this goes on, look at the host's own page and at its log."
 CREATED, NO_CONTENT, OK = 201, 204, 200
 FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
 SERVER_ERROR, FULL = 500, 507
 SAID_NO = {FORBIDDEN: "forbidden", NOT_FOUND: "file_missing", CONFLICT: "busy"}
 READ_AGAIN_AND_AGAIN = ("api/job", "api/printer?exclude=temperature,sd", "api/files/local")
-"""Paths whose addresses are made once: making one costs a third of what a request does."""
+"""Paths whose requests are made once and sent as they are."""
 
 _BOUNDARY = "buildplate-7f3c1d9e5a2b48c6"
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=None, sock_read=None)
@@ -82,22 +87,6 @@ class Reply:
         return said[:REFUSAL_LIMIT] if isinstance(said, str) else None
 
 
-class Once:
-    """Lets one request out once: aiohttp would repeat a DELETE whose connection was cut."""
-
-    def __init__(self) -> None:
-        self._sent = False
-
-    async def __call__(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        """Pass the first attempt on; refuse every further one."""
-        if self._sent:
-            raise aiohttp.ClientConnectionError("the connection was cut; nothing is sent twice")
-        self._sent = True
-        return await handler(request)
-
-
 async def _refuse_redirects(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
@@ -115,45 +104,36 @@ class OctoPrintClient:
     def __init__(self, settings: OctoPrintSettings, timings: DriverTimings) -> None:
         self._settings = settings
         self._timings = timings
-        self._reads: aiohttp.ClientSession | None = None
-        self._orders: aiohttp.ClientSession | None = None
-        self._known = {path: self._made(path) for path in READ_AGAIN_AND_AGAIN}
+        self._host: WebHost | None = None
+        self._sockets: aiohttp.ClientSession | None = None
+        self._known: dict[str, WebRequest] = {}
+        self._headers: dict[str, str] = {}
 
     def open(self) -> None:
-        """Make the two sessions; needs a running loop."""
-        self._reads = self._session(force_close=False)
-        self._orders = self._session(force_close=True)
-
-    def _session(self, *, force_close: bool) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=8, force_close=force_close, ssl=self._settings.verify_tls
+        """Get ready to talk; needs a running loop."""
+        url, verify = self._settings.url, self._settings.verify_tls
+        address = WebAddress(
+            url.raw_host or "", url.port or 0, tls=url.scheme == "https", path=url.raw_path
         )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=_NO_LIMIT,
-            auto_decompress=False,
-            middlewares=(_refuse_redirects,),
-            headers={
-                "X-Api-Key": self._settings.api_key,
-                "Accept-Encoding": "identity",
-                "User-Agent": "Buildplate",
-            },
-        )
+        self._headers = {
+            "X-Api-Key": self._settings.api_key,
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "User-Agent": "Buildplate",
+        }
+        self._host = host = WebHost(address, self._headers, verify_tls=verify)
+        self._known = {path: host.request("GET", path) for path in READ_AGAIN_AND_AGAIN}
 
     async def close(self) -> None:
-        """Close all connections."""
-        for session in (self._reads, self._orders):
-            if session is not None:
-                await session.close()
-
-    def url(self, path: str, query: str = "") -> URL:
-        """An address on the host; `path` is percent-encoded already."""
-        whole = path + query
-        return self._known.get(whole) or self._made(whole)
-
-    def _made(self, path: str) -> URL:
-        return URL(f"{self._settings.url}{path}", encoded=True)
+        """Close all connections; none is opened any more."""
+        host, self._host = self._host, None
+        sockets, self._sockets = self._sockets, None
+        try:
+            if host is not None:
+                await host.close()
+        finally:
+            if sockets is not None:
+                await sockets.close()
 
     # --- reads -----------------------------------------------------------------------------------
 
@@ -162,28 +142,19 @@ class OctoPrintClient:
     ) -> Reply:
         """One read; PrinterOffline, AuthRequired, HostConfused. 404 and 409 are for the caller.
 
-        `bounded`: the caller bounds several reads at once, in `in_time`.
+        `path` is percent-encoded already. `bounded`: the caller bounds several reads at once, in
+        `in_time`.
         """
-        url = self.url(path, query)
+        whole = path + query
+        request = self._known.get(whole) or self._opened().request("GET", whole)
         if bounded:
-            return _readable(await self._read(url, limit))
+            return _readable(await self._send(request, limit=limit))
         async with self.in_time():
-            return _readable(await self._read(url, limit))
+            return _readable(await self._send(request, limit=limit))
 
     def in_time(self) -> AbstractAsyncContextManager[None]:
         """Bound what is read in a block to the time of one request; PrinterOffline."""
         return _bounded(self._timings.request)
-
-    async def _read(self, url: URL, limit: int) -> Reply:
-        """As `_request` with GET, without its layers: printers are read again and again."""
-        session = self._reads
-        if session is None or session.closed:
-            raise PrinterOffline(CLOSED)
-        try:
-            async with session.get(url, allow_redirects=False, middlewares=()) as response:
-                return Reply(response.status, await _read_up_to(response, limit))
-        except (aiohttp.ClientError, OSError) as error:
-            raise _as_driver_error(error) from None
 
     async def get_json(
         self, path: str, query: str = "", limit: int = BODY_LIMIT, *, bounded: bool = False
@@ -196,19 +167,14 @@ class OctoPrintClient:
 
     async def ask(self, path: str, wish: Mapping[str, Any]) -> Reply:
         """One POST that is no physical command; errors as in `get`."""
-        reply = await self._whole(
-            self._orders, "POST", self.url(path), self._timings.request, BODY_LIMIT, wish
-        )
-        return _readable(reply)
+        return _readable(await self._apart("POST", path, self._timings.request, wish))
 
     # --- physical commands -----------------------------------------------------------------------
 
     async def order(self, path: str, wish: Mapping[str, Any]) -> Answer:
         """Send one physical command, once, and say honestly what came of it. Never raises."""
         try:
-            reply = await self._whole(
-                self._orders, "POST", self.url(path), self._timings.command, BODY_LIMIT, wish
-            )
+            reply = await self._apart("POST", path, self._timings.command, wish)
         except (PrinterOffline, HostConfused) as error:
             return Unknown(str(error))
         if reply.status == NO_CONTENT:
@@ -220,8 +186,7 @@ class OctoPrintClient:
 
     async def delete(self, path: str) -> Reply:
         """Send one DELETE, once; PrinterOffline, HostConfused."""
-        url = self.url(path)
-        return await self._whole(self._orders, "DELETE", url, self._timings.command, BODY_LIMIT)
+        return await self._apart("DELETE", path, self._timings.command)
 
     # --- files -----------------------------------------------------------------------------------
 
@@ -230,104 +195,93 @@ class OctoPrintClient:
 
         HostFull, HostRefused, PrinterOffline, HostConfused, AuthRequired.
         """
-        head, tail = _envelope(name)
-        length = len(head) + body.size + len(tail)
-        headers = {
-            "Content-Type": f"multipart/form-data; boundary={_BOUNDARY}",
-            "Content-Length": str(length),
-        }
-        source = _Source(body)
+        host, (head, tail) = self._opened(), _envelope(name)
+        kind = f"multipart/form-data; boundary={_BOUNDARY}"
+        size = len(head) + body.size + len(tail)
+        request = host.request("POST", "api/files/local", kind=kind, size=size)
         async with self._transfer() as limit:
             limit.bound(body.size)
 
-            async def pieces() -> AsyncIterator[bytes]:
+            async def pieces() -> AsyncGenerator[bytes, None]:
                 yield head
-                async for piece in source.pieces():
+                async for piece in _as_announced(body):
                     limit.touch()
                     yield piece
                 limit.touch()
                 yield tail
 
-            request = self._request(
-                self._reads, "POST", self.url("api/files/local"), data=pieces(), headers=headers
-            )
-            try:
-                async with request as response:
-                    reply = Reply(response.status, await _read_up_to(response, BODY_LIMIT))
-            except DriverError:
-                source.complain()
-                raise
-        return _stored(reply)
+            return _stored(await self._send(request, pieces()))
 
     async def fetch_sha256(self, path: str) -> str:
         """The sha256 of a stored file's bytes, fetched in pieces; DriverError where it fails."""
-        url = self.url(f"downloads/files/local/{quote(path)}")
-        digest = hashlib.sha256()
-        async with (
-            self._transfer() as limit,
-            self._request(self._reads, "GET", url) as response,
-        ):
-            if response.content_length is not None:
-                limit.bound(response.content_length)
-            if response.status != OK:
-                reply = Reply(response.status, await _read_up_to(response, BODY_LIMIT))
-                said = _readable(reply).refusal() or "no reason given"
-                raise HostRefused(f"the stored file cannot be fetched ({reply.status}): {said}")
-            async for piece in response.content.iter_any():
-                limit.touch()
-                digest.update(piece)
-        return digest.hexdigest()
+        request = self._opened().request("GET", f"downloads/files/local/{quote(path)}")
+        async with self._transfer() as limit:
+            digest = _Digest(limit)
+            reply = await self._send(request, into=digest)
+        if reply.status != OK:
+            said = _readable(reply).refusal() or "no reason given"
+            raise HostRefused(f"the stored file cannot be fetched ({reply.status}): {said}")
+        return digest.of_all.hexdigest()
 
     # --- the push socket -------------------------------------------------------------------------
 
     async def websocket(self, message_limit: int) -> aiohttp.ClientWebSocketResponse:
         """Open the push socket; PrinterOffline, HostConfused."""
-        if self._orders is None:
-            raise PrinterOffline("the connection is not open")
+        self._opened()
+        if self._sockets is None:  # a host that can't be reached has cost none
+            self._sockets = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=1, force_close=True, ssl=self._settings.verify_tls
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=_NO_LIMIT,
+                middlewares=(_refuse_redirects,),
+                headers=self._headers,
+            )
         base = self._settings.url
         scheme = "wss" if base.scheme == "https" else "ws"
-        url = self.url("sockjs/websocket").with_scheme(scheme)
-        async with _bounded(self._timings.request):
-            return await self._orders.ws_connect(
-                url,
-                autoping=False,
-                max_msg_size=message_limit,
-                timeout=aiohttp.ClientWSTimeout(ws_close=self._timings.request / 10),
-            )
+        url = URL(f"{base}sockjs/websocket", encoded=True).with_scheme(scheme)
+        try:
+            async with _bounded(self._timings.request):
+                return await self._sockets.ws_connect(
+                    url,
+                    autoping=False,
+                    max_msg_size=message_limit,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=self._timings.request / 10),
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            raise HostConfused(f"the push socket was refused with {error.status}") from None
+        except aiohttp.ClientError as error:
+            raise unreachable(_beneath(error)) from None
 
     # --- one request -----------------------------------------------------------------------------
 
-    async def _whole(
-        self,
-        session: aiohttp.ClientSession | None,
-        method: str,
-        url: URL,
-        seconds: float,
-        limit: int,
-        wish: Mapping[str, Any] | None = None,
-    ) -> Reply:
-        data, headers = None, {}
-        if wish is not None:
-            data, headers = orjson.dumps(dict(wish)), {"Content-Type": "application/json"}
-        async with _bounded(seconds):
-            request = self._request(session, method, url, data=data, headers=headers)
-            async with request as response:
-                return Reply(response.status, await _read_up_to(response, limit))
+    def _opened(self) -> WebHost:
+        if self._host is None:
+            raise PrinterOffline("the connection is not open")
+        return self._host
 
-    @asynccontextmanager
-    async def _request(
-        self, session: aiohttp.ClientSession | None, method: str, url: URL, **more: Any
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        if session is None or session.closed:
-            raise PrinterOffline(CLOSED)
-        once = () if method == "GET" else (Once(),)
-        try:
-            async with session.request(
-                method, url, allow_redirects=False, middlewares=once, **more
-            ) as response:
-                yield response
-        except (aiohttp.ClientError, OSError) as error:
-            raise _as_driver_error(error) from None
+    async def _send(
+        self,
+        request: WebRequest,
+        body: bytes | AsyncGenerator[bytes, None] = b"",
+        *,
+        limit: int = BODY_LIMIT,
+        into: Sink | None = None,
+    ) -> Reply:
+        return Reply(*await self._opened().send(request, body, limit=limit, into=into))
+
+    async def _apart(
+        self, method: str, path: str, seconds: float, wish: Mapping[str, Any] | None = None
+    ) -> Reply:
+        """One request on a connection of its own, bounded in time; PrinterOffline, HostConfused."""
+        host, body, kind, size = self._opened(), b"", None, None
+        if wish is not None:
+            body, kind = orjson.dumps(dict(wish)), "application/json"
+            size = len(body)
+        request = host.request(method, path, kind=kind, size=size, apart=True)
+        async with _bounded(seconds):
+            return await self._send(request, body)
 
     @asynccontextmanager
     async def _transfer(self) -> AsyncIterator[_Patience]:
@@ -340,32 +294,37 @@ class OctoPrintClient:
             raise PrinterOffline("the transfer made no progress") from None
 
 
-class _Source:
-    """A print file on its way out; aiohttp calls whatever goes wrong with it a lost connection."""
+async def _as_announced(body: FileBody) -> AsyncGenerator[bytes, None]:
+    """A print file's bytes on their way out, as many as were announced; FileUnreadable."""
+    sent = 0
+    async for piece in body.open():
+        sent += len(piece)
+        if sent > body.size:
+            raise FileUnreadable("the file on its way is longer than announced")
+        yield piece
+    if sent != body.size:
+        raise FileUnreadable("the file on its way is shorter than announced")
 
-    def __init__(self, body: FileBody) -> None:
-        self._body = body
-        self._broken: DriverError | None = None
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The file's bytes, as many as were announced."""
-        sent, size = 0, self._body.size
-        try:
-            async for piece in self._body.open():
-                sent += len(piece)
-                if sent > size:
-                    raise FileUnreadable("the file on its way is longer than announced")
-                yield piece
-            if sent != size:
-                raise FileUnreadable("the file on its way is shorter than announced")
-        except DriverError as error:
-            self._broken = error
-            raise
+class _Digest:
+    """The sha256 of a stored file on its way back."""
 
-    def complain(self) -> None:
-        """Raise what went wrong with the file itself, if anything did."""
-        if self._broken is not None:
-            raise self._broken from None
+    def __init__(self, limit: _Patience) -> None:
+        self._limit = limit
+        self._taken = 0
+        self.of_all = hashlib.sha256()
+
+    def begin(self, size: int | None) -> None:
+        """So many bytes are to come."""
+        self._limit.bound(FETCH_LIMIT if size is None else size)
+
+    def take(self, piece: bytes) -> None:
+        """The next piece; HostConfused when there are more than any print file has."""
+        self._taken += len(piece)
+        if self._taken > FETCH_LIMIT:
+            raise HostConfused("the stored file never ends")
+        self._limit.touch()
+        self.of_all.update(piece)
 
 
 class _Patience:
@@ -379,7 +338,7 @@ class _Patience:
         self._end = float("inf")
 
     def bound(self, size: int) -> None:
-        """So many bytes are to come; from the beginning on they may take so long."""
+        """So many bytes are to pass; from the beginning on they may take so long."""
         self._end = self._begun + self._idle * (1 + size / SLOWEST / 60)
 
     def touch(self) -> None:
@@ -394,29 +353,22 @@ async def _bounded(seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise PrinterOffline(f"no complete answer within {seconds:g} s") from None
-    except aiohttp.WSServerHandshakeError as error:
-        raise HostConfused(f"the push socket was refused with {error.status}") from None
-    except aiohttp.ClientError as error:
-        raise PrinterOffline(_words(error)) from None
+        raise no_answer(seconds) from None
 
 
-async def _read_up_to(response: aiohttp.ClientResponse, limit: int) -> bytes:
-    body = bytearray()
-    async for piece in response.content.iter_any():
-        body += piece
-        if len(body) > limit:
-            response.close()
-            raise HostConfused(f"the answer is longer than {limit} bytes")
-    return bytes(body)
+def _beneath(error: aiohttp.ClientError) -> BaseException:
+    """What the system said, which aiohttp wraps."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return error.certificate_error
+    return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
 
 
 def _readable(reply: Reply) -> Reply:
     """Sort out what no read can go on with."""
     if reply.status in (FORBIDDEN, 401):
-        raise AuthRequired(reply.refusal() or "the host refuses the API key")
+        raise AuthRequired(KEY_REFUSED, code="key_refused", cause=reply.refusal() or "")
     if reply.status >= SERVER_ERROR:
-        raise HostConfused(f"the host answered {reply.status}")
+        raise HostConfused(f"the host answered {reply.status}: an error of its own", STARTING)
     if _is_redirect(reply.status):
         raise HostConfused(_redirected(reply.status))
     return reply
@@ -454,16 +406,3 @@ def _stored(reply: Reply) -> dict[str, Any]:
         raise HostFull(f"the host has no room for the file: {said[:200]}")
     _readable(reply)
     raise HostRefused(f"the host refused the file ({reply.status}): {said[:200]}")
-
-
-def _as_driver_error(error: Exception) -> Exception:
-    """What a failed request means; a time-out is its waiter's to explain."""
-    if isinstance(error, aiohttp.ClientResponseError):
-        return HostConfused(f"the answer is not HTTP: {_words(error)}")
-    if isinstance(error, TimeoutError):
-        return error
-    return PrinterOffline(_words(error))
-
-
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:300]

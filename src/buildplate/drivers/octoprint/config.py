@@ -93,11 +93,12 @@ def read_settings(connection: Mapping[str, Any]) -> OctoPrintSettings:
     try:
         form = OctoPrintForm.model_validate(dict(connection))
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in one['loc']) or 'settings'}: {one['msg']}"
-            for one in error.errors(include_input=False, include_context=False, include_url=False)
-        )
-        raise BadConnectionSettings(problems) from None
+        found = error.errors(include_input=False, include_context=False, include_url=False)
+        fields = {
+            ".".join(str(part) for part in one["loc"]) or "settings": one["msg"] for one in found
+        }
+        detail = "; ".join(f"{name}: {wrong}" for name, wrong in fields.items())
+        raise BadConnectionSettings(detail, fields=fields) from None
     base = URL(form.url)
     path = base.path.rstrip("/") + "/"
     return OctoPrintSettings(

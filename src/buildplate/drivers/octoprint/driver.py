@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from buildplate.drivers.octoprint.answers import Job, Phase, Prints
 from buildplate.drivers.octoprint.channel import PushChannel
 from buildplate.drivers.octoprint.client import (
     CONFLICT,
+    KEY_REFUSED,
     LISTING_LIMIT,
     NO_CONTENT,
     NOT_FOUND,
@@ -38,7 +39,9 @@ from buildplate.drivers.sdk import (
     Reading,
     Unknown,
     Watch,
+    together,
 )
+from buildplate.drivers.sdk.web_connection import TRY_A_BROWSER
 
 NEEDED = {
     "status": "STATUS",
@@ -52,6 +55,7 @@ NEEDED = {
 }
 """OctoPrint's needs, and its permissions' names, for what this driver does."""
 
+NOT_OCTOPRINT = "what answers at this address is not an OctoPrint"
 LOOK_REQUESTS = 2
 """A look is several requests, partly at once: how many request time-outs they may take in all.
 
@@ -71,7 +75,7 @@ class OctoPrintDriver:
         self._settings = settings
         self._timings = timings
         self._client = OctoPrintClient(settings, timings)
-        self._channel = PushChannel(self._client, timings, self._login)
+        self._channel = PushChannel(self._client, timings, partial(_login, self._client))
         self._looked_to = 0
         self._room = (0.0, float("-inf"))
         self._closed = False
@@ -81,10 +85,7 @@ class OctoPrintDriver:
     async def connect(self, *, wake: bool = False) -> Identity:
         """Open the connection with its push channel; PrinterOffline, AuthRequired, HostConfused."""
         self._client.open()
-        version = await self._client.get_json("api/version")
-        text, server = version.get("text"), version.get("server")
-        if not isinstance(server, str) or "OctoPrint" not in str(text):
-            raise HostConfused("what answers at this address is not an OctoPrint")
+        server = _version(await self._client.get("api/version"))
         await self._channel.open()
         if self._settings.auto_connect or wake:
             await self._connect_printer(wake=wake)
@@ -97,24 +98,6 @@ class OctoPrintDriver:
             await self._channel.close()
         finally:
             await self._client.close()
-
-    async def _login(self) -> str:
-        """A fresh `name:session` for the push socket; AuthRequired names what the key may not."""
-        reply = await self._client.ask("api/login", {"passive": True})
-        if reply.status != OK:
-            raise AuthRequired("the host refuses the API key")
-        said = reply.json()
-        name, session = said.get("name"), said.get("session")
-        if not isinstance(name, str) or not isinstance(session, str):
-            raise AuthRequired("the API key belongs to nobody")
-        needs = said.get("needs")
-        roles = needs.get("role") if isinstance(needs, dict) else None
-        if isinstance(roles, list) and "admin" not in roles:
-            lacking = [label for need, label in NEEDED.items() if need not in roles]
-            if lacking:
-                hint = "Give the key's user these permissions in OctoPrint's access control."
-                raise AuthRequired(f"the API key lacks {', '.join(lacking)}", hint)
-        return f"{name}:{session}"
 
     async def _other_starters(self) -> list[str]:
         """Warnings of plugins that start prints too; none where the key may not read settings."""
@@ -214,14 +197,13 @@ class OctoPrintDriver:
                 if jobs[1].runs(watch.path):
                     return self._heard(watch, base, Sight(jobs)), seq
         async with self._client.in_time():
-            with _one_error():
-                async with asyncio.TaskGroup() as reads:
-                    ready = reads.create_task(self._ready(bounded=True))
-                    prints = reads.create_task(self._prints(watch.path)) if watch else None
-                    job = None if jobs else await self._job(bounded=True)
-        jobs.append(await self._job() if job is None else job)
-        known = None if prints is None else prints.result()
-        seen = Sight(jobs, ready.result(), stored=known is not None, prints=known)
+            wanted: list[Coroutine[Any, Any, Any]] = [self._ready(bounded=True)]
+            wanted += [self._prints(watch.path)] if watch else []
+            wanted += [] if jobs else [self._job(bounded=True)]
+            ready, *more = await together(*wanted)
+        prints = more[0] if watch else None
+        jobs.append(await self._job() if jobs else more[-1])
+        seen = Sight(jobs, ready, stored=prints is not None, prints=prints)
         return self._heard(watch, base, seen), seq
 
     def _heard(
@@ -384,21 +366,36 @@ class OctoPrintDriver:
             raise PrinterOffline("the connection is closed")
 
 
-@contextmanager
-def _one_error() -> Iterator[None]:
-    """Raise the first DriverError of a task group by itself, and leave no cancellation behind.
-
-    Python 3.11 lets a group whose child fails cancel the task it runs in without taking that back:
-    a time-out around it would then be taken for a cancellation.
-    """
-    task = asyncio.current_task()
-    before = 0 if task is None else task.cancelling()
+def _version(reply: Reply) -> str:
+    """The version of the OctoPrint that answered; HostConfused where it is none."""
     try:
-        yield
-    except* DriverError as group:
-        if task is not None and task.cancelling() > before:
-            task.uncancel()
-        raise group.exceptions[0] from None
+        said = reply.json() if reply.status == OK else {}
+    except HostConfused:
+        said = {}
+    text, server = said.get("text"), said.get("server")
+    if not isinstance(server, str) or "OctoPrint" not in str(text):
+        cause = f"{reply.status}: {reply.body[:100]!r}"
+        raise HostConfused(NOT_OCTOPRINT, TRY_A_BROWSER, code="not_octoprint", cause=cause)
+    return server
+
+
+async def _login(client: OctoPrintClient) -> str:
+    """A fresh `name:session` for the push socket; AuthRequired names what the key may not."""
+    reply = await client.ask("api/login", {"passive": True})
+    if reply.status != OK:
+        raise AuthRequired(KEY_REFUSED, code="key_refused", cause=reply.refusal() or "")
+    said = reply.json()
+    name, session = said.get("name"), said.get("session")
+    if not isinstance(name, str) or not isinstance(session, str):
+        raise AuthRequired("the API key belongs to nobody")
+    needs = said.get("needs")
+    roles = needs.get("role") if isinstance(needs, dict) else None
+    if isinstance(roles, list) and "admin" not in roles:
+        lacking = [label for need, label in NEEDED.items() if need not in roles]
+        if lacking:
+            hint = "Give the key's user these permissions in OctoPrint's access control."
+            raise AuthRequired(f"the API key lacks {', '.join(lacking)}", hint)
+    return f"{name}:{session}"
 
 
 def _file(path: str) -> str:

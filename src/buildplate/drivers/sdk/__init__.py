@@ -24,7 +24,9 @@ from buildplate.drivers.sdk.errors import (
     WrongContent,
 )
 from buildplate.drivers.sdk.manifest import Capability, Manifest
+from buildplate.drivers.sdk.patience import Patience
 from buildplate.drivers.sdk.timing import DriverTimings, boot_time
+from buildplate.drivers.sdk.together import together
 
 __all__ = [
     "Accepted",
@@ -47,6 +49,7 @@ __all__ = [
     "Identity",
     "Link",
     "Manifest",
+    "Patience",
     "PrinterOffline",
     "Push",
     "PushKind",
@@ -58,4 +61,5 @@ __all__ = [
     "Watch",
     "WrongContent",
     "boot_time",
+    "together",
 ]

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 class DriverError(Exception):
-    """A printer could not be talked to. `hint` says what a person can do; the session retries."""
+    """A printer could not be talked to. `hint` says what a person can do; the session retries.
+
+    `code` may be more exact than its class; `cause` is the raw error, for the log alone.
+    """
 
     code = "printer_error"
     hint = "Look at the printer's own page; the connection is tried again by itself."
 
-    def __init__(self, detail: str, hint: str | None = None) -> None:
+    def __init__(
+        self, detail: str, hint: str | None = None, *, code: str | None = None, cause: str = ""
+    ) -> None:
         super().__init__(detail)
+        self.cause = cause
         if hint is not None:
             self.hint = hint
+        if code is not None:
+            self.code = code
 
 
 class PrinterOffline(DriverError):
@@ -64,7 +74,16 @@ class WrongContent(DriverError):
 
 
 class BadConnectionSettings(DriverError):
-    """The connection settings of a printer don't fit its driver's form."""
+    """The connection settings of a printer don't fit its driver's form.
+
+    `fields` says what is wrong with which setting, for a form to show it there; never its value.
+    """
 
     code = "invalid_connection"
     hint = "Correct the connection settings; GET /api/v1/drivers shows each driver's form."
+
+    def __init__(
+        self, detail: str, hint: str | None = None, *, fields: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail, hint)
+        self.fields: Mapping[str, str] = dict(fields or {})
