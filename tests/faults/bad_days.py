@@ -300,7 +300,7 @@ HOSTS = (
     ),
     BadDay(
         "key revoked mid-print",
-        Shown("printing", "active", "occupied", "permission", link="auth_required"),
+        Shown("printing", "active", "occupied", "refuses the API key", link="auth_required"),
         during=do("revoke-key"),
         after=do("restore-key"),
         leaves=(done("revoke-key"),),

@@ -251,6 +251,9 @@ class Control:
     async def do_confirm(self, print_id: str) -> None:
         await self._farm.prints.confirm(print_id)
 
+    async def do_remark(self, print_id: str, text: str) -> None:
+        await self._farm.prints.note(print_id, text, "a test")
+
     async def do_assign(self, print_id: str, printer: str) -> None:
         await self._farm.prints.assign(printer, job=None, print_=print_id)
 

@@ -223,6 +223,7 @@ async def paperwork(world: World) -> None:
     await world.ask("reorder", job=other, before=job)
     await world.ask("reorder", job=other, before=None)
     print_ = await world.until_print(job, "queued")
+    await world.ask("remark", print_id=print_["id"], text="for the fair")
     await tried(world, "confirm", "print_state", print_id=print_["id"])
     await tried(world, "assign", "print_state", print_id=print_["id"], printer=first)
     await world.ask("cancel_job", job=unwanted)

@@ -17,6 +17,7 @@ from statistics import linear_regression
 import uvloop
 
 from bench.simulated_farm import SimulatedFarm, gcode, once, simulated_farm
+from buildplate.app.memory import give_back_memory, settle_memory
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, Link
 from buildplate.dispatch.errors import PrintRefused
@@ -60,8 +61,9 @@ class Soaked:
 
 
 def _memory_mb() -> float:
+    """What is the process's own: pages of its files come and go as the machine sees fit."""
     for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith("RssAnon:"):
             return int(line.split()[1]) / 1024
     raise AssertionError
 
@@ -99,14 +101,25 @@ async def _counted() -> tuple[int, int]:
     return min(descriptors), min(tasks)
 
 
+async def _tasks_online(farm: SimulatedFarm) -> int:
+    """Counted while no link is lost: a loaded machine may lose one at any time."""
+    sessions = farm.farm.fleet.sessions.values()
+    async with asyncio.timeout(2 * QUIET_S):
+        while True:
+            await _links(farm, Link.ONLINE)
+            lost = sum(session.connection.lost for session in sessions)
+            _, online = await _counted()
+            if lost == sum(session.connection.lost for session in sessions):
+                return online
+
+
 async def _left_behind(farm: SimulatedFarm) -> tuple[int, int, int]:
     """Tasks with every printer online and idle; descriptors and tasks with all switched off.
 
     A connected printer keeps one to eight connections open for its next reads, as it happens: only
     when all are switched off are the descriptors a number that can be equal.
     """
-    await _links(farm, Link.ONLINE)
-    _, online = await _counted()
+    online = await _tasks_online(farm)
     await _switch(farm, on=False)
     descriptors, off = await _counted()
     return online, descriptors, off
@@ -207,6 +220,7 @@ async def soak(jobs: int, every_s: float) -> Soaked:
     """So many jobs, one every so many seconds, after a warm-up of some more."""
     memory: list[tuple[float, float]] = []
     async with simulated_farm(PRINTERS, time_factor=TIME_FACTOR) as farm:
+        settle_memory()
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(_watch_memory(memory))
             before = await _run(farm, WARM_UP_JOBS, WARM_UP_EVERY_S)
@@ -226,6 +240,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2000)
     asked = parser.parse_args()
     begun = time.monotonic()
+    give_back_memory()
     done = uvloop.run(soak(asked.jobs, asked.minutes * 60 / asked.jobs))
     slope = done.slope_mb(min(WARM_S, asked.minutes * 30))
     took = time.monotonic() - begun

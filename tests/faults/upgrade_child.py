@@ -20,8 +20,9 @@ from alembic import command  # noqa: F401 (loaded before the forks)
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from buildplate.storage import PostgresConfig, PostgresStorage, SqliteConfig, SqliteStorage
+from buildplate.storage import SqliteConfig, SqliteStorage
 from buildplate.storage.postgres.address import is_postgres
+from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
 from tests import postgres
 
 

@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from buildplate.backups.archive import PIECE, checked, place_of, verify
-from buildplate.backups.errors import RestoreCutOff, TargetTaken, TooNew
+from buildplate.backups.errors import TargetTaken, TooNew
 from buildplate.backups.key_sealing import open_keys
 from buildplate.backups.model import FILES, KEY, TABLES, Manifest, Part
 from buildplate.backups.taking import check_room, disk_errors
+from buildplate.backups.unfinished import MARK
 from buildplate.dispatch.forgotten import Restored, settle_prints, stop_rows
 from buildplate.files.disk import sync_folder
 from buildplate.files.store import LocalBlobStore
@@ -35,7 +36,6 @@ from buildplate.storage.restored import settle_identity
 from buildplate.storage.schema import known_revisions
 from buildplate.storage.sqlite.portable import identity_in, load_sqlite
 
-MARK = "restoring.json"
 FRESH_MARK = "restoring.new"
 HELD = "farm"
 FILES_FOLDER, BACKUPS_FOLDER = "files", "backups"
@@ -83,11 +83,6 @@ class Outcome:
     manifest: Manifest
     keys: bool
     again: bool = False
-
-
-def is_unfinished(data_dir: Path) -> bool:
-    """Whether a restore into this folder was begun and never finished."""
-    return (data_dir / MARK).exists()
 
 
 def why_restored(manifest: Manifest) -> str:
@@ -322,10 +317,3 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield from lines
     if waiting:
         yield waiting
-
-
-def check_finished(data_dir: Path) -> None:
-    """Refuse to work on a farm that is half restored. RestoreCutOff."""
-    if is_unfinished(data_dir):
-        message = f"a restore into {data_dir} was cut off"
-        raise RestoreCutOff(message)

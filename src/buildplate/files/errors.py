@@ -189,6 +189,47 @@ class DiskFailed(FileError):
         super().__init__(f"{problem} while {doing}.")
 
 
+class UnknownUpload(FileError):
+    """There is no such unfinished upload of this caller's, or it has expired: begin a new one."""
+
+    code = "upload_not_found"
+    hint = "Begin the upload anew; unfinished ones are kept for a day."
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"There is no upload {upload_id}.")
+
+
+class WrongOffset(FileError):
+    """Bytes were sent for another place than the one the upload is at; `offset` is that."""
+
+    code = "offset_mismatch"
+    hint = "Ask with HEAD where the upload is, and go on from there."
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"The upload is at byte {offset}.")
+        self.offset = offset
+
+
+class TakenOver(FileError):
+    """Another request goes on with the upload: this one has nothing more to do."""
+
+    code = "upload_taken_over"
+    hint = "Send an upload from one place at a time; ask with HEAD where it is."
+
+    def __init__(self) -> None:
+        super().__init__("Another request goes on with this upload.")
+
+
+class TooManyUploads(FileError):
+    """There are as many unfinished uploads as are let be: finish or delete some."""
+
+    code = "too_many_uploads"
+    hint = "Finish or delete unfinished uploads, or wait until they expire after a day."
+
+    def __init__(self) -> None:
+        super().__init__("There are too many unfinished uploads.")
+
+
 class AnalysisFailed(FileError):
     """The analysis of a stored file gave no result; the file itself is intact."""
 

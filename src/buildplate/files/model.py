@@ -114,7 +114,10 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class PrintFile:
-    """One stored file. `sha256` is its identity, `name` is only for people, never a path."""
+    """One stored file. `sha256` is its identity, `name` is only for people, never a path.
+
+    `sent_by` names who sent it first, as in "user ann"; None where that is not known.
+    """
 
     id: str
     sha256: str
@@ -124,6 +127,7 @@ class PrintFile:
     created_at: datetime
     state: FileState
     analysis: Analysis | None = None
+    sent_by: str | None = None
 
     @property
     def printer_size(self) -> int:

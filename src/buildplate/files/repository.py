@@ -82,6 +82,7 @@ def file_from(row: Row) -> PrintFile:
         created_at=from_micros(row["created_at"]),
         state=FileState(row["state"]),
         analysis=Analysis.from_dict(plain) if plain else None,
+        sent_by=row["sent_by"],
     )
 
 
@@ -104,6 +105,7 @@ async def add_file(tx: Tx, file: PrintFile) -> PrintFile:
         "state": file.state.value,
         "analysis": _analysis_text(file.analysis),
         "created_at": to_micros(file.created_at),
+        "sent_by": file.sent_by,
     }
     if buried is None:
         await tx.change(_ADD, values)

@@ -56,6 +56,7 @@ class FileRoom:
     """What the service works with.
 
     `wake_analysis` is called when there is a file to analyse, or one that jobs waited for is back.
+    `sender` names whoever sends what is being received, where that is known.
     """
 
     store: BlobStore
@@ -65,6 +66,7 @@ class FileRoom:
     wake_analysis: Callable[[], None]
     new_id: Callable[[], str]
     now: Callable[[], datetime]
+    sender: Callable[[], str | None] = lambda: None
 
 
 class FileService:
@@ -274,6 +276,7 @@ class FileService:
             created_at=self._room.now(),
             state=state,
             analysis=analysis,
+            sent_by=self._room.sender(),
         )
         stored = await self._room.files.add(file)
         if state is FileState.ANALYSING or stored.id != file.id:

@@ -9,11 +9,23 @@ from datetime import datetime, timedelta
 from buildplate.core.spells import Pastime, pastime
 from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
-from buildplate.history import repository
+from buildplate.history import endings, repository
 from buildplate.history.errors import InvalidRange
-from buildplate.history.model import By, Sample, Spent, Tally, Watched
-from buildplate.storage import Storage
+from buildplate.history.model import (
+    By,
+    Ending,
+    Lateness,
+    Note,
+    Of,
+    Sample,
+    Spent,
+    Tally,
+    Wanted,
+    Watched,
+)
+from buildplate.storage import Storage, to_micros
 
+EndingsPage = tuple[Sequence[Ending], Mapping[str, Sequence[Note]], tuple[int, str] | None]
 LONGEST = timedelta(days=92)
 A_DAY = timedelta(days=1)
 
@@ -51,6 +63,29 @@ class HistoryService:
         week = await self._storage.read(repository.ended_since, at - 7 * A_DAY)
         return Now(count, day, week)
 
+    async def endings(
+        self, wanted: Wanted, after: tuple[int, str] | None, most: int
+    ) -> EndingsPage:
+        """Ended prints, newest first, their notes by print, and where the next page begins."""
+        found = await self._storage.read(endings.endings, wanted, after, most + 1)
+        shown = found[:most]
+        notes: dict[str, list[Note]] = {}
+        for note in await self._storage.read(endings.notes, {one.job_id for one in shown}):
+            notes.setdefault(note.print_id, []).append(note)
+        last = shown[-1] if len(found) > most else None
+        return shown, notes, None if last is None else (to_micros(last.ended_at), last.id)
+
+    async def outcomes(self, of: Of, since: datetime, until: datetime) -> dict[str | None, Tally]:
+        """How prints ended between two moments, by what they have in common; InvalidRange."""
+        _check(since, until)
+        return await self._storage.read(endings.outcomes, of, since, until)
+
+    async def lateness(self, since: datetime, until: datetime, most: int) -> Lateness:
+        """Jobs that were due between two moments: counts of all, the latest due; InvalidRange."""
+        _check(since, until)
+        now = self._clock.now()
+        return await self._storage.read(endings.lateness, since, until, now, most)
+
     async def utilization(self, since: datetime, until: datetime, by: By) -> list[Spent]:
         """How printers spent their time between two moments; InvalidRange.
 
@@ -58,9 +93,7 @@ class HistoryService:
         printer came and after it went does not count at all.
         """
         until = min(until, self._clock.now())
-        if not since < until or until - since > LONGEST:
-            message = f"{since:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ} cannot be summed up"
-            raise InvalidRange(message)
+        _check(since, until)
         printers = await self._storage.read(repository.watched)
         if by is By.DAY:
             days = []
@@ -92,6 +125,12 @@ class HistoryService:
                 missing = max(served - sum(seconds.values()), 0.0)
                 whole[printer.id] = seconds | {Pastime.UNWATCHED: missing}
         return whole
+
+
+def _check(since: datetime, until: datetime) -> None:
+    if not since < until or until - since > LONGEST:
+        message = f"{since:%Y-%m-%dT%H:%MZ} to {until:%Y-%m-%dT%H:%MZ} cannot be summed up"
+        raise InvalidRange(message)
 
 
 def _days(since: datetime, until: datetime) -> list[tuple[datetime, datetime]]:

@@ -78,6 +78,7 @@ class Recorder:
         self._pace = pace
         self._stirred = asyncio.Event()
         self._changed: set[str] = set()
+        self._levels: set[str] = set()
         self._open: dict[str, Spell] = {}
         self._sampled: dict[str, Sample] = {}
         self._began: dict[str, Spell] = {}
@@ -86,7 +87,7 @@ class Recorder:
 
     async def run(self) -> None:
         """Record until cancelled; what is noted by then is still written."""
-        self._watchers.add(self._note)
+        self._watchers.add(self._note, self._note_levels)
         try:
             await self._close_left_open()
             self._changed.update(self._fleet.sessions)
@@ -112,6 +113,10 @@ class Recorder:
         self._changed.add(printer_id)
         self._stirred.set()
 
+    def _note_levels(self, printer_id: str) -> None:
+        self._levels.add(printer_id)
+        self._stirred.set()
+
     async def _close_left_open(self) -> None:
         """Spells of a former life end when it was last known to run."""
         self._open.clear()
@@ -122,6 +127,10 @@ class Recorder:
     def _look(self) -> None:
         """Note what has changed about the printers that stirred."""
         changed, self._changed = self._changed, set()
+        levels, self._levels = self._levels, set()
+        for printer_id in levels - changed:
+            if (session := self._fleet.sessions.get(printer_id)) is not None:
+                self._sample(session)
         for printer_id in changed:
             session = self._fleet.sessions.get(printer_id)
             if session is None:

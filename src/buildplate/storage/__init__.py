@@ -1,4 +1,8 @@
-"""The database: engine, transactions, tables, migrations and the outbox."""
+"""The database: engine, transactions, tables, migrations and the outbox.
+
+The engine for PostgreSQL is in `storage.postgres.engine`, for those who use it: with its driver and
+what upgrades such a database it is 10 MB, and most farms are a file.
+"""
 
 from buildplate.storage.bus import Bus, Gap, Subscription
 from buildplate.storage.errors import (
@@ -24,10 +28,15 @@ from buildplate.storage.model import (
     to_json,
     to_micros,
 )
-from buildplate.storage.outbox import OutboxRelay, last_seq, log_of, read_events
+from buildplate.storage.outbox import (
+    OutboxRelay,
+    last_seq,
+    log_of,
+    read_events,
+    read_events_back,
+)
 from buildplate.storage.ports import Row, Storage, Tx
 from buildplate.storage.postgres.address import PostgresAddress, is_postgres
-from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
 from buildplate.storage.scripts import SCRIPTS, one_statement, script
 from buildplate.storage.sqlite.engine import SqliteConfig, SqliteStorage
 from buildplate.storage.sqlite.examine import Examination, examine
@@ -46,8 +55,6 @@ __all__ = [
     "OutboxRelay",
     "OutcomeUnknown",
     "PostgresAddress",
-    "PostgresConfig",
-    "PostgresStorage",
     "PublishedEvent",
     "Row",
     "SchemaTooNew",
@@ -71,6 +78,7 @@ __all__ = [
     "log_of",
     "one_statement",
     "read_events",
+    "read_events_back",
     "script",
     "scrub",
     "share_farm",

@@ -53,6 +53,13 @@ _AFTER = (
     .limit(bindparam("how_many"))
 )
 _OF_PRINTER = _AFTER.where(events.c.printer_id == bindparam("of_printer"))
+_BEFORE = (
+    select(events.c.seq, *_EVENT)
+    .where(events.c.seq < bindparam("before_seq"))
+    .order_by(events.c.seq.desc())
+    .limit(bindparam("how_many"))
+)
+_OF_PRINTER_BEFORE = _BEFORE.where(events.c.printer_id == bindparam("of_printer"))
 
 
 @script
@@ -77,10 +84,18 @@ async def read_events(
     """The published events after `after_seq`, at most `limit`, in order; of one printer, if any."""
     values: dict[str, Any] = {"after_seq": after_seq, "how_many": limit}
     if printer_id is None:
-        found = await tx.rows(_AFTER, values)
-    else:
-        found = await tx.rows(_OF_PRINTER, values | {"of_printer": printer_id})
-    return [PublishedEvent(row["seq"], _event(row)) for row in found]
+        return _published(await tx.rows(_AFTER, values))
+    return _published(await tx.rows(_OF_PRINTER, values | {"of_printer": printer_id}))
+
+
+async def read_events_back(
+    tx: Tx, before_seq: int, limit: int, printer_id: str | None = None
+) -> Sequence[PublishedEvent]:
+    """As `read_events`, but those before `before_seq`, the newest first."""
+    values: dict[str, Any] = {"before_seq": before_seq, "how_many": limit}
+    if printer_id is None:
+        return _published(await tx.rows(_BEFORE, values))
+    return _published(await tx.rows(_OF_PRINTER_BEFORE, values | {"of_printer": printer_id}))
 
 
 async def log_of(tx: Tx) -> tuple[str, int]:
@@ -93,6 +108,10 @@ async def last_seq(tx: Tx) -> int:
     """The place of the newest published event; 0 before the first."""
     row = await tx.row(_LAST_SEQ)
     return 0 if row is None else int(row["value"])
+
+
+def _published(rows: Sequence[Row]) -> list[PublishedEvent]:
+    return [PublishedEvent(row["seq"], _event(row)) for row in rows]
 
 
 def _event(row: Row) -> EventRecord:

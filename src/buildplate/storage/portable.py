@@ -137,7 +137,11 @@ def snapshot_of(where: Path | str) -> Opened:
 
     Raises `StorageError` and its subclasses.
     """
-    from buildplate.storage.postgres.portable import postgres_snapshot  # noqa: PLC0415
-    from buildplate.storage.sqlite.portable import sqlite_snapshot  # noqa: PLC0415
+    # Both import this module, and that of PostgreSQL brings a driver that a file does not need.
+    if isinstance(where, Path):
+        from buildplate.storage.sqlite.portable import sqlite_snapshot  # noqa: PLC0415 (see above)
 
-    return sqlite_snapshot(where) if isinstance(where, Path) else postgres_snapshot(where)
+        return sqlite_snapshot(where)
+    from buildplate.storage.postgres.portable import postgres_snapshot  # noqa: PLC0415 (see above)
+
+    return postgres_snapshot(where)

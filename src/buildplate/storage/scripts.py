@@ -35,8 +35,9 @@ _ONE_STATEMENT: set[Callable[..., Awaitable[Any]]] = set()
 def one_statement(function: _Script) -> _Script:
     """Mark a script that runs exactly one statement, whatever it finds; returns it unchanged.
 
-    On PostgreSQL such a script needs no BEGIN and no COMMIT: its statement is the transaction.
-    So it raises only where the statement changed nothing, and a second statement is refused with
+    On PostgreSQL such a script needs no BEGIN and no COMMIT: its statement is the transaction,
+    or, with `Tx.compare_and_set`, part of one that it shares with those that wait with it. So it
+    raises only where the statement changed nothing, and a second statement is refused with
     `ScriptError`. Should the connection break meanwhile, its caller hears `OutcomeUnknown`.
     """
     _ONE_STATEMENT.add(function)

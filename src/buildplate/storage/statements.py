@@ -115,7 +115,7 @@ class Statements:
             for name, value in compiler.params.items()
             if name in names and not (name in compiler.binds and compiler.binds[name].required)
         }
-        return Compiled(compiler.string, frozenset(names), literals, _taker(names))
+        return Compiled(compiler.string, frozenset(names), literals, taker(names))
 
     def _compile(
         self, statement: ClauseElement, columns: Sequence[str] | None
@@ -147,7 +147,8 @@ class Statements:
         kept.variants[variant] = compiled
 
 
-def _taker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Arguments]:
+def taker(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Arguments]:
+    """A function that takes the values of these names, in their order, from parameters."""
     if not names:
         return _no_arguments
     if len(names) == 1:

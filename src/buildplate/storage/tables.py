@@ -185,6 +185,7 @@ print_files = _table(
     _text("state"),
     _json("analysis"),
     _micros("created_at"),
+    _text("sent_by", null=True),
     UniqueConstraint("sha256"),
     CheckConstraint("size >= 0", name="size"),
 )
@@ -278,6 +279,7 @@ prints = _table(
     ),
     Index("ix_prints_queue", "created_at", **_where("state = 'queued'")),
     Index("ix_prints_printer_id", "printer_id", "ended_at"),
+    Index("ix_prints_ended_at", "ended_at", "id"),
 )
 
 commands = _table(
@@ -361,6 +363,7 @@ users = _table(
     _text("password"),
     _micros("created_at"),
     _micros("password_at"),
+    _flag("disabled", default=False),
     UniqueConstraint("name"),
     CheckConstraint(_one_of("role", ROLES), name="role"),
 )

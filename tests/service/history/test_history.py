@@ -108,7 +108,7 @@ async def test_temperatures_are_kept_on_change_and_at_a_bounded_rate(tmp_path: P
         while loop.time() < began + 4.5:  # every second at this pace, where they change
             warm = 20.0 + 10 * (loop.time() - began)
             session.live.temperatures["tool0"] = Temperature(warm, 210.0)
-            surface.farm.watchers.tell(printer["id"])
+            surface.farm.watchers.tell_levels(printer["id"])
             await asyncio.sleep(0.02)
         seen = (await surface.client.get(path)).json()["items"]
         kept = [one for one in seen if one["temperatures"]["tool0"]["target"] == 210.0]

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
+from buildplate import __version__
 from buildplate.storage import SchemaTooNew
-from buildplate.storage.schema import HEAD, alembic_config, migrating
+from buildplate.storage.schema import HEAD, alembic_config, migrating, run_migrations
 from buildplate.storage.sqlite.upgrading import upgrade
-from buildplate.storage.tables import COUNTERS, metadata
+from buildplate.storage.tables import COUNTERS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +26,30 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def migrated(tmp_path: Path) -> Path:
+    path = tmp_path / "migrated.db"
+    with migrating(path, 1.0) as connection:
+        run_migrations(connection, "head")
+    return path
+
+
+def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Every row; ids, which are drawn, by their length."""
+    with closing(sqlite3.connect(path)) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        found = {
+            name: connection.execute(f"SELECT * FROM {name}").fetchall()  # noqa: S608 (our tables)
+            for (name,) in tables.fetchall()
+        }
+    found["identity"] = [(len(id_), release) for id_, release in found["identity"]]
+    return found
+
+
 def schema_of(path: Path) -> dict[str, str]:
     with closing(sqlite3.connect(path)) as connection:
         rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
-        found = {name: _parts(sql) for name, sql in rows}
-    for own in ("alembic_version", "sqlite_sequence"):
-        found.pop(own, None)
-    return found
+        return {name: _parts(sql) for name, sql in rows}
 
 
 def _parts(sql: str) -> str:
@@ -41,16 +58,18 @@ def _parts(sql: str) -> str:
     return "\n".join(sorted(line for line in lines if line))
 
 
-def test_the_migrations_make_exactly_the_tables(database: Path, tmp_path: Path) -> None:
-    fresh = tmp_path / "fresh.db"
-    engine = create_engine(f"sqlite:///{fresh}")
-    metadata.create_all(engine)
-    engine.dispose()
-    assert schema_of(database) == schema_of(fresh)
+def test_a_first_start_makes_exactly_what_the_migrations_make(
+    database: Path, migrated: Path
+) -> None:
+    assert schema_of(database) == schema_of(migrated)
+    assert rows_of(database) == rows_of(migrated)
+    assert rows_of(database)["alembic_version"] == [(HEAD,)]
+    assert rows_of(database)["identity"] == [(36, __version__)]
 
 
-def test_alembic_finds_nothing_to_change(database: Path) -> None:
-    with migrating(database, 1.0) as connection:
+@pytest.mark.parametrize("made", ["database", "migrated"])
+def test_alembic_finds_nothing_to_change(made: str, request: pytest.FixtureRequest) -> None:
+    with migrating(request.getfixturevalue(made), 1.0) as connection:
         command.check(alembic_config(connection))
 
 
@@ -91,7 +110,12 @@ def test_a_newer_schema_is_refused_untouched(database: Path) -> None:
     assert schema_of(database) == before
 
 
-def test_the_first_migration_can_be_undone(database: Path) -> None:
-    with migrating(database, 1.0) as connection:
+@pytest.mark.parametrize("made", ["database", "migrated"])
+def test_the_first_migration_can_be_undone(made: str, request: pytest.FixtureRequest) -> None:
+    path: Path = request.getfixturevalue(made)
+    before = schema_of(path)
+    with migrating(path, 1.0) as connection:
         command.downgrade(alembic_config(connection), "base")
-    assert schema_of(database) == {}
+    assert set(schema_of(path)) <= {"alembic_version", "sqlite_sequence"}
+    upgrade(path, 1.0)
+    assert schema_of(path) == before

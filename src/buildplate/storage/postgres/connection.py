@@ -71,10 +71,14 @@ def _milliseconds(seconds: float) -> str:
     return str(int(seconds * 1000))
 
 
-async def connect(address: PostgresAddress, limits: Limits) -> "asyncpg.Connection[Any]":
-    """One connection outside any pool. Raises `DatabaseUnreachable`."""
+async def connect(
+    address: PostgresAddress, limits: Limits, **settings: str
+) -> "asyncpg.Connection[Any]":
+    """One connection outside any pool, with more settings. Raises `DatabaseUnreachable`."""
+    arguments = connecting(address, limits)
+    arguments["server_settings"] |= settings
     try:
-        connection: asyncpg.Connection[Any] = await asyncpg.connect(**connecting(address, limits))
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(**arguments)
     except DRIVER_ERRORS as error:
         raise unreachable(address, error) from error
     return connection

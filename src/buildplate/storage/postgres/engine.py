@@ -9,12 +9,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from buildplate.storage.errors import DatabaseInUse, StorageBusy, StorageClosed
 from buildplate.storage.ports import Tx
 from buildplate.storage.postgres.address import PostgresAddress
+from buildplate.storage.postgres.batches import Batches, NotBatched
 from buildplate.storage.postgres.connection import Limits
 from buildplate.storage.postgres.connections import Connections
 from buildplate.storage.postgres.ownership import Ownership
 from buildplate.storage.postgres.schema import upgrade
 from buildplate.storage.postgres.work import Call, Reading, Writing
-from buildplate.storage.scripts import name_of
+from buildplate.storage.scripts import is_one_statement, name_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +26,7 @@ class PostgresConfig:
     """Where the database is, and its bounds.
 
     `writers` and `readers`: scripts that run at the same time, each on a connection.
+    `batch_limit`: transitions that share a statement, see `Batches`.
     `busy_seconds`: how long a script waits for its turn. `outage_seconds`: how long a server
     that went away is waited for. `lease_seconds`, `grace_seconds`: see `Ownership`.
     """
@@ -32,6 +34,7 @@ class PostgresConfig:
     url: str = field(repr=False)
     writers: int = 8
     readers: int = 4
+    batch_limit: int = 64
     busy_seconds: float = 60.0
     outage_seconds: float = 10.0
     lease_seconds: float = 5.0
@@ -53,6 +56,7 @@ class _Running:
     ownership: Ownership
     writing: _Lane
     reading: _Lane
+    batches: Batches
 
 
 class PostgresStorage:
@@ -88,9 +92,13 @@ class PostgresStorage:
                 connections = Connections(self._address, config.limits)
                 work = kind(connections, self._address, config.outage_seconds, self._notify)
                 lanes.append(_Lane(work.run, connections, asyncio.Semaphore(size)))
+            batches = Batches(
+                self._address, config.limits, config.batch_limit, config.busy_seconds, self._notify
+            )
+            await batches.open()
             undo.pop_all()
         self._closing = False
-        self._running = _Running(ownership, *lanes)
+        self._running = _Running(ownership, lanes[0], lanes[1], batches)
 
     def owned(self) -> bool:
         """See `Storage.owned`."""
@@ -108,6 +116,7 @@ class PostgresStorage:
         self._running = None
         for lane in (running.writing, running.reading):
             await lane.connections.close()
+        await running.batches.close()
         await running.ownership.release()
         if self.on_recorded is not None:
             self.on_recorded()  # so that the relay sees the end
@@ -119,12 +128,23 @@ class PostgresStorage:
         **kwargs: P.kwargs,
     ) -> T:
         """See `Storage.write`."""
+        name = name_of(script)
         run = script if self.on_write is None else self.on_write(script)
-        call = Call(name_of(script), run, args, kwargs)
         running = self._need()
         if running.ownership.taken_away:
             raise DatabaseInUse(self._address.shown, None, "Restart this server to see why.")
-        result: T = await self._in_turn(running.writing, call)
+        result: T
+        if run is script and is_one_statement(script) and running.batches.is_ready():
+            self._calls += 1
+            try:
+                result = await running.batches.run(name, run, args, kwargs)
+            except NotBatched:
+                pass
+            else:
+                return result
+            finally:
+                self._end_call()
+        result = await self._in_turn(running.writing, Call(name, run, args, kwargs))
         return result
 
     async def read(

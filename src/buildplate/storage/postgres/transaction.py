@@ -2,12 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import asyncpg
-from sqlalchemy import Select, Text, Update, bindparam, cast, func, insert, select, update
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
-from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy import Text, Update, bindparam, cast, func, insert, select, update
 from sqlalchemy.sql.elements import ClauseElement
 
 from buildplate.storage.errors import (
@@ -17,29 +14,32 @@ from buildplate.storage.errors import (
     UnknownCounter,
     WrongType,
 )
-from buildplate.storage.model import EventRecord, to_json, to_micros
+from buildplate.storage.model import EventRecord
 from buildplate.storage.postgres.address import PostgresAddress
 from buildplate.storage.postgres.connection import Again, again, is_lost, translated
-from buildplate.storage.statements import Arguments, Statements
+from buildplate.storage.postgres.transition import (
+    EVENT_COLUMNS,
+    STATEMENTS,
+    event_columns,
+    given_with,
+    with_event,
+)
+from buildplate.storage.statements import Arguments
 from buildplate.storage.tables import counters, events, outbox
 
-_DIALECT: Dialect = PGDialect_asyncpg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-_STATEMENTS = Statements(_DIALECT)
-
-_EVENT_COLUMNS = ("id", "at", "kind", "printer_id", "job_id", "print_id", "data")
 _RECORDED = (
     insert(events)
-    .values({name: bindparam(name) for name in _EVENT_COLUMNS})
+    .values({name: bindparam(name) for name in EVENT_COLUMNS})
     .returning(events.c.id)
     .cte("recorded")
 )
 # One statement and one round trip; it also names the transaction, see `PostgresTx.xid`.
-_RECORD = _STATEMENTS.compiled(
+_RECORD = STATEMENTS.compiled(
     insert(outbox)
     .from_select(["event_id"], select(_RECORDED.c.id))
     .returning(cast(func.pg_current_xact_id(), Text))
 )
-_NEXT_NUMBER = _STATEMENTS.compiled(
+_NEXT_NUMBER = STATEMENTS.compiled(
     update(counters)
     .where(counters.c.name == bindparam("counter"))
     .values(value=counters.c.value + 1)
@@ -90,7 +90,7 @@ class PostgresTx:
         self, statement: ClauseElement, params: Mapping[str, Any] | None = None
     ) -> Sequence[asyncpg.Record]:
         """See `Tx.rows`."""
-        sql, arguments = _STATEMENTS.ready(statement, params)
+        sql, arguments = STATEMENTS.ready(statement, params)
         found: Sequence[asyncpg.Record] = await self._run(self._connection.fetch, sql, arguments)
         return found
 
@@ -98,7 +98,7 @@ class PostgresTx:
         self, statement: ClauseElement, params: Mapping[str, Any] | None = None
     ) -> asyncpg.Record | None:
         """See `Tx.row`."""
-        sql, arguments = _STATEMENTS.ready(statement, params)
+        sql, arguments = STATEMENTS.ready(statement, params)
         first: asyncpg.Record | None = await self._run(self._connection.fetchrow, sql, arguments)
         return first
 
@@ -106,7 +106,7 @@ class PostgresTx:
         self, statement: ClauseElement, params: Mapping[str, Any] | None = None
     ) -> int:
         """See `Tx.change`."""
-        sql, arguments = _STATEMENTS.ready(statement, params)
+        sql, arguments = STATEMENTS.ready(statement, params)
         status: str = await self._run(self._connection.execute, sql, arguments)
         return int(status.rpartition(" ")[2])
 
@@ -114,7 +114,7 @@ class PostgresTx:
         self, statement: ClauseElement, params: Sequence[Mapping[str, Any]]
     ) -> None:
         """See `Tx.change_each`."""
-        ready = [_STATEMENTS.ready(statement, one) for one in params]
+        ready = [STATEMENTS.ready(statement, one) for one in params]
         if ready:
             await self._run(self._every, ready[0][0], [arguments for _, arguments in ready])
 
@@ -129,13 +129,13 @@ class PostgresTx:
         """See `Tx.compare_and_set`."""
         if event is None:
             return await self.row(statement, params)
-        moved = await self.row(_with_event(statement), {**params, **_prefixed(_columns(event))})
+        moved = await self.row(with_event(statement), given_with(event, params))
         self.recorded = self.recorded or moved is not None
         return moved
 
     async def record(self, event: EventRecord) -> None:
         """See `Tx.record`."""
-        sql, arguments = _RECORD.ready(_columns(event))
+        sql, arguments = _RECORD.ready(event_columns(event))
         self.xid = await self._run(self._connection.fetchval, sql, arguments)
         self.recorded = True
 
@@ -175,47 +175,6 @@ class PostgresTx:
             raise SecondStatement(sql)
         self._ran = True
         before()
-
-
-def _columns(event: EventRecord) -> dict[str, Any]:
-    return {
-        "id": event.id,
-        "at": to_micros(event.at),
-        "kind": event.kind,
-        "printer_id": event.printer_id,
-        "job_id": event.job_id,
-        "print_id": event.print_id,
-        "data": to_json(event.data),
-    }
-
-
-def _prefixed(columns: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"event__{name}": value for name, value in columns.items()}
-
-
-_WITH_EVENT: WeakKeyDictionary[Update, Select[Any]] = WeakKeyDictionary()
-
-
-def _with_event(statement: Update) -> Select[Any]:
-    """The statement, and its event recorded for the row that it found: all in one."""
-    known = _WITH_EVENT.get(statement)
-    if known is None:
-        moved = statement.cte("moved")
-        values = [bindparam(f"event__{name}", type_=events.c[name].type) for name in _EVENT_COLUMNS]
-        recorded = (
-            insert(events)
-            .from_select(_EVENT_COLUMNS, select(*values).select_from(moved))
-            .returning(events.c.id)
-            .cte("recorded")
-        )
-        queued = (
-            insert(outbox)
-            .from_select(["event_id"], select(recorded.c.id))
-            .returning(outbox.c.id)
-            .cte("queued")
-        )
-        known = _WITH_EVENT[statement] = select(moved).add_cte(queued)
-    return known
 
 
 def _refuse_fractions(sql: str, arguments: Sequence[Any]) -> None:

@@ -15,6 +15,7 @@ from buildplate.storage.errors import DatabaseUnreachable, StorageError, Storage
 from buildplate.storage.preflight import FAILED, OK, Check, Preflight, schema_check
 from buildplate.storage.schema import (
     HEAD,
+    make_schema,
     migrating,
     pending,
     reason_of,
@@ -53,7 +54,10 @@ def upgrade(path: Path, busy_seconds: float, looked_at: Preflight | None = None)
         copy = _copied(path, found, busy_seconds)
     try:
         with migrating(path, busy_seconds) as migration:
-            run_migrations(migration, "head")
+            if found is None:
+                make_schema(migration)
+            else:
+                run_migrations(migration, "head")
     except DBAPIError as error:
         raise reason_of(error) from error
     return copy
