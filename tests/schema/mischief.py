@@ -65,7 +65,8 @@ BROKEN: Mapping[str, Rewrite] = {
 }
 """A crash, a status that is not documented, a field or a hint too few, bad requests let pass."""
 FOR_ADMINISTRATORS = "/api/v1/settings"
-OF_GROUPS = "/api/v1/jobs"
+OF_GROUPS = "/api/v1/queue"
+"""It takes no filters: whatever is asked for, some of what waits is shown."""
 
 
 def break_promises(app: FastAPI) -> None:

@@ -22,6 +22,11 @@ NEEDS_LUCK = {
     ("POST", "/api/v1/auth/logout"),
     ("POST", "/api/v1/me/password"),
     ("POST", "/api/v1/setup"),
+    # The protocol's version in a header, and an upload of one's own: test_uploads.py.
+    ("POST", "/api/v1/uploads"),
+    ("HEAD", "/api/v1/uploads/{upload_id}"),
+    ("PATCH", "/api/v1/uploads/{upload_id}"),
+    ("DELETE", "/api/v1/uploads/{upload_id}"),
     # A job whose copies have failed: test_jobs.py.
     ("POST", "/api/v1/jobs/{job_id}/retry"),
     # A printer that prints, or a print that asks for a person, at that very moment: test_prints.py.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from buildplate.access.model import Caller
+from buildplate.access.model import Caller, CallerKind
 
 LONGEST = 2_000
 MOST_ROWS = 50
@@ -93,6 +93,13 @@ def present_deed() -> Deed | None:
     """What the present task does, and for whom."""
     deed = _DEED.get()
     return None if deed is None or deed.over else deed
+
+
+def who_acts() -> str | None:
+    """Whoever the present task works for, as records name them; None where nobody is known."""
+    deed = present_deed()
+    known = deed is not None and deed.who.kind is not CallerKind.NOBODY
+    return f"{deed.who.kind} {deed.who.name}" if deed is not None and known else None
 
 
 def acts_for(who: Caller) -> None:

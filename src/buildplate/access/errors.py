@@ -79,6 +79,13 @@ class NoSession(AccessError):
     hint = "Only users log out; revoke a key with DELETE /api/v1/keys/{id}."
 
 
+class UnknownSession(AccessError):
+    """None of the caller's own sessions has this id."""
+
+    code = "session_not_found"
+    hint = "List your sessions to see their ids; it may have ended by itself."
+
+
 class UnknownKey(AccessError):
     """No key has this id."""
 

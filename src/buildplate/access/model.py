@@ -73,7 +73,10 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person with a password, of which only a slow hash is kept. Times are aware UTC."""
+    """A person with a password, of which only a slow hash is kept. Times are aware UTC.
+
+    Whoever is `disabled` has no session and begins none.
+    """
 
     id: str
     version: int
@@ -83,6 +86,7 @@ class User:
     password: str
     created_at: datetime
     password_at: datetime
+    disabled: bool = False
 
 
 class SessionKind(StrEnum):
@@ -122,6 +126,18 @@ class Caller:
     def reaches(self, group: str | None) -> bool:
         """Whether what belongs to this printer group is the caller's to see."""
         return self.groups is None or group in self.groups
+
+
+Rights = tuple[Role, Groups]
+"""What somebody may do, and with which printers."""
+
+
+class Standing(StrEnum):
+    """What has become of a caller: they may what they might then, or something else, or nothing."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    GONE = "gone"
 
 
 def caller_of_key(key: ApiKey) -> Caller:

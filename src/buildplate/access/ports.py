@@ -110,7 +110,9 @@ class UserRows(Protocol):
         ...
 
     async def edit(self, user: User, event_id: str, at: datetime, ids: Sequence[str]) -> User:
-        """Writes a changed user, and groups as `KeyRows.add` does; a new password ends sessions.
+        """Writes a changed user, and groups as `KeyRows.add` does.
+
+        A new password ends the user's sessions, and so does it to be disabled.
 
         Raises UnknownUser, UserChanged, LastAdminUser.
         """
@@ -162,6 +164,10 @@ class SessionRows(Protocol):
 
     async def by_hash(self, sha256: str) -> tuple[User, Session] | None:
         """The session with this cookie or refresh token, and whose it is."""
+        ...
+
+    async def of_user(self, user_id: str) -> list[Session]:
+        """The sessions of a user, the newest first."""
         ...
 
     async def touch(self, session_id: str, at: datetime) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from buildplate.access.audit_repository import AuditWriter
 from buildplate.access.group_service import GroupService
 from buildplate.access.limiting import RateLimits
-from buildplate.access.model import Caller
+from buildplate.access.model import Caller, Standing
 from buildplate.access.passwords import Passwords
 from buildplate.access.service import KeyService
 from buildplate.access.session_service import SessionService
@@ -27,7 +27,16 @@ class AccessRoom:
     passwords: Passwords = field(repr=False)
 
     async def still(self, caller: Caller) -> bool:
-        """Whether somebody who was let in a while ago would be let in again."""
+        """Whether somebody who was let in a while ago would be let in again, to the same."""
+        return await self.standing(caller) is Standing.SAME
+
+    async def standing(self, caller: Caller) -> Standing:
+        """What has become of somebody who was let in a while ago."""
+        now = None
         if caller.session_id is not None:
-            return await self.sessions.lives(caller)
-        return caller.id is not None and await self.keys.works(caller.id)
+            now = await self.sessions.rights(caller.session_id)
+        elif caller.id is not None:
+            now = await self.keys.rights(caller.id)
+        if now is None:
+            return Standing.GONE
+        return Standing.SAME if now == (caller.role, caller.groups) else Standing.CHANGED

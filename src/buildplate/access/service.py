@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from buildplate.access.errors import InvalidKey, KeyRequired
-from buildplate.access.model import ApiKey, Groups, NewKey, Role
+from buildplate.access.model import ApiKey, Groups, NewKey, Rights, Role
 from buildplate.access.ports import KeyRows
 from buildplate.access.remembering import Memory
 from buildplate.access.user_service import MOST_GROUPS
@@ -79,10 +79,11 @@ class KeyService:
             raise KeyRequired(message)
         return key
 
-    async def works(self, key_id: str) -> bool:
-        """Whether a key that was checked before still opens anything."""
+    async def rights(self, key_id: str) -> Rights | None:
+        """What a key that was checked before opens now; None where it works no longer."""
         key = await self._rows.by_id(key_id)
-        return key is not None and key.works(self._now())
+        works = key is not None and key.works(self._now())
+        return (key.role, key.groups) if key is not None and works else None
 
     def forget(self) -> None:
         """Look every key up anew."""

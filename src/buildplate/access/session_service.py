@@ -6,14 +6,21 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from buildplate.access.audit import acts_for
-from buildplate.access.errors import KeyRequired, LoginFailed, NoSession
+from buildplate.access.errors import KeyRequired, LoginFailed, NoSession, UnknownSession
 from buildplate.access.limiting import Lockout, RateLimits
-from buildplate.access.model import Caller, Session, SessionKind, User, caller_of_user
+from buildplate.access.model import (
+    Caller,
+    Rights,
+    Session,
+    SessionKind,
+    User,
+    caller_of_user,
+)
 from buildplate.access.passwords import LONGEST, Passwords
 from buildplate.access.ports import SessionRows, UserRows
 from buildplate.access.remembering import Memory
@@ -167,27 +174,57 @@ class SessionService:
             parts.lockout.succeeded(user.name)
         return fits
 
-    async def lives(self, caller: Caller) -> bool:
-        """Whether a caller's session goes on, and they may still do what they might then."""
-        found = await self._known.find(caller.session_id or "", self._parts.sessions.by_id)
-        if found is None or self._parts.now() >= found[1].expires_at:
-            return False
-        return (found[0].role, found[0].groups) == (caller.role, caller.groups)
+    async def rights(self, session_id: str) -> Rights | None:
+        """What the user of a session may do now; None where it goes on no longer.
+
+        The database itself is asked: whoever asks has heard of a change that may be just made.
+        """
+        found = await self._parts.sessions.by_id(session_id)
+        if found is None:
+            return None
+        user, session = found
+        return (user.role, user.groups) if self._goes_on(session) else None
 
     async def logout(self, caller: Caller) -> None:
         """End the caller's session: its cookie, access and refresh tokens open nothing any more.
 
         Raises NoSession for whoever came with a key.
         """
-        if caller.session_id is None:
-            message = "a key has no session"
-            raise NoSession(message)
-        await self._parts.sessions.end(caller.session_id)
-        self._touched.pop(caller.session_id, None)
+        await self._end(_own(caller))
+
+    async def sessions_of(self, caller: Caller) -> list[Session]:
+        """The caller's sessions that go on, the one last used first. NoSession as `logout`."""
+        _own(caller)
+        found = await self._parts.sessions.of_user(caller.id or "")
+        going_on = [
+            replace(one, seen_at=self._last_use(one)) for one in found if self._goes_on(one)
+        ]
+        return sorted(going_on, key=lambda one: (one.seen_at, one.id), reverse=True)
+
+    async def end_one(self, caller: Caller, session_id: str) -> None:
+        """End one of the caller's sessions; UnknownSession, NoSession as `logout`."""
+        if session_id not in {one.id for one in await self.sessions_of(caller)}:
+            message = f"you have no session {session_id}"
+            raise UnknownSession(message)
+        await self._end(session_id)
+
+    async def end_others(self, caller: Caller) -> int:
+        """End all sessions of the caller but this one; how many. NoSession as `logout`."""
+        others = {one.id for one in await self.sessions_of(caller)} - {_own(caller)}
+        for session_id in sorted(others):
+            await self._end(session_id)
+        return len(others)
+
+    async def _end(self, session_id: str) -> None:
+        await self._parts.sessions.end(session_id)
+        self._touched.pop(session_id, None)
         self.forget()
 
     async def _who(self, name: str, password: str, address: str | None) -> User:
-        """The user, if the password is right; a wrong name and a wrong password look the same."""
+        """The user, if the password is right.
+
+        A wrong name, a wrong password and somebody who is disabled look the same.
+        """
         parts = self._parts
         parts.limits.login(address)
         shown = normal_name(name)[: LONGEST_NAME + 1]
@@ -196,7 +233,7 @@ class SessionService:
         fits = await parts.passwords.fits(
             None if user is None else user.password, password[: LONGEST + 1]
         )
-        if user is None or not fits:
+        if user is None or not fits or user.disabled:
             parts.limits.failed(address)
             message = "this name and this password do not belong together"
             raise LoginFailed(message)
@@ -231,17 +268,35 @@ class SessionService:
         access = tokens.issue(session.user_id, session.id)
         return TokenPair(access, refresh, int(tokens.life.total_seconds()))
 
+    def _last_use(self, session: Session) -> datetime:
+        return max(session.seen_at, self._touched.get(session.id, session.seen_at))
+
+    def _is_unused(self, session: Session) -> bool:
+        """Whether nobody has made a request with it for too long; an open socket makes none."""
+        return self._parts.now() >= self._last_use(session) + self._parts.lives.idle
+
+    def _goes_on(self, session: Session) -> bool:
+        unused = session.kind is SessionKind.BROWSER and self._is_unused(session)
+        return not unused and self._parts.now() < session.expires_at
+
     async def _use(self, session: Session) -> None:
         """Refuse a session that ran out, and note now and then that it is used."""
         now, idle = self._parts.now(), self._parts.lives.idle
-        seen = max(session.seen_at, self._touched.get(session.id, session.seen_at))
-        if now >= session.expires_at or now >= seen + idle:
+        if now >= session.expires_at or self._is_unused(session):
             raise _no_session()
-        if now >= seen + min(idle / 10, timedelta(minutes=1)):
+        if now >= self._last_use(session) + min(idle / 10, timedelta(minutes=1)):
             while len(self._touched) >= REMEMBERED:
                 self._touched.pop(next(iter(self._touched)))
             self._touched[session.id] = now
             await self._parts.sessions.touch(session.id, now)
+
+
+def _own(caller: Caller) -> str:
+    """The session that the caller came with; NoSession."""
+    if caller.session_id is None:
+        message = "a key has no session"
+        raise NoSession(message)
+    return caller.session_id
 
 
 def csrf_of(secret: str) -> str:

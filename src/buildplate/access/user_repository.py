@@ -39,10 +39,16 @@ _BY_NAME = select(users).where(users.c.name == bindparam("of_name"))
 _OTHER_ADMIN = (
     select(users.c.id)
     .where(users.c.role == Role.ADMIN.value)
+    .where(users.c.disabled.is_(False))
     .where(users.c.id != bindparam("user_id"))
     .limit(1)
 )
-_ANY_ADMIN = select(users.c.id).where(users.c.role == Role.ADMIN.value).limit(1)
+_ANY_ADMIN = (
+    select(users.c.id)
+    .where(users.c.role == Role.ADMIN.value)
+    .where(users.c.disabled.is_(False))
+    .limit(1)
+)
 _ADMIN_KEY = (
     select(api_keys.c.id)
     .where(api_keys.c.role == Role.ADMIN.value)
@@ -60,6 +66,7 @@ _EDIT = (
         printer_groups=bindparam("new_groups"),
         password=bindparam("new_password"),
         password_at=bindparam("new_password_at"),
+        disabled=bindparam("new_disabled"),
     )
 )
 _REHASH = (
@@ -74,7 +81,7 @@ _ADD_SESSION = insert(user_sessions)
 _SESSION_BY_ID = select(user_sessions).where(user_sessions.c.id == bindparam("session_id"))
 _SESSION_BY_HASH = select(user_sessions).where(user_sessions.c.sha256 == bindparam("of_sha256"))
 _OF_USER = (
-    select(user_sessions.c.id)
+    select(user_sessions)
     .where(user_sessions.c.user_id == bindparam("user_id"))
     .order_by(user_sessions.c.id.desc())
 )
@@ -111,6 +118,7 @@ def _user(row: Row) -> User:
         password=row["password"],
         created_at=from_micros(row["created_at"]),
         password_at=from_micros(row["password_at"]),
+        disabled=bool(row["disabled"]),
     )
 
 
@@ -128,7 +136,12 @@ def _session(row: Row) -> Session:
 
 
 def _event(user: User, kind: str, event_id: str, at: datetime) -> EventRecord:
-    data = {"user_id": user.id, "name": user.name, "role": user.role.value}
+    data = {
+        "user_id": user.id,
+        "name": user.name,
+        "role": user.role.value,
+        "disabled": user.disabled,
+    }
     return EventRecord(event_id, at, kind, data=data)
 
 
@@ -159,17 +172,17 @@ async def add_user(tx: Tx, user: User, event_id: str, ids: Sequence[str] = ()) -
 async def edit_user(
     tx: Tx, user: User, event_id: str, at: datetime, ids: Sequence[str] = ()
 ) -> User:
-    """Write a user's role, groups and password; a new password ends the user's sessions.
+    """Write a user's role, groups, password and whether they are disabled.
 
-    Groups that were not there are made, with two of the ids each. Raises UnknownUser,
-    UserChanged, LastAdminUser.
+    A new password ends the user's sessions, and so does it to be disabled. Groups that were not
+    there are made, with two of the ids each. Raises UnknownUser, UserChanged, LastAdminUser.
     """
     await hold_farm(tx)
     known = await _by_id(tx, user.id)
     if known.version != user.version:
         message = f"{user.name} was changed in the meantime"
         raise UserChanged(message)
-    if user.role is not Role.ADMIN:
+    if user.role is not Role.ADMIN or user.disabled:
         await _not_the_last(tx, known)
     groups = user.groups
     if groups != known.groups:
@@ -181,9 +194,10 @@ async def edit_user(
         "new_groups": groups_json(groups),
         "new_password": user.password,
         "new_password_at": to_micros(user.password_at),
+        "new_disabled": user.disabled,
     }
     await tx.change(_EDIT, values)
-    if known.password != user.password:
+    if known.password != user.password or user.disabled:
         await _end_sessions(tx, user.id)
     await tx.record(_event(user, "user.changed", event_id, at))
     return await _by_id(tx, user.id)
@@ -202,7 +216,8 @@ async def remove_user(tx: Tx, user_id: str, event_id: str, at: datetime) -> User
 
 
 async def _not_the_last(tx: Tx, user: User) -> None:
-    if user.role is Role.ADMIN and await tx.row(_OTHER_ADMIN, {"user_id": user.id}) is None:
+    manages = user.role is Role.ADMIN and not user.disabled
+    if manages and await tx.row(_OTHER_ADMIN, {"user_id": user.id}) is None:
         message = f"{user.name} is the last administrator"
         raise LastAdminUser(message)
 
@@ -219,11 +234,12 @@ async def start_session(tx: Tx, session: Session, ends: str | None, password_at:
     """Insert a session, end the one it takes the place of, and forget those that ran out.
 
     Raises UnknownUser where the user was removed in the meantime, LoginFailed where the password,
-    which was that of `password_at`, has been changed since.
+    which was that of `password_at`, has been changed since, or the user was disabled.
     """
     await share_farm(tx)
-    if (await _by_id(tx, session.user_id)).password_at != password_at:
-        message = "the password was changed in the meantime"
+    user = await _by_id(tx, session.user_id)
+    if user.password_at != password_at or user.disabled:
+        message = "the user was changed in the meantime"
         raise LoginFailed(message)
     gone = [row["id"] for row in await tx.rows(_GONE, {"at": to_micros(session.created_at)})]
     crowd = [row["id"] for row in await tx.rows(_OF_USER, {"user_id": session.user_id})]
@@ -339,6 +355,10 @@ async def _every(tx: Tx) -> list[User]:
     return [_user(row) for row in await tx.rows(_ALL)]
 
 
+async def _of_user(tx: Tx, user_id: str) -> list[Session]:
+    return [_session(row) for row in await tx.rows(_OF_USER, {"user_id": user_id})]
+
+
 async def _with_user(
     tx: Tx, statement: Any, params: Mapping[str, Any]
 ) -> tuple[User, Session] | None:
@@ -417,6 +437,10 @@ class SqlSessions:
     async def by_hash(self, sha256: str) -> tuple[User, Session] | None:
         """The session with this cookie or refresh token, and whose it is."""
         return await self._storage.read(_with_user, _SESSION_BY_HASH, {"of_sha256": sha256})
+
+    async def of_user(self, user_id: str) -> list[Session]:
+        """The sessions of a user, the newest first."""
+        return await self._storage.read(_of_user, user_id)
 
     async def touch(self, session_id: str, at: datetime) -> None:
         """Notes that a session was used."""

@@ -65,12 +65,16 @@ class UserService:
         return await self._rows.by_name(normal_name(name))
 
     async def edit(self, user: User, changes: Mapping[str, Any]) -> User:
-        """Change `role`, `groups` or `password` of the user as it was read.
+        """Change `role`, `groups`, `password` or `disabled` of the user as it was read.
 
-        A new password ends the user's sessions. Raises InvalidUser, UserChanged, LastAdminUser.
+        A new password ends the user's sessions, and so does it to be disabled. Raises InvalidUser,
+        UserChanged, LastAdminUser.
         """
         wanted = replace(
-            user, role=changes.get("role", user.role), groups=changes.get("groups", user.groups)
+            user,
+            role=changes.get("role", user.role),
+            groups=changes.get("groups", user.groups),
+            disabled=changes.get("disabled", user.disabled),
         )
         check_groups(wanted.role, wanted.groups)
         if "password" in changes:

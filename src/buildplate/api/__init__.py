@@ -2,5 +2,6 @@
 
 from buildplate.api.application import create_app
 from buildplate.api.rooms import Rooms
+from buildplate.api.web_files import WebFiles
 
-__all__ = ["Rooms", "create_app"]
+__all__ = ["Rooms", "WebFiles", "create_app"]

@@ -25,6 +25,8 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
 TWO_YEARS = b"max-age=63072000"
+RESUMABLE = ("/api/v1/uploads", (b"tus-resumable", b"1.0.0"))
+"""Where the tus protocol is spoken, and the header that it wants in every answer."""
 ENCRYPTED = (b"strict-transport-security", TWO_YEARS)
 
 
@@ -42,6 +44,8 @@ class Armour:
             return
         began = perf_counter()
         extra = (*HEADERS, ENCRYPTED) if scope.get("scheme") == "https" else HEADERS
+        if scope["path"].startswith(RESUMABLE[0]):
+            extra = (*extra, RESUMABLE[1])
 
         async def armoured(message: Message) -> None:
             if message["type"] == "http.response.start":

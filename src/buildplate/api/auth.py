@@ -100,6 +100,12 @@ def with_cookie(request: Request, found: LoggedIn, status: int = 200) -> Respons
     return answer
 
 
+def without_cookie(answer: Response) -> Response:
+    """The answer that takes a browser's session from it."""
+    answer.delete_cookie(COOKIE, path="/")
+    return answer
+
+
 @router.post("/auth/login", responses={200: {"model": MeOut}, 401: {}})
 async def login(rooms: AllRooms, request: Request, body: LoginBody) -> Response:
     """Log a browser in: the answer sets an HttpOnly cookie, and tells the CSRF token."""
@@ -128,9 +134,7 @@ async def refresh(rooms: AllRooms, request: Request, body: RefreshBody) -> Respo
 async def logout(rooms: AllRooms, who: Viewer) -> Response:
     """End the session: its cookie or its tokens open nothing from now on."""
     await rooms.access.sessions.logout(who)
-    answer = Response(status_code=204)
-    answer.delete_cookie(COOKIE, path="/")
-    return answer
+    return without_cookie(Response(status_code=204))
 
 
 @router.get("/me", responses={200: {"model": MeOut}})
@@ -152,6 +156,4 @@ async def change_password(
         message = "the old password is not right"
         raise LoginFailed(message)
     await rooms.access.users.edit(user, {"password": body.new_password})
-    answer = Response(status_code=204)
-    answer.delete_cookie(COOKIE, path="/")
-    return answer
+    return without_cookie(Response(status_code=204))

@@ -12,11 +12,13 @@ from fastapi import APIRouter, Header, Request
 from pydantic import AwareDatetime, BaseModel
 from starlette.responses import Response, StreamingResponse
 
+from buildplate.access.model import Caller
 from buildplate.api.answers import IdCursor, Json, Limit, check_tag, page
-from buildplate.api.guard import LOOK, OPERATE
+from buildplate.api.guard import LOOK, OPERATE, Operator, Viewer
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import Body, InPath, PageOut, Word
+from buildplate.api.web_files import matches
 from buildplate.files.digests import announced_sha256
 from buildplate.files.errors import BadMultipart, DigestMismatch, TooLarge
 from buildplate.files.hashing import BlobHasher
@@ -86,7 +88,11 @@ class AnalysisOut(BaseModel):
 
 
 class FileOut(BaseModel):
-    """A stored print file; `sha256` and `size` (bytes) are of what was uploaded."""
+    """A stored print file; `sha256` and `size` (bytes) are of what was uploaded.
+
+    `sent_by` names who sent it first, as in `user ann`; null where that is not known, and for
+    callers who are confined to printer groups.
+    """
 
     id: str
     name: str
@@ -94,6 +100,7 @@ class FileOut(BaseModel):
     size: int
     state: FileState
     created_at: AwareDatetime
+    sent_by: str | None
     analysis: AnalysisOut | None
 
 
@@ -118,8 +125,8 @@ def analysis_view(file: PrintFile) -> dict[str, Any] | None:
     return plain
 
 
-def file_view(file: PrintFile) -> dict[str, Any]:
-    """A file as it is answered."""
+def file_view(who: Caller, file: PrintFile) -> dict[str, Any]:
+    """A file as it is answered; people of other groups are not named."""
     return {
         "id": file.id,
         "name": file.name,
@@ -127,6 +134,7 @@ def file_view(file: PrintFile) -> dict[str, Any]:
         "size": file.size,
         "state": file.state,
         "created_at": file.created_at,
+        "sent_by": file.sent_by if who.groups is None else None,
         "analysis": analysis_view(file),
     }
 
@@ -141,6 +149,7 @@ def file_view(file: PrintFile) -> dict[str, Any]:
 async def upload(
     rooms: AllRooms,
     request: Request,
+    who: Operator,
     x_filename: Annotated[str | None, Header(description="of a raw body, percent-encoded")] = None,
     content_digest: Annotated[str | None, Header(description="RFC 9530, sha-256")] = None,
 ) -> Response:
@@ -162,7 +171,7 @@ async def upload(
         name = _decoded(x_filename)
         stored = await rooms.files.receive(request.stream(), name, content_digest, length)
     where = {"location": f"/api/v1/files/{stored.file.id}"}
-    return Json(file_view(stored.file), 201 if stored.created else 200, where)
+    return Json(file_view(who, stored.file), 201 if stored.created else 200, where)
 
 
 def _length(request: Request) -> int | None:
@@ -193,6 +202,7 @@ async def _checked(pieces: AsyncIterator[bytes], digest: str | None) -> AsyncIte
 @router.get("/files", responses={200: {"model": FilePage}})
 async def list_files(
     rooms: AllRooms,
+    who: Viewer,
     limit: Limit = 100,
     cursor: IdCursor = None,
     name: str | None = None,
@@ -203,18 +213,19 @@ async def list_files(
     asked = {"name": name, "state": state and state.value, "sha256": sha256}
     filters = {field: value for field, value in asked.items() if value is not None}
     found = await rooms.files.list_page(limit=limit, cursor=cursor, filters=filters)
-    return page([file_view(file) for file in found.items], found.next_cursor)
+    return page([file_view(who, file) for file in found.items], found.next_cursor)
 
 
 @router.get("/files/{file_id}", responses={200: {"model": FileOut}})
-async def get_file(rooms: AllRooms, file_id: InPath) -> Response:
+async def get_file(rooms: AllRooms, who: Viewer, file_id: InPath) -> Response:
     """Look at one file."""
-    return _tagged(await rooms.files.get(file_id))
+    return _tagged(who, await rooms.files.get(file_id))
 
 
 @router.patch("/files/{file_id}", responses={200: {"model": FileOut}}, dependencies=[OPERATE])
 async def rename_file(
     rooms: AllRooms,
+    who: Operator,
     file_id: InPath,
     body: FilePatch,
     if_match: Annotated[str | None, Header()] = None,
@@ -225,7 +236,7 @@ async def rename_file(
         found = await rooms.files.get(file_id)
         check_tag(if_match, _tag(found))
         was = found.name
-    return _tagged(await rooms.files.rename(file_id, body.name, was))
+    return _tagged(who, await rooms.files.rename(file_id, body.name, was))
 
 
 def _tag(file: PrintFile) -> str:
@@ -233,8 +244,8 @@ def _tag(file: PrintFile) -> str:
     return hashlib.sha256(f"{file.id} {file.state} {file.name}".encode()).hexdigest()[:16]
 
 
-def _tagged(file: PrintFile) -> Json:
-    return Json(file_view(file), headers={"etag": f'"{_tag(file)}"'})
+def _tagged(who: Caller, file: PrintFile) -> Json:
+    return Json(file_view(who, file), headers={"etag": f'"{_tag(file)}"'})
 
 
 @router.delete("/files/{file_id}", status_code=204, dependencies=[OPERATE])
@@ -292,17 +303,31 @@ def _analysed(file: PrintFile) -> dict[str, Any]:
 @router.get(
     "/files/{file_id}/thumbnail",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}, "image/jpeg": {}}}},
+    responses={
+        200: {"content": {"image/png": {}, "image/jpeg": {}}},
+        304: {"description": "It is the one that If-None-Match names."},
+    },
 )
-async def file_thumbnail(rooms: AllRooms, file_id: InPath) -> Response:
+async def file_thumbnail(
+    rooms: AllRooms,
+    file_id: InPath,
+    if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Response:
     """Fetch the best picture that the slicer put into the file."""
-    return await _picture(rooms, file_id)
+    return await _picture(rooms, file_id, if_none_match)
 
 
-async def _picture(rooms: Rooms, file_id: str) -> Response:
+async def _picture(rooms: Rooms, file_id: str, known: str | None) -> Response:
+    file = await rooms.files.get(file_id)
+    # Which of its pictures a content's best one is may change with the release that looks.
+    place = file.analysis and file.analysis.thumbnail
+    headers = {"cache-control": "private, max-age=86400"}
+    if place:
+        headers["etag"] = f'"{file.sha256}-{place.offset}"'
+        if matches(known, headers["etag"]):
+            return Response(status_code=304, headers=headers)
     found = await rooms.files.thumbnail(file_id)
     if found is None:
         hint = "Switch on thumbnails in the slicer's printer settings."
         raise Refusal(404, "no_thumbnail", "the file has no picture", hint)
-    headers = {"cache-control": "private, max-age=86400"}
     return Response(found.data, media_type=found.media_type, headers=headers)

@@ -28,10 +28,10 @@ from buildplate.access.model import Caller, CallerKind, Role
 from buildplate.api.credentials import SAFE, address_of, check_origin, identify
 from buildplate.api.guard import check_reach, is_open
 from buildplate.api.intake import Intake, allowance
-from buildplate.api.problems import Refusal, answer_to, facts_of, problem, status_of
+from buildplate.api.problems import FAMILIES, Refusal, answer_to, facts_of, problem, status_of
 from buildplate.api.rooms import Rooms
+from buildplate.api.scopes import SORTED_SOCKETS
 from buildplate.api.texts import check_query
-from buildplate.storage import StorageError
 
 _LOG = structlog.get_logger("http")
 _HEARD = logging.getLogger("http")
@@ -151,7 +151,7 @@ class Gate:
             await self._let_in(exchange)
             with doing(exchange.deed):
                 await self._app(exchange.scope, exchange.hear, exchange.answer)
-        except (AccessError, StorageError) as error:
+        except FAMILIES as error:
             await self._refuse(exchange, answer_to(error))
         except Refusal as error:
             answer = problem(error.status_code, error.code, error.detail, error.hint)
@@ -190,8 +190,8 @@ class Gate:
         """Let a websocket through with its caller; one that shows only a ticket has none yet."""
         try:
             caller = scope["caller"] = await identify(self._rooms.access, scope)
-            if caller.groups is not None:
-                # What a socket tells is the whole farm's, as long as none sorts it out.
+            if caller.groups is not None and scope["path"] not in SORTED_SOCKETS:
+                # What a socket tells is the whole farm's, unless it sorts it out itself.
                 message = f"{caller.name} is confined to printer groups"
                 raise ScopeTooNarrow(message)
         except AccessError as error:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
@@ -18,6 +19,7 @@ from buildplate.api.answers import (
     versioned,
 )
 from buildplate.api.guard import ADMIN, LOOK, Viewer
+from buildplate.api.live_hub import LiveHub
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import Body, IdInPath, PageOut, Word, visible
@@ -25,6 +27,14 @@ from buildplate.api.schemas import Body, IdInPath, PageOut, Word, visible
 router = APIRouter(prefix="/api/v1", tags=["groups"], dependencies=[LOOK])
 Description = Annotated[str, Field(max_length=1000), AfterValidator(visible)]
 IfMatch = Annotated[int | None, Depends(expected_version)]
+
+
+async def _hub(request: Request) -> LiveHub:
+    hub: LiveHub = request.app.state.live
+    return hub
+
+
+Hub = Annotated[LiveHub, Depends(_hub)]
 
 
 class GroupBody(Body):
@@ -108,7 +118,7 @@ async def get_group(rooms: AllRooms, group_id: IdInPath) -> Response:
 
 @router.patch("/groups/{group_id}", responses={200: {"model": GroupOut}}, dependencies=[ADMIN])
 async def patch_group(
-    rooms: AllRooms, group_id: IdInPath, body: GroupPatch, version: IfMatch
+    rooms: AllRooms, hub: Hub, group_id: IdInPath, body: GroupPatch, version: IfMatch
 ) -> Response:
     """Rename a group, or describe it: printers, jobs, keys and users go with it."""
     found = await rooms.access.groups.group(group_id)
@@ -117,14 +127,16 @@ async def patch_group(
     if not changes:
         detail = "the body changes nothing"
         raise Refusal(422, "invalid_request", detail, "Send name or description.")
-    changed = await rooms.access.groups.edit(found, **changes)
+    with hub.renaming() if "name" in changes else nullcontext():
+        changed = await rooms.access.groups.edit(found, **changes)
     return versioned(group_view(rooms, changed), changed.version)
 
 
 @router.delete("/groups/{group_id}", status_code=204, dependencies=[ADMIN])
-async def remove_group(rooms: AllRooms, group_id: IdInPath, version: IfMatch) -> Response:
+async def remove_group(rooms: AllRooms, hub: Hub, group_id: IdInPath, version: IfMatch) -> Response:
     """Remove a group that no printer belongs to and nobody is confined to."""
     found = await rooms.access.groups.group(group_id)
     check_version(version, found.version)
-    await rooms.access.groups.remove(found)
+    with hub.renaming():
+        await rooms.access.groups.remove(found)
     return Response(status_code=204)

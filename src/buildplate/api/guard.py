@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
 from fastapi.security.base import SecurityBase
@@ -110,12 +111,18 @@ def role_needed(route: APIRoute | APIWebSocketRoute) -> Role | None:
 def _check_query(request: Request) -> None:
     """Refuse a parameter that the path does not know: a misspelt filter would show everything."""
     route: APIRoute = request.scope["route"]
-    known = {field.alias for field in route.dependant.query_params}
+    known = _parameters(route.dependant)
     unknown = sorted(request.query_params.keys() - known)
     if unknown and route.path.rstrip("/") not in OWED:
         detail = f"there is no parameter {', '.join(unknown)}"
         hint = f"This path knows: {', '.join(sorted(known)) or 'none'}."
         raise Refusal(422, "invalid_request", detail, hint)
+
+
+def _parameters(dependant: Dependant) -> set[str]:
+    """What may be asked, by the path itself and by what it depends on."""
+    known = {field.alias for field in dependant.query_params}
+    return known.union(*(_parameters(inner) for inner in dependant.dependencies))
 
 
 def _check_key(request: Request) -> None:

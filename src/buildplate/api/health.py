@@ -90,6 +90,7 @@ class OnePrinterOut(BaseModel):
     link: Link
     activity: Activity
     problem: str
+    problem_code: str
     hint: str
     needs_attention: bool
     lost_links: int
@@ -262,6 +263,7 @@ def _printer(session: PrinterSession) -> dict[str, Any]:
         "link": live.link,
         "activity": live.activity,
         "problem": live.problem,
+        "problem_code": live.problem_code,
         "hint": live.hint,
         "needs_attention": asks,
         "lost_links": session.connection.lost,

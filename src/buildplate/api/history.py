@@ -143,8 +143,8 @@ async def stats(rooms: AllRooms, request: Request) -> Response:
             "jobs": {state.value: count for state, count in jobs.items()},
             "queued_prints": queued,
             "late_prints": late,
-            "last_day": _tally(found.day),
-            "last_week": _tally(found.week),
+            "last_day": tally_view(found.day),
+            "last_week": tally_view(found.week),
         }
     )
 
@@ -155,7 +155,8 @@ def _spent(key: str | None, seconds: Mapping[Pastime, float]) -> dict[str, Any]:
     return {"key": key, **named, "utilization": None if share is None else round(share, 4)}
 
 
-def _tally(tally: Tally) -> dict[str, Any]:
+def tally_view(tally: Tally) -> dict[str, Any]:
+    """Prints that ended, as they are answered."""
     ended = {
         state.value: tally.ended.get(state, 0)
         for state in (

@@ -13,6 +13,7 @@ from buildplate.api.problems import Refusal
 from buildplate.api.rooms import Limits
 
 UPLOADS = frozenset({("POST", "/api/v1/files")})
+APPENDED = "/api/v1/uploads/"
 LINGER_BYTES = 4_000_000
 LINGER_SECONDS = 1.0
 
@@ -28,7 +29,8 @@ class Allowance:
 
 def allowance(scope: Scope, limits: Limits) -> Allowance:
     """The allowance of a request: uploads are bounded by the file room, as they stream."""
-    if (scope["method"], scope["path"]) in UPLOADS:
+    method, path = scope["method"], scope["path"]
+    if (method, path) in UPLOADS or (method == "PATCH" and path.startswith(APPENDED)):
         return Allowance(None, None, limits.idle)
     return Allowance(limits.body, limits.body_time, limits.body_time)
 

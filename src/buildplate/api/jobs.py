@@ -37,7 +37,7 @@ from buildplate.api.job_schemas import (
 from buildplate.api.prints import print_view
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import InPath
-from buildplate.api.scopes import check_order, reaches_job
+from buildplate.api.scopes import check_order, check_ordered, reaches_job, reaches_print
 from buildplate.core.job_state import ENDED, JobState
 from buildplate.core.jobs import Priority
 from buildplate.core.print_table import ACTIVE
@@ -95,6 +95,7 @@ async def _receive(
     order = order_from(body, rooms)
     check_order(rooms, who, order.requirements)
     view, created = await rooms.jobs.receive(order, key_for(body, idempotency_key))
+    check_ordered(who, view.job)
     where = f"/api/v1/jobs/{view.job.id}"
     return answer(view, 201 if created else 200, location=where)
 
@@ -176,10 +177,14 @@ async def patch_job(
 
 @router.get("/jobs/{job_id}/status/", include_in_schema=False)
 @router.get("/jobs/{job_id}/status", responses={200: {"model": JobStatusOut}})
-async def job_status(rooms: AllRooms, request: Request, job_id: InPath) -> Response:
+async def job_status(rooms: AllRooms, who: Viewer, request: Request, job_id: InPath) -> Response:
     """Where a job stands, print by print: those under way, and the first others, 1000 in all."""
     view = await rooms.jobs.status(job_id)
-    prints = [print_view(rooms, print_) for print_ in view.prints]
+    prints = [
+        print_view(rooms, print_)
+        for print_ in view.prints
+        if print_.printer_id is None or await reaches_print(rooms, who, print_)
+    ]
     return Json(
         {
             "id": view.job.id,
@@ -258,10 +263,11 @@ async def retry_job(rooms: AllRooms, job_id: InPath) -> Response:
     dependencies=[OPERATE],
 )
 async def duplicate_job(
-    rooms: AllRooms, job_id: InPath, idempotency_key: IdempotencyKey = None
+    rooms: AllRooms, who: Operator, job_id: InPath, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Order the same again."""
     original = (await rooms.jobs.job(job_id)).job.id
     key = duplicate_key_for(original, idempotency_key)
     view, created = await rooms.jobs.duplicate(original, key)
+    check_ordered(who, view.job)
     return answer(view, 201 if created else 200, location=f"/api/v1/jobs/{view.job.id}")

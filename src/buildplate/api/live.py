@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from buildplate.access.errors import AccessError, KeyRequired
-from buildplate.access.model import Caller
+from buildplate.access.model import Caller, Standing
 from buildplate.api.answers import Json
 from buildplate.api.credentials import check_origin
 from buildplate.api.guard import LOOK
@@ -28,6 +28,7 @@ from buildplate.api.live_hub import LiveHub
 from buildplate.api.problems import Refusal, answer_to, facts_of, problem
 from buildplate.api.rooms import Rooms
 from buildplate.api.schemas import REFERENCE
+from buildplate.api.scopes import check_printer
 from buildplate.api.texts import check_query
 from buildplate.fleet.errors import FleetError
 from buildplate.storage import StorageError
@@ -36,7 +37,7 @@ router = APIRouter(prefix="/api/v1", tags=["live"])
 _LOG = structlog.get_logger("live")
 
 TICKET_S = 30.0
-MOST_TICKETS = 1000
+MOST_TICKETS, MOST_TICKETS_OF_ONE = 1000, 50
 MOST_CLIENTS = 1000
 STALLED_S = 30.0
 """How long one frame may take to get out before the client is let go."""
@@ -48,6 +49,9 @@ MOST_SAID = 1000
 """Messages a client may send in all; they mean nothing."""
 
 GOING_AWAY, POLICY, TRY_LATER = 1001, 1008, 1013
+OTHER_RIGHTS = 4001
+"""The client may see something else now: it is to open the socket anew."""
+
 KNOWN = frozenset({"topics", "printer", "ticket", "after", "epoch"})
 
 
@@ -59,7 +63,10 @@ class TicketOut(BaseModel):
 
 
 class Tickets:
-    """Tickets that were given out and not used yet; kept as hashes, the oldest go first."""
+    """Tickets that were given out and not used yet; kept as hashes, the oldest go first.
+
+    Of one caller so few are kept that those of others are not driven out by them.
+    """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -68,6 +75,13 @@ class Tickets:
     def give(self, caller: Caller) -> str:
         """A ticket for this caller."""
         ticket = secrets.token_urlsafe(32)
+        own = [
+            one
+            for one, (_, who) in self._open.items()
+            if (who.kind, who.id) == (caller.kind, caller.id)
+        ]
+        if len(own) >= MOST_TICKETS_OF_ONE:
+            del self._open[own[0]]
         self._open[_digest(ticket)] = (self._now() + TICKET_S, caller)
         if len(self._open) > MOST_TICKETS:
             self._open.popitem(last=False)
@@ -100,10 +114,10 @@ async def live(websocket: WebSocket) -> None:
     """Send a snapshot, then patches; see docs/reference/live.md."""
     try:
         caller = _caller(websocket)
-        wish = await _wish(websocket)
-        after = _resumed(websocket)
+        wish = await _wish(websocket, caller)
+        after = _resumed(websocket, caller)
         hub: LiveHub = websocket.app.state.live
-        if hub.clients >= MOST_CLIENTS:
+        if hub.seats >= MOST_CLIENTS:
             raise _crowded()
     except (AccessError, FleetError, StorageError) as error:
         await websocket.send_denial_response(answer_to(error))
@@ -112,12 +126,18 @@ async def live(websocket: WebSocket) -> None:
         answer = problem(error.status_code, **facts_of(error), headers=error.headers)
         await websocket.send_denial_response(answer)
         return
+    with hub.seat():  # before anything is waited for: many may come at once
+        await _serve(websocket, _Client(websocket, hub, caller, wish), caller, after)
+
+
+async def _serve(websocket: WebSocket, served: _Client, caller: Caller, after: int | None) -> None:
+    hub: LiveHub = websocket.app.state.live
     await websocket.accept()
     began, client = hub.now(), websocket.client
     who = {str(caller.kind): caller.name, "client": None if client is None else client.host}
     _LOG.info("live", action="opened", **who)
     try:
-        await _Client(websocket, hub, caller, wish).serve(after)
+        await served.serve(after)
     finally:
         _LOG.info("live", action="closed", seconds=round(hub.now() - began, 1), **who)
 
@@ -130,6 +150,7 @@ class _Client:
         self._hub = hub
         self._caller = caller
         self._wish = wish
+        self._knocked = websocket.scope.get("caller") is not None
         self._close: tuple[int, str] = (GOING_AWAY, "")
 
     async def serve(self, after: int | None) -> None:
@@ -146,34 +167,52 @@ class _Client:
 
     async def _send(self, after: int | None) -> None:
         loop = asyncio.get_running_loop()
-        async with self._hub.following(self._wish.topics):
-            check_at = loop.time() + CHECK_AGAIN_S
+        async with self._hub.following(self._wish):
+            # A ticket's caller was known some time ago; groups decide what is sent at all.
+            doubted = self._caller.groups is not None or not self._knocked
+            check_at, doubts = loop.time() + CHECK_AGAIN_S, self._hub.doubts(self._wish)
             while True:
-                if loop.time() >= check_at:
-                    if not await self._still_known():
-                        self._close = (POLICY, "the credential works no longer")
+                if doubted or loop.time() >= check_at:
+                    doubts = self._hub.doubts(self._wish)
+                    if not await self._may_stay(in_doubt=doubted):
                         return
-                    check_at = loop.time() + CHECK_AGAIN_S
+                    doubted, check_at = False, loop.time() + CHECK_AGAIN_S
                 try:
                     async with asyncio.timeout_at(check_at):
-                        frame, after = await self._hub.next(self._wish, after)
+                        frame, after = await self._hub.next(self._wish, after, doubts)
                 except TimeoutError:
                     continue
-                try:
-                    async with asyncio.timeout(STALLED_S):
-                        await self._socket.send_text(frame)
-                except TimeoutError:
-                    self._close = (TRY_LATER, "too slow")
-                    return
-                except WebSocketDisconnect:
+                if frame is None:
+                    doubted = True
+                elif not await self._sent(frame):
                     return
 
-    async def _still_known(self) -> bool:
+    async def _sent(self, frame: str) -> bool:
+        """Send one frame; False where the client does not take it."""
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await self._socket.send_text(frame)
+        except TimeoutError:
+            self._close = (TRY_LATER, "too slow")
+            return False
+        except WebSocketDisconnect:
+            return False
+        return True
+
+    async def _may_stay(self, *, in_doubt: bool) -> bool:
+        """Whether the caller still may see what it wished; where not, why it is to go."""
         rooms: Rooms = self._socket.app.state.rooms
         try:
-            return await rooms.access.still(self._caller)
+            standing = await rooms.access.standing(self._caller)
         except StorageError:
-            return True  # it could not be asked: the next time tells
+            if in_doubt:
+                self._close = (TRY_LATER, "it could not be asked what may be seen")
+            return not in_doubt  # where nothing speaks against it the next time tells
+        if standing is Standing.GONE:
+            self._close = (POLICY, "the credential works no longer")
+        elif standing is Standing.CHANGED:
+            self._close = (OTHER_RIGHTS, "role or printer groups have changed: open it anew")
+        return standing is Standing.SAME
 
     async def _hear(self) -> None:
         """Notice when the client goes; what it says means nothing, and is bounded."""
@@ -197,8 +236,8 @@ def _caller(websocket: WebSocket) -> Caller:
     return tickets.take(websocket.query_params.get("ticket", ""))
 
 
-async def _wish(websocket: WebSocket) -> Wish:
-    """What the client asks to follow; a Refusal, or UnknownPrinter."""
+async def _wish(websocket: WebSocket, caller: Caller) -> Wish:
+    """What the client asks to follow, and may; a Refusal, or UnknownPrinter."""
     check_query(websocket.scope["query_string"])
     asked = websocket.query_params
     unknown = sorted(asked.keys() - KNOWN)
@@ -218,11 +257,12 @@ async def _wish(websocket: WebSocket) -> Wish:
             hint = "Name it by its id or number; see GET /api/v1/printers."
             raise Refusal(422, "invalid_request", "`printer` is neither id nor number", hint)
         rooms: Rooms = websocket.app.state.rooms
+        await check_printer(rooms, caller, printer)
         printer = (await rooms.fleet.get(printer)).id
-    return Wish(topics, printer)
+    return Wish(topics, printer, caller.groups)
 
 
-def _resumed(websocket: WebSocket) -> int | None:
+def _resumed(websocket: WebSocket, caller: Caller) -> int | None:
     """The turn from which the client can go on; None: it is sent everything."""
     after = websocket.query_params.get("after")
     if after is None:
@@ -231,8 +271,8 @@ def _resumed(websocket: WebSocket) -> int | None:
         detail = "`after` is no sequence number"
         raise Refusal(422, "invalid_request", detail, "Send the `seq` of the last frame.")
     hub: LiveHub = websocket.app.state.live
-    seq = int(after)
-    return seq if hub.board.reaches(websocket.query_params.get("epoch"), seq) else None
+    seq, epoch = int(after), websocket.query_params.get("epoch")
+    return seq if hub.board.reaches(epoch, seq, caller.groups) else None
 
 
 def _crowded() -> Refusal:

@@ -158,10 +158,15 @@ class PrinterPatch(Body):
 
 
 class ProbeBody(Body):
-    """A connection to try before it is saved."""
+    """A connection to try before it is saved.
+
+    With `printer_id` it is one that the printer is to have: secrets left out, or sent back as
+    `{"set": true}`, are the stored ones, as long as it leads to where they are sent already.
+    """
 
     driver: Word
     connection: Connection = Field(default_factory=dict)
+    printer_id: Reference | None = None
 
 
 class ClearBedBody(Body):
@@ -297,14 +302,18 @@ def merged(current: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, An
 KEPT_SECRET = {"set": True}
 
 
+def without_kept(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """A connection as sent, without the signs that stand for secrets."""
+    return {name: value for name, value in connection.items() if value != KEPT_SECRET}
+
+
 def patched(
     spec: PrinterSpec, driver: str, connection: Mapping[str, Any], patch: PrinterPatch
 ) -> PrinterBody:
     """The printer's description after the patch."""
     change = patch.model_dump(exclude_unset=True, mode="json")
     if isinstance(change.get("connection"), dict):
-        given = change["connection"]
-        change["connection"] = {k: v for k, v in given.items() if v != KEPT_SECRET}
+        change["connection"] = without_kept(change["connection"])
     elif "connection" in change:
         del change["connection"]
     return checked(PrinterBody, merged(description(spec, driver, connection), change))

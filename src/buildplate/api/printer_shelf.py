@@ -28,6 +28,17 @@ class Wanted(NamedTuple):
     name: str | None
 
 
+class Sources(NamedTuple):
+    """What views of printers are made of: of each its own, and what is known of all at once.
+
+    Compared in whole at every ask, and quickly: what is unchanged is the same object.
+    """
+
+    own: Sequence[object]
+    occupants: Mapping[str, tuple[str, bool]]
+    alive: bool
+
+
 class PrinterShelf:
     """The printers in service as JSON.
 
@@ -36,7 +47,7 @@ class PrinterShelf:
     """
 
     def __init__(self) -> None:
-        self._seen: object = None
+        self._seen: Sources | None = None
         self._pages: dict[Wanted, bytes] = {}
         self._rows: dict[str, tuple[object, bytes]] = {}
 
@@ -55,42 +66,44 @@ class PrinterShelf:
         return made
 
     def _page(
-        self, sessions: Mapping[str, PrinterSession], sources: Sequence[object], wanted: Wanted
+        self, sessions: Mapping[str, PrinterSession], sources: Sources, wanted: Wanted
     ) -> bytes:
-        source_of = dict(zip(sessions, sources, strict=True))
+        own = dict(zip(sessions, sources.own, strict=True))
         found, more = part_of(sessions, wanted)
-        return page_json([self._row(one, source_of[one.id]) for one in found], more)
+        rows = [
+            self._row(one, (own[one.id], sources.occupants.get(one.id), sources.alive))
+            for one in found
+        ]
+        return page_json(rows, more)
 
     def _row(self, session: PrinterSession, source: object) -> bytes:
         made = self._rows.get(session.id)
         if made is None or made[0] != source:
-            made = self._rows[session.id] = (source, as_json(printer_view(session)))
+            # Copied, for it is kept: what orjson hands out lies in up to 16 kB of memory.
+            row = memoryview(as_json(printer_view(session))).tobytes()
+            made = self._rows[session.id] = (source, row)
         return made[1]
 
 
-def _sources(sessions: Mapping[str, PrinterSession]) -> Sequence[object]:
-    """What each printer's view is made of, in the order of `sessions`.
-
-    Compared in whole at every ask, and quickly: what is unchanged is the same object.
-    """
-    one = next(iter(sessions.values()), None)
-    if one is None:
-        return ()
-    occupant, alive = one.parts.steward.occupant, one.parts.lease.hold()
-    return [
+def _sources(sessions: Mapping[str, PrinterSession]) -> Sources:
+    own = [
         (
             session.record,
             live.link,
             live.activity,
             live.problem,
+            live.problem_code,
             live.hint,
+            live.problem_code,
             session.in_flight,
-            occupant(printer_id),
-            alive,
         )
-        for printer_id, session in sessions.items()
+        for session in sessions.values()
         for live in (session.live,)
     ]
+    one = next(iter(sessions.values()), None)
+    if one is None:
+        return Sources(own, {}, alive=False)
+    return Sources(own, one.parts.steward.occupants(), one.parts.lease.hold())
 
 
 def part_of(

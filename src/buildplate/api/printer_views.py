@@ -36,6 +36,7 @@ class StateOut(BaseModel):
     number: int
     link: Link
     problem: str
+    problem_code: str
     hint: str
     activity: Activity
     detail: str
@@ -86,6 +87,7 @@ class PrinterOut(BaseModel):
     activity: Activity
     ready: bool
     problem: str
+    problem_code: str
     hint: str
     print_id: str | None
     needs_attention: bool
@@ -178,6 +180,7 @@ def _doing(printer: Printer, session: PrinterSession) -> dict[str, Any]:
         "activity": status.activity,
         "ready": is_ready(printer.spec, status),
         "problem": session.live.problem,
+        "problem_code": session.live.problem_code,
         "hint": session.live.hint,
         "print_id": status.active_print_id,
         "needs_attention": status.needs_attention,
@@ -189,6 +192,7 @@ RETIRED = {
     "activity": Activity.UNKNOWN,
     "ready": False,
     "problem": "",
+    "problem_code": "",
     "hint": "",
     "print_id": None,
     "needs_attention": False,
@@ -225,15 +229,22 @@ def _state(session: PrinterSession) -> dict[str, Any]:
         "bed": record.bed,
         "bed_version": record.bed_version,
         "bed_reason": record.bed_reason,
+        **_levels(session),
+        "command_id": printer.status.unsettled_command,
+        "software": live.software,
+        "warnings": list(live.warnings),
+    }
+
+
+def _levels(session: PrinterSession) -> dict[str, Any]:
+    live = session.live
+    return {
         "temperatures": {
             name: {"actual": heat.actual, "target": heat.target}
             for name, heat in live.temperatures.items()
         },
         "progress": live.progress,
         "time_left_s": live.time_left_s,
-        "command_id": printer.status.unsettled_command,
-        "software": live.software,
-        "warnings": list(live.warnings),
     }
 
 
@@ -243,16 +254,26 @@ CALM = frozenset({"temperatures", "progress", "time_left_s", "told_at_s"})
 
 def live_view(session: PrinterSession) -> dict[str, Any]:
     """A printer as live clients see it; `told_at_s` is when it last said anything (boot time)."""
-    spec, live = session.record.spec, session.live
+    spec = session.record.spec
     return {
         "id": session.record.id,
         "name": spec.name,
         "version": session.record.version,
         "enabled": spec.enabled,
         "maintenance": spec.maintenance,
-        "told_at_s": None if live.told_at is None else round(live.told_at, 3),
         **_state(session),
+        "told_at_s": _told_at_s(session),
     }
+
+
+def calm_view(session: PrinterSession) -> dict[str, Any]:
+    """The fields of `live_view` that `CALM` names."""
+    return {**_levels(session), "told_at_s": _told_at_s(session)}
+
+
+def _told_at_s(session: PrinterSession) -> float | None:
+    told_at = session.live.told_at
+    return None if told_at is None else round(told_at, 3)
 
 
 def driver_view(manifest: Manifest) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from buildplate.api.printer_schemas import (
     check_name,
     patched,
     spec_from,
+    without_kept,
 )
 from buildplate.api.printer_shelf import PrinterShelf, Wanted, part_of
 from buildplate.api.printer_views import (
@@ -47,6 +48,7 @@ from buildplate.api.printer_views import (
 from buildplate.api.problems import facts_of
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import InPath
+from buildplate.api.scopes import check_printer
 from buildplate.drivers.sdk import BadConnectionSettings, DriverError, PrinterOffline
 from buildplate.fleet.errors import FleetError, UnknownPrinter
 from buildplate.fleet.service import NewPrinter
@@ -124,9 +126,14 @@ async def add_printer(rooms: AllRooms, body: PrinterBody) -> Response:
 
 @router.post("/printers/probe", responses={200: {"model": ProbeOut}}, dependencies=[ADMIN])
 async def probe(rooms: AllRooms, body: ProbeBody) -> Response:
-    """Try a connection before it is saved: what answers there, or why nothing does."""
+    """Try a connection before it is saved: what answers there, or why nothing does.
+
+    A stored secret is sent only to where it goes already; elsewhere it has to be typed again.
+    """
+    of = None if body.printer_id is None else str(body.printer_id)
+    connection = body.connection if of is None else without_kept(body.connection)
     try:
-        identity = await rooms.fleet.probe(body.driver, body.connection)
+        identity = await rooms.fleet.probe(body.driver, connection, of)
     except BadConnectionSettings:
         raise
     except DriverError as error:
@@ -144,13 +151,15 @@ async def probe(rooms: AllRooms, body: ProbeBody) -> Response:
     )
 
 
-@router.post("/printers/clear-beds", responses={200: {"model": BedsOut}}, dependencies=[OPERATE])
-async def clear_beds(rooms: AllRooms, body: ClearBedsBody) -> Response:
+@router.post("/printers/clear-beds", responses={200: {"model": BedsOut}})
+async def clear_beds(rooms: AllRooms, who: Operator, body: ClearBedsBody) -> Response:
     """Clear many beds that a person has seen; each answers for itself."""
     results = []
     for seen in body.beds:
         result: dict[str, Any] = {"printer_id": str(seen.printer_id)}
         try:
+            if who.groups is not None:
+                await check_printer(rooms, who, str(seen.printer_id))
             record = await rooms.fleet.clear_bed(str(seen.printer_id), seen.bed_version)
         except FleetError as error:
             result |= {"ok": False, **facts_of(error)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -16,10 +17,16 @@ from buildplate.api.printers import in_service
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import REFERENCE, Body, InPath, PageOut
-from buildplate.api.scopes import check_job, check_print, reaches_print, reaches_printer
+from buildplate.api.scopes import (
+    check_job,
+    check_print,
+    check_printer,
+    reaches_print,
+    reaches_printer,
+)
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed
-from buildplate.core.reasons import REQUESTS, WaitReason
+from buildplate.core.reasons import REQUESTS, Reason, WaitReason, wait_for
 from buildplate.core.upload_names import tries_of
 from buildplate.dispatch.model import PrintRecord
 from buildplate.fleet.model import CommandRecord
@@ -202,8 +209,12 @@ async def list_prints(
     if state is not None:
         filters["state"] = state.value
     if job is not None:
+        if who.groups is not None:
+            await check_job(rooms, who, job)
         filters["job_id"] = (await rooms.jobs.job(job)).job.id
     if printer is not None:
+        if who.groups is not None:
+            await check_printer(rooms, who, printer)
         filters["printer_id"] = (await rooms.fleet.get(printer)).id
     found, more = await rooms.prints.prints(limit, cursor, filters)
     shown = [one for one in found if who.groups is None or await reaches_print(rooms, who, one)]
@@ -220,8 +231,21 @@ async def get_print(rooms: AllRooms, print_id: InPath) -> Response:
 async def waiting(rooms: AllRooms, who: Viewer, print_id: InPath) -> Response:
     """Say, printer by printer, why a queued print does not start, and what would change that."""
     found = await rooms.queue.waiting(print_id)
-    shown = [one for one in found if reaches_printer(rooms, who, one.printer_id)]
+    shown = [
+        await _told(rooms, who, one) for one in found if reaches_printer(rooms, who, one.printer_id)
+    ]
     return page([reason_view(reason) for reason in shown], None)
+
+
+async def _told(rooms: Rooms, who: Caller, reason: WaitReason) -> WaitReason:
+    """The reason as the caller is told it: a print of others that is ahead is not named."""
+    if who.groups is None or reason.code is not Reason.HIGHER_PRIORITY_FIRST:
+        return reason
+    params = reason.unblock.params
+    ahead = str(params.get("print_id", params.get("before")))
+    if await reaches_print(rooms, who, await rooms.prints.print(ahead)):
+        return reason
+    return replace(reason, detail="another print is ahead in the queue", unblock=wait_for("print"))
 
 
 @router.post(

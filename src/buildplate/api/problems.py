@@ -41,6 +41,7 @@ STATUSES: Mapping[type[Exception], int] = {
     access.TooManyRequests: 429,
     access.LoginBusy: 503,
     access.UnknownKey: 404,
+    access.UnknownSession: 404,
     access.UnknownUser: 404,
     access.UnknownGroup: 404,
     access.InvalidUser: 422,
@@ -60,6 +61,10 @@ STATUSES: Mapping[type[Exception], int] = {
     TooFewCopies: 409,
     files.FileError: 422,
     files.UnknownFile: 404,
+    files.UnknownUpload: 404,
+    files.WrongOffset: 409,
+    files.TakenOver: 409,
+    files.TooManyUploads: 409,
     files.TooLarge: 413,
     files.FileInUse: 409,
     files.FileChanged: 409,
@@ -116,8 +121,10 @@ OWN: Mapping[tuple[int, str], str] = {
     (409, "log_restarted"): "The farm was restored since: the place is of a log that is gone.",
     (409, "no_active_print"): "The printer has no print of ours.",
     (412, "version_mismatch"): "It was changed since the version that If-Match names.",
+    (412, "tus_version"): "The request speaks no version of the tus protocol that is known here.",
     (413, "body_too_large"): "The body is larger than this path takes.",
     (415, "not_json"): "The body does not say that it is JSON.",
+    (415, "not_octets"): "The body does not say that it is a part of a resumable upload.",
     (422, "invalid_request"): "A field or parameter cannot be right; `errors` names each.",
     (422, "group_not_yours"): "An order has to name one of the caller's own printer groups.",
     (422, "no_idempotency"): "The path does not take Idempotency-Key.",
@@ -224,7 +231,17 @@ def answer_to(error: Exception) -> Response:
     headers = {"www-authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else {}
     if isinstance(error, access.TooManyRequests):
         headers["retry-after"] = str(math.ceil(error.retry_after))
-    return problem(status, headers=headers, **facts_of(error))
+    return problem(status, headers=headers, errors=_fields_of(error), **facts_of(error))
+
+
+def _fields_of(error: Exception) -> list[Mapping[str, str]]:
+    """Which settings of a connection are wrong, named as in the request."""
+    if not isinstance(error, BadConnectionSettings):
+        return []
+    return [
+        {"field": f"body.connection.{name}", "detail": wrong}
+        for name, wrong in error.fields.items()
+    ]
 
 
 async def _rooms_error(_: Request, error: Exception) -> Response:

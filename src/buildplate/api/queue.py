@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 from starlette.responses import Response
 
+from buildplate.access.model import Groups
 from buildplate.api.answers import Json, Limit, PrintsCursor
 from buildplate.api.guard import LOOK, OPERATE, Operator, Viewer
 from buildplate.api.prints import who_says
@@ -92,9 +93,13 @@ class FarmOut(BaseModel):
     stopped: bool
 
 
-def queue_view(row: QueueRow) -> dict[str, Any]:
-    """A place in the queue as it is answered."""
+def queue_view(row: QueueRow, groups: Groups = None) -> dict[str, Any]:
+    """A place in the queue as it is answered to whoever is confined to these groups.
+
+    They are not told how many printers others have: only those of the job's own group count.
+    """
     item = row.item
+    summary = (row.summary if groups is None else row.in_group) or {}
     job = item.print.job
     return {
         "print_id": item.print.id,
@@ -109,7 +114,7 @@ def queue_view(row: QueueRow) -> dict[str, Any]:
         "expected_start": item.expected_start,
         "expected_end": item.expected_end,
         "printer_id": item.printer_id,
-        "waiting_summary": [{"code": code, "count": count} for code, count in row.summary.items()],
+        "waiting_summary": [{"code": code, "count": count} for code, count in summary.items()],
     }
 
 
@@ -118,14 +123,14 @@ async def queue(
     rooms: AllRooms, who: Viewer, limit: Limit = 100, cursor: PrintsCursor = None
 ) -> Response:
     """The queue in its order: what to expect of each print, and in short why it waits."""
-    rows = [row for row in await rooms.queue.queue() if who.reaches(_group(row))]
+    rows = [row for row in await rooms.queue.queue() if who.reaches(group_of(row))]
     after = _place_after(rows, cursor)
     shown = rows[after : after + limit]
     more = _cursor(shown) if len(rows) > after + limit else None
     why = await rooms.queue.why_stopped()
     return Json(
         {
-            "items": [queue_view(row) for row in shown],
+            "items": [queue_view(row, who.groups) for row in shown],
             "next_cursor": more,
             "stopped": why is not None,
             # It may name a printer of other groups.
@@ -134,7 +139,8 @@ async def queue(
     )
 
 
-def _group(row: QueueRow) -> str | None:
+def group_of(row: QueueRow) -> str | None:
+    """The group that a print in the queue belongs to."""
     return row.item.print.job.requirements.group
 
 
@@ -154,7 +160,7 @@ def _place_after(rows: Sequence[QueueRow], cursor: str | None) -> int:
 
 @router.post("/queue/reorder", status_code=204, dependencies=[OPERATE])
 async def reorder(rooms: AllRooms, body: ReorderBody) -> Response:
-    """Put a job ahead of another one of its priority, or back into the planner's own order."""
+    """Put a job right ahead of another one of its priority, or back into the plan's own order."""
     moved = await _job_of(rooms, body.job_id, body.print_id)
     before = None if body.before is None else str(body.before)
     await rooms.queue.reorder(moved, before)

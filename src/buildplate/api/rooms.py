@@ -17,6 +17,7 @@ from buildplate.dispatch.print_service import PrintService
 from buildplate.dispatch.queue_service import QueueService
 from buildplate.dispatch.service import JobService
 from buildplate.files.service import FileService
+from buildplate.files.uploads import UploadService
 from buildplate.fleet.commands import CommandService
 from buildplate.fleet.floor_service import FloorService
 from buildplate.fleet.ports import Clock
@@ -56,6 +57,7 @@ class Rooms:
     prints: PrintService
     queue: QueueService
     files: FileService
+    uploads: UploadService
     history: HistoryService
     backups: BackupService
     keys: KeyService

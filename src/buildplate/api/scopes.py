@@ -8,13 +8,15 @@ here, so that a new one cannot be forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 
 from fastapi import Request
 from fastapi.routing import APIRoute
 
 from buildplate.access.errors import ScopeTooNarrow, UnknownGroup
 from buildplate.access.model import Caller
+from buildplate.api.own_events import OwnedEvent, event_view
 from buildplate.api.problems import Refusal
 from buildplate.api.rooms import Rooms
 from buildplate.core.jobs import Requirements
@@ -22,14 +24,20 @@ from buildplate.dispatch.errors import UnknownJob, UnknownPrint
 from buildplate.dispatch.model import JobRecord, PrintRecord
 from buildplate.fleet.errors import UnknownCommand, UnknownFloor, UnknownPrinter
 from buildplate.fleet.session import PrinterSession
+from buildplate.storage import PublishedEvent
 
 # These look at the caller's groups themselves, or show nothing of the farm.
 SORTED_OUT = frozenset(
     {
         ("GET", "/api/v1/printers"),
+        ("POST", "/api/v1/printers/clear-beds"),
         ("GET", "/api/v1/jobs"),
         ("GET", "/api/v1/prints"),
+        ("GET", "/api/v1/history"),
+        ("GET", "/api/v1/history/export"),
         ("GET", "/api/v1/queue"),
+        ("GET", "/api/v1/events"),
+        ("POST", "/api/v1/live/ticket"),
         ("POST", "/api/v1/jobs"),
         ("POST", "/api/v1/jobs/receive"),
         ("GET", "/api/v1/groups"),
@@ -37,6 +45,9 @@ SORTED_OUT = frozenset(
         ("GET", "/api/v1/drivers"),
         ("GET", "/api/v1/me"),
         ("POST", "/api/v1/me/password"),
+        ("GET", "/api/v1/me/sessions"),
+        ("DELETE", "/api/v1/me/sessions"),
+        ("DELETE", "/api/v1/me/sessions/{session_id}"),
         ("POST", "/api/v1/auth/logout"),
         # Files are the farm's: the same content twice is one file, whoever sends it.
         ("GET", "/api/v1/files"),
@@ -45,8 +56,17 @@ SORTED_OUT = frozenset(
         ("GET", "/api/v1/files/{file_id}/analysis"),
         ("GET", "/api/v1/files/{file_id}/content"),
         ("GET", "/api/v1/files/{file_id}/thumbnail"),
+        # Uploads are their caller's.
+        ("OPTIONS", "/api/v1/uploads"),
+        ("POST", "/api/v1/uploads"),
+        ("HEAD", "/api/v1/uploads/{upload_id}"),
+        ("PATCH", "/api/v1/uploads/{upload_id}"),
+        ("DELETE", "/api/v1/uploads/{upload_id}"),
     }
 )
+
+# Websockets that do so.
+SORTED_SOCKETS = frozenset({"/api/v1/live"})
 
 
 async def check_scope(request: Request, caller: Caller) -> None:
@@ -154,8 +174,38 @@ async def reaches_print(rooms: Rooms, caller: Caller, print_: PrintRecord) -> bo
     if caller.groups is None:
         return True
     if print_.printer_id is not None:
-        return caller.reaches((await rooms.fleet.get(print_.printer_id)).spec.group)
+        return caller.reaches(await _group_of(rooms, print_.printer_id))
     return reaches_job(caller, (await rooms.jobs.job(print_.job_id)).job)
+
+
+async def owned_events(rooms: Rooms, events: Sequence[PublishedEvent]) -> list[OwnedEvent]:
+    """Events with the groups of their printers and jobs, as these are now."""
+    jobs = await rooms.jobs.groups_of({one.event.job_id for one in events if one.event.job_id})
+    printers: dict[str, str | None] = {}
+    for printer_id in {one.event.printer_id for one in events if one.event.printer_id}:
+        with suppress(UnknownPrinter):  # nobody's
+            printers[printer_id] = await _group_of(rooms, printer_id)
+    return [
+        OwnedEvent(
+            event_view(one),
+            printers.get(one.event.printer_id or ""),
+            *jobs.get(one.event.job_id or "", (None, 0)),
+        )
+        for one in events
+    ]
+
+
+async def _group_of(rooms: Rooms, printer_id: str) -> str | None:
+    session = rooms.fleet.sessions.get(printer_id)
+    record = await rooms.fleet.get(printer_id) if session is None else session.record
+    return record.spec.group
+
+
+def check_ordered(caller: Caller, job: JobRecord) -> None:
+    """Refuse to answer a repeated order with its job, which asks for a group of others by now."""
+    if not reaches_job(caller, job):
+        detail = "the job that was ordered with this key is in a group of yours no longer"
+        raise Refusal(422, "group_not_yours", detail, "Order with another key.")
 
 
 def check_order(rooms: Rooms, caller: Caller, asked: Requirements) -> None:

@@ -42,11 +42,15 @@ class UserBody(Body):
 
 
 class UserPatch(Body):
-    """What changes of a user; a new password ends their sessions."""
+    """What changes of a user.
+
+    A new password ends their sessions; so does `disabled`, with which they log in no more.
+    """
 
     role: Annotated[Role, Strict(strict=False)] = Role.VIEWER
     password: NewPassword = ""
     groups: GroupNames | None = None
+    disabled: bool = False
 
 
 class UserOut(BaseModel):
@@ -57,6 +61,7 @@ class UserOut(BaseModel):
     name: str
     role: Role
     groups: list[str] | None
+    disabled: bool
     created_at: AwareDatetime
     password_at: AwareDatetime
 
@@ -75,6 +80,7 @@ def user_view(user: User) -> dict[str, Any]:
         "name": user.name,
         "role": user.role,
         "groups": None if user.groups is None else sorted(user.groups),
+        "disabled": user.disabled,
         "created_at": user.created_at,
         "password_at": user.password_at,
     }
@@ -126,13 +132,13 @@ async def get_user(rooms: AllRooms, user_id: IdInPath) -> Response:
 async def patch_user(
     rooms: AllRooms, user_id: IdInPath, body: UserPatch, version: IfMatch
 ) -> Response:
-    """Change a user's role, groups or password; the last administrator stays one."""
+    """Change a user's role, groups or password, or disable them; the last admin stays one."""
     found = await rooms.access.users.user(user_id)
     check_version(version, found.version)
     changes = {name: getattr(body, name) for name in body.model_fields_set}
     if not changes:
         detail = "the body changes nothing"
-        raise Refusal(422, "invalid_request", detail, "Send role, groups or password.")
+        raise Refusal(422, "invalid_request", detail, "Send role, groups, password or disabled.")
     if "groups" in changes:
         changes["groups"] = as_groups(body.groups)
     changed = await rooms.access.users.edit(found, changes)

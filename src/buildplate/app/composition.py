@@ -14,6 +14,7 @@ import structlog
 import uuid_utils
 
 from buildplate import __version__
+from buildplate.access.audit import who_acts
 from buildplate.access.room import AccessRoom
 from buildplate.access.service import KeyService
 from buildplate.api.vitals import Places, Vitals
@@ -44,6 +45,8 @@ from buildplate.files.repository import SqlFiles
 from buildplate.files.service import FileRoom, FilesConfig, FileService
 from buildplate.files.store import LocalBlobStore
 from buildplate.files.tasks import AnalysisWorker
+from buildplate.files.upload_disk import UploadFolder
+from buildplate.files.uploads import UploadLimits, UploadService
 from buildplate.fleet.commands import CommandService
 from buildplate.fleet.floor_repository import SqlFloors
 from buildplate.fleet.floor_service import FloorService
@@ -75,6 +78,7 @@ class Farm:
     prints: PrintService
     queue: QueueService
     files: FileService
+    uploads: UploadService
     history: HistoryService
     backups: BackupService
     keys: KeyService
@@ -223,6 +227,7 @@ class _Build:
         self._log = structlog.get_logger("dispatch")
         self._access = access_room(settings, storage, self._clock.now, new_id)
         self._files, self._analysis = self._file_room(blobs)
+        self._uploads = self._upload_room()
         self._joined = JoinedFiles(storage, self._files)
         self._planner = Planner(
             storage, self._joined, self._clock, new_id, self._log, self._durations.plan
@@ -263,8 +268,14 @@ class _Build:
             wake_analysis=wake,
             new_id=new_id,
             now=self._clock.now,
+            sender=who_acts,
         )
         return FileService(room, FilesConfig(max_bytes=self._settings.max_file_bytes)), worker
+
+    def _upload_room(self) -> UploadService:
+        folder = UploadFolder(self._settings.data_dir / "uploads")
+        limits = UploadLimits(self._settings.max_file_bytes)
+        return UploadService(folder, self._files, limits, self._clock.now, new_id)
 
     def _steward_parts(self) -> StewardParts:
         return StewardParts(
@@ -303,8 +314,10 @@ class _Build:
         """Start every task, in the order in which they need one another."""
         relay = OutboxRelay(self._storage, self._bus.publish)
         await self._files.sweep()
+        await self._uploads.open()
         self._supervisor.start("outbox relay", relay.run)
         self._supervisor.start("file analysis", self._analysis.run)
+        self._supervisor.start("upload sweeper", self._uploads.run)
         await self._fleet.own()
         await TRAILS.load(self._storage)
         await self._steward.load()
@@ -343,6 +356,7 @@ class _Build:
                 prints=PrintService(parts),
                 queue=QueueService(parts),
                 files=self._files,
+                uploads=self._uploads,
                 history=HistoryService(self._storage, self._fleet, self._clock),
                 backups=backups,
                 keys=self._access.keys,

@@ -6,14 +6,8 @@ from pathlib import Path
 
 from buildplate.app.settings import Settings, SettingsError
 from buildplate.backups.errors import RestoreCutOff
-from buildplate.backups.restoring import check_finished
-from buildplate.storage import (
-    PostgresConfig,
-    PostgresStorage,
-    SqliteConfig,
-    SqliteStorage,
-    Storage,
-)
+from buildplate.backups.unfinished import check_finished
+from buildplate.storage import SqliteConfig, SqliteStorage, Storage
 
 
 def database_of(settings: Settings, lease: float = 0.0) -> Storage:
@@ -25,6 +19,12 @@ def database_of(settings: Settings, lease: float = 0.0) -> Storage:
     where = settings.database
     if isinstance(where, Path):
         return SqliteStorage(SqliteConfig(where))
+    # 10 MB with its driver, for as long as the process runs: only where the farm is on a server.
+    from buildplate.storage.postgres.engine import (  # noqa: PLC0415 (see above)
+        PostgresConfig,
+        PostgresStorage,
+    )
+
     return PostgresStorage(PostgresConfig(where, grace_seconds=lease))
 
 

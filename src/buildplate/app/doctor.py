@@ -24,7 +24,7 @@ from buildplate.app.key_file import KeyFile, KeyFileError, KeyFileMissing
 from buildplate.app.settings import Settings, SettingsError
 from buildplate.app.tls import tls_context
 from buildplate.backups.errors import RestoreCutOff
-from buildplate.backups.restoring import is_unfinished
+from buildplate.backups.unfinished import is_unfinished
 from buildplate.drivers.sdk import DriverError, DriverTimings, Manifest
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.repository import record_from

@@ -16,7 +16,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from buildplate.api import create_app
+from buildplate.api import WebFiles, create_app
 from buildplate.api.rooms import Limits, Rooms
 from buildplate.app.body_protocol import in_large_reads
 from buildplate.app.composition import Farm, Outside, open_farm
@@ -25,7 +25,7 @@ from buildplate.app.drivers import installed_drivers
 from buildplate.app.first_start import first_people, set_up_link
 from buildplate.app.http_protocol import ServerProtocol
 from buildplate.app.logs import set_up_logs
-from buildplate.app.memory import settle_memory
+from buildplate.app.memory import give_back_memory, settle_memory
 from buildplate.app.settings import Settings, SettingsError, load_settings
 from buildplate.app.tls import tls_context
 from buildplate.app.websocket_protocol import LiveProtocol
@@ -54,6 +54,7 @@ def serve(*, demo: int | None, **flags: Any) -> None:
     except SettingsError as error:
         raise SystemExit(_complain(str(error), error.hint)) from None
     set_up_logs(settings.log_level)
+    give_back_memory()
     try:
         uvloop.run(run(settings, demo or 0))
     except (SettingsError, StorageError) as error:
@@ -82,7 +83,7 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
         await _greet(url, farm, demo=fleet is not None)
         if fleet is not None:
             await furnish(farm, fleet)
-        app = create_app(rooms_of(farm, settings))
+        app = create_app(rooms_of(farm, settings), WebFiles())
         farm.supervisor.start("live", app.state.live.run)
         server = http_server(app, settings)
         settle_memory()
@@ -180,6 +181,7 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
         prints=farm.prints,
         queue=farm.queue,
         files=farm.files,
+        uploads=farm.uploads,
         history=farm.history,
         backups=farm.backups,
         keys=farm.keys,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from contextvars import Context
 from typing import Self
 
@@ -21,6 +20,7 @@ class SupervisedTask:
         self._run = run
         self._pauses = pauses
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     def begin(self, tasks: asyncio.TaskGroup) -> None:
         """Start under `tasks`, in a context of its own: no request's id is in its log lines."""
@@ -32,12 +32,25 @@ class SupervisedTask:
         return self._task is not None and self._task.done()
 
     async def stop(self) -> None:
-        """Cancel the task and wait until it has ended."""
-        if self._task is None or self._task.done():
-            return
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait([self._task])
+        """Cancel the task and wait until it has ended; it is told again while it goes on.
+
+        Whoever is cancelled while waiting here still waits: the task must not outlive the call.
+        """
+        self._stopping = True
+        task, cancelled = self._task, None
+        if task is not None:
+            task.cancel()
+        while task is not None and not task.done():
+            try:
+                _, going_on = await asyncio.wait([task], timeout=self._pauses.patience)
+            except asyncio.CancelledError as error:
+                cancelled = error
+                continue
+            if going_on:
+                _LOG.warning("task.goes_on", action="cancel", task=self._name)
+                task.cancel()
+        if cancelled is not None:
+            raise cancelled
 
     async def _keep(self) -> None:
         failures, loop = 0, asyncio.get_running_loop()
@@ -45,22 +58,40 @@ class SupervisedTask:
             began = loop.time()
             try:
                 await self._run()
+            except asyncio.CancelledError:
+                if self._is_told_to_end():
+                    raise
+                self._complain()  # what it waited for was cancelled by somebody else: a failure
             except Exception:  # noqa: BLE001 (the supervisor is where unforeseen errors end)
-                _LOG.exception("task.failed", action="restart", task=self._name)
+                self._complain()
             else:
                 return
+            if self._stopping:
+                return  # it failed in the moment of its cancellation, which hid that one
             if loop.time() - began > self._pauses.last:
                 failures = 0  # it ran well for long: this is a new trouble
             await asyncio.sleep(self._pauses.after(failures))
             failures += 1
 
+    def _is_told_to_end(self) -> bool:
+        task = asyncio.current_task()
+        return self._stopping or task is None or task.cancelling() > 0
+
+    def _complain(self) -> None:
+        action = "stop" if self._stopping else "restart"
+        _LOG.exception("task.failed", action=action, task=self._name)
+
 
 class Pauses:
-    """How long to wait before a failed task is begun again: doubled each time, up to a limit."""
+    """How long to wait before a failed task is begun again: doubled each time, up to a limit.
 
-    def __init__(self, first: float = 0.5, last: float = 30.0) -> None:
+    `patience`: seconds after which a task that was cancelled, and goes on, is cancelled again.
+    """
+
+    def __init__(self, first: float = 0.5, last: float = 30.0, patience: float = 5.0) -> None:
         self._first = first
         self.last = last
+        self.patience = patience
 
     def after(self, failures: int) -> float:
         """Seconds to wait after so many failures."""
@@ -82,10 +113,20 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop every task."""
-        for task in reversed(self._kept):
-            await task.stop()
+        """Stop every task, those too that others start while they end.
+
+        Whoever is cancelled meanwhile stays cancelled, and still leaves none of them behind.
+        """
+        cancelled: asyncio.CancelledError | None = None
+        while left := [task for task in self._kept if not task.ended]:
+            for task in reversed(left):
+                try:
+                    await task.stop()
+                except asyncio.CancelledError as error:
+                    cancelled = error
         await self._tasks.__aexit__(None, None, None)
+        if cancelled is not None:
+            raise cancelled
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> SupervisedTask:
         """Keep `run` running under `name` until it ends by itself or is stopped."""

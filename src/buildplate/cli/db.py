@@ -104,3 +104,8 @@ def _show(found: Upgrade) -> None:
             "To go back: stop the server, remove the database with its -wal and -shm, put the copy "
             "in its place, and install the former release. What happened since is then forgotten."
         )
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="db")

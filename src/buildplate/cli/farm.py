@@ -60,15 +60,20 @@ def _heat(state: Mapping[str, Any]) -> str:
 
 def events(
     context: typer.Context,
-    after: Annotated[int, typer.Option(min=0, help="Only those after this one.")] = 0,
+    after: Annotated[
+        int | None, typer.Option(min=0, help="Only those after this one, oldest first.")
+    ] = None,
+    before: Annotated[
+        int | None, typer.Option(min=0, help="Only those before this one, newest first.")
+    ] = None,
     printer: Annotated[str | None, typer.Option(help="Only those of this printer.")] = None,
     limit: options.Limit = 100,
     json: options.Json = False,
 ) -> None:
-    """List what happened, oldest first."""
+    """List what happened, oldest first, or back from --before."""
     with server_of(context) as server:
         path = f"/printers/{server.printer(printer)}/events" if printer else "/events"
-        found = server.get(path, after=after, limit=limit)["items"]
+        found = server.get(path, after=after, before=before, limit=limit)["items"]
     if json:
         as_json(found)
         return
@@ -80,7 +85,7 @@ def events(
             ("data", lambda e: e["data"]),
         ],
         found,
-        "Nothing happened after that.",
+        "Nothing happened then.",
     )
 
 

@@ -141,7 +141,7 @@ def show(context: typer.Context, file: options.File, json: options.Json = False)
     if json:
         as_json(found)
         return
-    fields(found, ("name", "id", "size", "sha256", "state", "created_at"))
+    fields(found, ("name", "id", "size", "sha256", "state", "created_at", "sent_by"))
     fields(found["analysis"] or {}, found["analysis"] or ())
 
 
@@ -198,3 +198,8 @@ def _fetch(context: typer.Context, file: str, part: str, output: Path, json: boo
             output.unlink()
             raise
     as_json({"path": str(output), "size": size}) if json else say(f"{output}: {megabytes(size)}")
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="file")

@@ -141,3 +141,8 @@ def remove(context: typer.Context, floor: Floor, json: options.Json = False) -> 
         path = _path(server, floor)
         server.delete(path)
     as_json({"removed": path.rpartition("/")[2]}) if json else say(f"{floor} is removed.")
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="floor")

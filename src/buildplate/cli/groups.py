@@ -98,3 +98,8 @@ def remove(context: typer.Context, group: Group, json: options.Json = False) -> 
         path = _path(server, group)
         server.delete(path)
     as_json({"removed": path.rpartition("/")[2]}) if json else say(f"{group} is removed.")
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="group")

@@ -289,3 +289,8 @@ def retry(context: typer.Context, job: options.Job, json: options.Json = False) 
 def duplicate(context: typer.Context, job: options.Job, json: options.Json = False) -> None:
     """Order the same again."""
     _do(context, job, "duplicate", json)
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="job")

@@ -60,3 +60,8 @@ def _answer(found: dict[str, Any], *, json: bool) -> None:
     fields(found, [name for name in found if name != "hint"])
     if found.get("hint"):
         say(str(found["hint"]))
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="key-file")

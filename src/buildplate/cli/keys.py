@@ -88,3 +88,8 @@ def revoke(
         with server_of(context) as server:
             found = server.delete(f"/keys/{key}")
     as_json(found) if json else say(f"{found['name']} is revoked.")
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="key")

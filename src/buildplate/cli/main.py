@@ -8,28 +8,12 @@ from typing import Annotated
 import typer
 
 from buildplate import __version__
-from buildplate.cli import (
-    backup,
-    db,
-    doctor,
-    farm,
-    files,
-    floors,
-    groups,
-    jobs,
-    key_file,
-    keys,
-    printers,
-    prints,
-    queue,
-    records,
-    serve,
-    user,
-)
+from buildplate.cli.on_demand import OnDemand
 from buildplate.cli.target import target_of
 
 app = typer.Typer(
     name="buildplate",
+    cls=OnDemand,
     help="One open control plane for every 3D printer on the floor.",
     no_args_is_help=True,
     add_completion=True,
@@ -73,21 +57,3 @@ def main(
     """One open control plane for every 3D printer on the floor."""
     del version
     context.obj = target_of(url, api_key, data_dir, ca)
-
-
-serve.add_to(app)
-farm.add_to(app)
-records.add_to(app)
-doctor.add_to(app)
-backup.add_to(app)
-app.add_typer(printers.app, name="printer")
-app.add_typer(groups.app, name="group")
-app.add_typer(floors.app, name="floor")
-app.add_typer(files.app, name="file")
-app.add_typer(jobs.app, name="job")
-app.add_typer(prints.app, name="print")
-app.add_typer(queue.app, name="queue")
-app.add_typer(keys.app, name="key")
-app.add_typer(key_file.app, name="key-file")
-app.add_typer(user.app, name="user")
-app.add_typer(db.app, name="db")

@@ -104,7 +104,7 @@ def show_user(data_dir: Path, reference: str) -> dict[str, Any]:
 
 
 def edit_user(data_dir: Path, reference: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Change a user's role, groups or password."""
+    """Change a user's role, groups or password, or disable them."""
     wanted = dict(changes)
     if "role" in wanted:
         wanted["role"] = Role(wanted["role"])
@@ -234,6 +234,7 @@ def _user_view(user: User) -> dict[str, Any]:
         "name": user.name,
         "role": user.role.value,
         "groups": None if user.groups is None else sorted(user.groups),
+        "disabled": user.disabled,
         "created_at": user.created_at.isoformat(),
         "password_at": user.password_at.isoformat(),
     }

@@ -404,13 +404,27 @@ def connect(context: typer.Context, printer: options.Printer, json: options.Json
 @app.command()
 def probe(
     context: typer.Context,
-    driver: Annotated[str, typer.Option(help="The family of printers.")],
+    driver: Annotated[str | None, typer.Option(help="The family of printers.")] = None,
     connection: Connection = None,
+    printer: Annotated[
+        str | None,
+        typer.Option(
+            help="Change the connection of this one; its key stays where it leads to the same.",
+            autocompletion=completion.printers,
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
-    """Try a connection before you add the printer."""
+    """Try a connection before you add the printer, or before you change it."""
+    if (driver is None) == (printer is None):
+        fail("name either the --driver or the --printer", code=USAGE)
     with server_of(context) as server:
-        body = {"driver": driver, "connection": _pairs(server, driver, connection)}
+        body: dict[str, Any] = {"driver": driver, "connection": {}}
+        if printer is not None:
+            known = server.get(f"/printers/{server.printer(printer)}")
+            body = {name: known[name] for name in ("driver", "connection")}
+            body["printer_id"] = known["id"]
+        body["connection"] |= _pairs(server, body["driver"], connection)
         found = server.post("/printers/probe", body)
     if json:
         as_json(found)
@@ -461,3 +475,8 @@ def resume(context: typer.Context, printer: options.Printer, json: options.Json 
 def cancel(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
     """Wish for the end of the print that this printer holds."""
     _ask(context, printer, "cancel", json)
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="printer")

@@ -191,3 +191,8 @@ def _help(unblock: dict[str, Any]) -> str:
     return " ".join(
         filter(None, (unblock["action"].replace("_", " "), words(asked) if asked else ""))
     )
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="print")

@@ -85,10 +85,15 @@ def reorder(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Put a job ahead of another one of its priority."""
+    """Put a job right ahead of another one of its priority."""
     with server_of(context) as server:
         server.post("/queue/reorder", {"job_id": job, "before": before})
     if json:
         as_json({"job": job, "before": before})
     else:
         say(f"Job {job} goes ahead of job {before}." if before else f"Job {job} has its own place.")
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="queue")

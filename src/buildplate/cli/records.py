@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ import typer
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
 from buildplate.cli.jobs import time_of
-from buildplate.cli.output import as_json, fields, lasts, moment, percent, say, table, words
+from buildplate.cli.output import Column, as_json, fields, lasts, moment, percent, say, table, words
 from buildplate.cli.server import server_of
 
 SPENT = ("printing", "foreign", "idle", "waiting", "offline", "disabled", "unwatched")
@@ -105,23 +106,38 @@ def utilization(
     json: options.Json = False,
 ) -> None:
     """Show how printers spent their time: the last seven days, if nothing is said."""
-    asked = {"since": time_of(since, "--since"), "until": time_of(until, "--until")}
+    columns: list[Column] = [
+        ("printing", lambda row: percent(row["utilization"])),
+        *((what, lambda row, what=what: lasts(row[f"{what}_s"])) for what in SPENT),
+    ]
+    sums = Sums("/analytics/utilization", by, columns, "Nothing was written down in that time.")
+    show_sums(context, sums, (since, until), json=json)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a path of the API adds up by something, and the columns that show it."""
+
+    path: str
+    by: StrEnum
+    columns: Sequence[Column]
+    nothing: str
+
+
+def show_sums(
+    context: typer.Context, sums: Sums, span: tuple[str | None, str | None], *, json: bool
+) -> None:
+    """Show sums over a span of time, line by line, and what they come to in all."""
+    asked = {"since": time_of(span[0], "--since"), "until": time_of(span[1], "--until")}
     with server_of(context) as server:
-        found = server.get("/analytics/utilization", by=by.value, **asked)
-        names = server.printer_names() if by is By.PRINTER and not json else {}
+        found = server.get(sums.path, by=sums.by.value, **asked)
+        names = server.printer_names() if sums.by.value == By.PRINTER.value and not json else {}
     if json:
         as_json(found)
         return
     rows = [*found["items"], found["total"] | {"key": "all"}]
-    table(
-        [
-            (by.value, lambda row: names.get(row["key"], row["key"])),
-            ("printing", lambda row: percent(row["utilization"])),
-            *((what, lambda row, what=what: lasts(row[f"{what}_s"])) for what in SPENT),
-        ],
-        rows if found["items"] else [],
-        "Nothing was written down in that time.",
-    )
+    first = (sums.by.value, lambda row: names.get(row["key"], row["key"]))
+    table([first, *sums.columns], rows if found["items"] else [], sums.nothing)
 
 
 def history(

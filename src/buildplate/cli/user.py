@@ -27,7 +27,7 @@ PasswordFd = Annotated[
         "--password-fd", min=0, help="Read the password from this descriptor, up to a line's end."
     ),
 ]
-FIELDS = ("id", "name", "role", "groups", "created_at", "password_at")
+FIELDS = ("id", "name", "role", "groups", "disabled", "created_at", "password_at")
 
 
 @app.command()
@@ -70,6 +70,7 @@ def list_(context: typer.Context, json: options.Json = False) -> None:
             ("user", lambda u: u["name"]),
             ("role", lambda u: u["role"]),
             ("groups", lambda u: u["groups"] or "all"),
+            ("disabled", lambda u: "yes" if u["disabled"] else None),
             ("made", lambda u: moment(u["created_at"])),
             ("password of", lambda u: moment(u["password_at"])),
             ("id", lambda u: u["id"]),
@@ -131,6 +132,20 @@ def role(
     as_json(changed) if json else say(f"{changed['name']} is {changed['role']}.")
 
 
+@app.command()
+def disable(context: typer.Context, user: Name, json: options.Json = False) -> None:
+    """Let a user in no more, for now: their sessions end, and what they did keeps their name."""
+    changed = _change(context, user, {"disabled": True})
+    as_json(changed) if json else say(f"{changed['name']} is disabled.")
+
+
+@app.command()
+def enable(context: typer.Context, user: Name, json: options.Json = False) -> None:
+    """Let a user who was disabled log in again, with the password they had."""
+    changed = _change(context, user, {"disabled": False})
+    as_json(changed) if json else say(f"{changed['name']} may log in again.")
+
+
 def _change(context: typer.Context, user: str, changes: dict[str, Any]) -> dict[str, Any]:
     if context.obj.data_dir is not None:
         from buildplate.cli.offline import edit_user
@@ -163,3 +178,8 @@ def _password(descriptor: int | None) -> str:
     if not found:
         fail(f"descriptor {descriptor} holds no password", "Write one line to it.", code=USAGE)
     return found
+
+
+def add_to(main: typer.Typer) -> None:
+    """Offer the commands."""
+    main.add_typer(app, name="user")

@@ -71,6 +71,13 @@ class PrintRefused(DispatchError):
     hint = "Read the print again and see what it is doing."
 
 
+class TooManyNotes(DispatchError):
+    """As much was written to the print as is shown with it."""
+
+    code = "too_many_notes"
+    hint = "Keep what else there is to say where its job came from."
+
+
 class Stale(DispatchError):
     """A row was changed by someone else since it was read: read again, decide again."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Bed, Link
-from buildplate.dispatch import reading, repository, transitions
+from buildplate.dispatch import reading, remarks, repository, transitions
 from buildplate.dispatch.errors import DispatchError, InvalidJob, PrintRefused
 from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.parts import DispatchParts
@@ -72,6 +73,15 @@ class PrintService:
             raise
         self._parts.tell(print_)
         return print_
+
+    async def note(self, reference: str, text: str, who: str) -> tuple[str, datetime]:
+        """Write a person's words to a print; the remark's id and time.
+
+        Raises UnknownPrint, TooManyNotes.
+        """
+        stamp = self._parts.stamp()
+        await self._parts.storage.write(remarks.note_print, reference, text, who, stamp)
+        return stamp.ids[0], stamp.at
 
     async def confirm(self, reference: str) -> PrintRecord:
         """Let a waiting print start on a printer that asks for a person's word."""

@@ -14,17 +14,21 @@ from buildplate.core.order import PlanPolicy
 from buildplate.core.printers import Printer
 from buildplate.core.reasons import Reason, WaitReason
 from buildplate.core.survey import Survey
-from buildplate.dispatch import forgotten, reading, repository, transitions
+from buildplate.dispatch import forgotten, ranking, reading, repository, transitions
 from buildplate.dispatch.errors import PrintersUnseen
 from buildplate.dispatch.parts import DispatchParts
 
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
-    """A place in the queue with what to expect and why the print waits."""
+    """A place in the queue with what to expect and why the print waits.
+
+    `in_group` counts the printers of the group that its job asks for only, where it asks for one.
+    """
 
     item: QueueItem
     summary: Mapping[Reason, int]
+    in_group: Mapping[Reason, int] | None
 
 
 NAMED = 5
@@ -85,14 +89,15 @@ class QueueService:
         self._parts.planner.wake()
 
     async def reorder(self, reference: str, before: str | None) -> None:
-        """Put a job ahead of another one of its class, or back into the planner's own order."""
+        """Put a job right ahead of another one of its class, or back into the planner's order."""
         job_id = await self._job_of(reference)
         if before is None:
-            await self._parts.storage.write(repository.unrank, job_id, self._parts.stamp())
+            await self._parts.storage.write(ranking.unrank, job_id, self._parts.stamp())
         else:
             other = await self._job_of(before)
+            ahead = await asyncio.to_thread(_jobs_ahead, other, await self._moment())
             await self._parts.storage.write(
-                repository.place_before, job_id, other, self._parts.stamp()
+                ranking.place_before, job_id, other, self._parts.stamp(), ahead
             )
         self._parts.planner.wake()
 
@@ -120,7 +125,22 @@ def _not_compared(names: list[str]) -> str:
 def _rows_of(moment: Moment) -> list[QueueRow]:
     survey = Survey(*moment)
     summaries = Summaries(survey)
-    return [QueueRow(item, summaries.of(item.print)) for item in forecast(survey)]
+    return [
+        QueueRow(
+            item,
+            summaries.of(item.print),
+            None if item.print.job.requirements.group is None else summaries.in_group(item.print),
+        )
+        for item in forecast(survey)
+    ]
+
+
+def _jobs_ahead(job_id: str, moment: Moment) -> list[str]:
+    """The jobs of a job's priority that the plan has before it; none where it does not wait."""
+    ordered = [queued.job for queued in Survey(*moment).ordered]
+    priority = next((job.priority for job in ordered if job.id == job_id), None)
+    peers = list(dict.fromkeys(job.id for job in ordered if job.priority is priority))
+    return peers[: peers.index(job_id)] if job_id in peers else []
 
 
 def _reasons_of(print_id: str, moment: Moment) -> list[WaitReason]:

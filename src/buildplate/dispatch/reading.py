@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, bindparam, case, distinct, func, select
@@ -13,10 +13,11 @@ from buildplate.dispatch.errors import UnknownJob
 from buildplate.dispatch.job_filters import in_state
 from buildplate.dispatch.model import JobRecord, PrintCounts, PrintRecord
 from buildplate.dispatch.rows import job_from, print_from
-from buildplate.storage import Tx
+from buildplate.storage import Tx, from_json
 from buildplate.storage.tables import jobs, prints
 
 _JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
+_ASKED = select(jobs.c.id, jobs.c.version, jobs.c.requirements)
 _JOB_BY_NUMBER = select(jobs).where(jobs.c.number == bindparam("number"))
 _PRINTS_OF = select(prints).where(prints.c.job_id == bindparam("job_id")).order_by(prints.c.number)
 _IS_ACTIVE = prints.c.state.in_([state.value for state in PrintState if state in ACTIVE])
@@ -68,6 +69,16 @@ async def get_job(tx: Tx, reference: str) -> JobRecord:
         message = f"there is no job {reference}"
         raise UnknownJob(message)
     return job_from(row)
+
+
+async def groups_of(tx: Tx, job_ids: Collection[str]) -> dict[str, tuple[str | None, int]]:
+    """The group that each of these jobs asks for, and at which version of the job."""
+    if not job_ids:
+        return {}
+    found = await tx.rows(_ASKED.where(jobs.c.id.in_(sorted(job_ids))))
+    return {
+        row["id"]: (from_json(row["requirements"]).get("group"), row["version"]) for row in found
+    }
 
 
 async def job_of(tx: Tx, reference: str) -> str:

@@ -422,32 +422,6 @@ async def assign_print(tx: Tx, reference: str, printer_id: str, stamp: Stamp) ->
 
 
 @script
-async def place_before(tx: Tx, reference: str, before: str, stamp: Stamp) -> None:
-    """Give a job a rank ahead of another one's, within their priority class."""
-    await hold_farm(tx)
-    job, other = await get_job(tx, reference), await get_job(tx, before)
-    if job.id == other.id:
-        message = "a job cannot be put before itself"
-        raise PrintRefused(message, "Name two different jobs.")
-    ranked = select(jobs.c.id).where(jobs.c.rank.is_not(None)).order_by(jobs.c.rank, jobs.c.number)
-    order = [row["id"] for row in await tx.rows(ranked) if row["id"] != job.id]
-    place = order.index(other.id) if other.id in order else len(order)
-    order.insert(place, job.id)
-    for rank, job_id in enumerate(order, start=1):
-        await tx.change(update(jobs).where(jobs.c.id == job_id).values(rank=float(rank)))
-    await tx.record(_event(stamp, "queue.reordered", job.id, before=other.id))
-
-
-@script
-async def unrank(tx: Tx, reference: str, stamp: Stamp) -> None:
-    """Give a job back to the planner's own order."""
-    await hold_farm(tx)
-    job = await get_job(tx, reference)
-    await tx.change(update(jobs).where(jobs.c.id == job.id).values(rank=None))
-    await tx.record(_event(stamp, "queue.reordered", job.id))
-
-
-@script
 async def stop_farm(tx: Tx, stopped: bool, reason: str, stamp: Stamp) -> None:  # noqa: FBT001
     """Stop or release the whole farm: no new claim and no start while it is stopped."""
     await hold_farm(tx)

@@ -70,6 +70,10 @@ class JobService:
         views = [self._view(job, counts) for job, counts in found[:limit]]
         return views, str(views[-1].job.number) if len(found) > limit else None
 
+    async def groups_of(self, job_ids: Collection[str]) -> Mapping[str, tuple[str | None, int]]:
+        """The group that each of these jobs asks for, and at which version of the job."""
+        return await self._parts.storage.read(reading.groups_of, job_ids)
+
     async def counts(self) -> Mapping[JobState, int]:
         """How many jobs are not finished, by their state."""
         return await self._parts.storage.read(reading.count_unfinished)

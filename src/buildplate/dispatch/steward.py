@@ -6,7 +6,7 @@ the session's hands (fleet). This file only joins them, one effect at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,13 @@ class Steward:
         if print_ is None:
             return None
         return print_.id, print_.state is PrintState.NEEDS_ATTENTION
+
+    def occupants(self) -> Mapping[str, tuple[str, bool]]:
+        """What `occupant` says, of every printer that is not free."""
+        return {
+            printer_id: (print_.id, print_.state is PrintState.NEEDS_ATTENTION)
+            for printer_id, print_ in self._active.items()
+        }
 
     def keeps(self, printer_id: str) -> bool:
         """Whether an active print forbids deleting other files on the printer."""

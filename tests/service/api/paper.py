@@ -229,7 +229,7 @@ def paper_manifest(floor: dict[str, PaperHost]) -> Manifest:
             raise BadConnectionSettings(message)
         if not isinstance(connection.get("tls", True), bool):
             message = "tls: is true or false"
-            raise BadConnectionSettings(message)
+            raise BadConnectionSettings(message, fields={"tls": "is true or false"})
         host = floor.setdefault(connection["host"], PaperHost(connection["host"]))
         return PaperDriver(host, str(connection.get("api_key")), timings)
 

@@ -118,8 +118,11 @@ class Surface:
         if name not in self.floor:
             await self.printer(name)
         job = await self.job(name=f"for {name}")
-        (print_,) = await self.prints(job["id"])
-        return self.floor[name], await self.until_print(print_["id"], state="printing")
+        (queued,) = await self.prints(job["id"])
+        print_ = await self.until_print(queued["id"], state="printing")
+        # What the farm has in mind of a printer follows the commit that this was read from.
+        await self.until(print_["printer_id"], print_id=print_["id"], activity="ours")
+        return self.floor[name], print_
 
 
 def _has(seen: dict[str, Any], wanted: dict[str, Any]) -> bool:
@@ -164,6 +167,7 @@ async def open_surface(
                 prints=farm.prints,
                 queue=farm.queue,
                 files=farm.files,
+                uploads=farm.uploads,
                 history=farm.history,
                 backups=farm.backups,
                 keys=farm.keys,

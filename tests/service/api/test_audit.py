@@ -20,7 +20,7 @@ from tests.service.api.surface import GCODE, Surface
 Answer = httpx.Response
 Act = Callable[[Surface, httpx.AsyncClient], Awaitable[Answer]]
 ACTS: dict[str, Act] = {}
-SAFE = {"GET", "HEAD"}
+SAFE = {"GET", "HEAD", "OPTIONS"}
 # The same as their neighbours, with a slash at the end for old clients.
 TWINS = {
     "POST /api/v1/jobs/receive/",
@@ -95,6 +95,20 @@ async def logout(surface: Surface, client: httpx.AsyncClient) -> Answer:
 async def password(surface: Surface, client: httpx.AsyncClient) -> Answer:
     body = {"old_password": PASSWORD, "new_password": "canary-of-a-user"}
     return await client.post("/api/v1/me/password", json=body)
+
+
+@act("DELETE /api/v1/me/sessions")
+async def end_others(surface: Surface, client: httpx.AsyncClient) -> Answer:
+    await browser(surface)
+    return await client.delete("/api/v1/me/sessions")
+
+
+@act("DELETE /api/v1/me/sessions/{session_id}")
+async def end_one(surface: Surface, client: httpx.AsyncClient) -> Answer:
+    await browser(surface)
+    found = (await client.get("/api/v1/me/sessions")).json()["items"]
+    other = next(one for one in found if not one["current"])
+    return await client.delete(f"/api/v1/me/sessions/{other['id']}")
 
 
 def on_user(action: str, body: Any = None) -> None:
@@ -178,6 +192,25 @@ def on_file(action: str, body: Any = None) -> None:
 
 on_file("PATCH /api/v1/files/{file_id}", {"name": "other.gcode"})
 on_file("DELETE /api/v1/files/{file_id}")
+
+
+TUS = {"tus-resumable": "1.0.0"}
+on("POST /api/v1/uploads", headers=TUS | {"upload-length": "9"})
+
+
+def on_upload(action: str, content: bytes = b"", **more: str) -> None:
+    async def run(surface: Surface, client: httpx.AsyncClient) -> Answer:
+        headers = TUS | {"upload-length": "9"}
+        begun = await client.post("/api/v1/uploads", headers=headers)
+        method, where = action.partition(" ")[0], begun.headers["location"]
+        return await client.request(method, where, headers=TUS | more, content=content)
+
+    ACTS[action] = run
+
+
+PART = {"upload-offset": "0", "content-type": "application/offset+octet-stream"}
+on_upload("PATCH /api/v1/uploads/{upload_id}", b"G28", **PART)
+on_upload("DELETE /api/v1/uploads/{upload_id}")
 
 
 @act("POST /api/v1/jobs")
@@ -287,6 +320,7 @@ on_print("POST /api/v1/prints/{print_id}/cancel")
 on_print("POST /api/v1/prints/{print_id}/pause")
 on_print("POST /api/v1/prints/{print_id}/resume")
 on_print("POST /api/v1/prints/{print_id}/resolve", {"outcome": "failed", "bed": "occupied"})
+on_print("POST /api/v1/prints/{print_id}/notes", {"text": "a brim would help"})
 
 
 @act("POST /api/v1/backups")

@@ -146,3 +146,48 @@ async def test_a_start_on_another_database_loses_no_file(tmp_path: Path) -> None
     async with open_surface(tmp_path) as surface:
         content = await surface.client.get(f"/api/v1/files/{file['id']}/content")
         assert content.content == GCODE
+
+
+async def test_so_many_on_this_group_by_that_date_fan_out_and_only_failed_ones_are_retried(
+    surface: Surface,
+) -> None:
+    hall = {
+        (await surface.printer(name, group="hall"))["id"]: name for name in ("Hall A", "Hall B")
+    }
+    await surface.printer("Attic", group="attic")
+    job = await surface.job(copies=3, due=DUE, retries=1, requirements={"group": "hall"})
+    await _busy(surface, set(hall))
+    prints = await surface.prints(job["id"])
+    assert sorted(one["state"] for one in prints) == ["printing", "printing", "queued"]
+    failing = next(one for one in prints if one["state"] == "printing")
+    await surface.floor[hall[failing["printer_id"]]].finish("failed")
+    await surface.until_print(failing["id"], state="failed")
+    while await _ends_one(surface, hall):
+        pass
+    status = (await surface.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
+    assert (status["state"], status["finished"], status["failed"]) == ("completed", 3, 1)
+    assert (status["due"], status["overdue"]) == (DUE, False)
+    tries = sorted((one["copy_no"], one["try_no"]) for one in status["prints"])
+    assert tries == sorted([(1, 1), (2, 1), (3, 1), (failing["copy_no"], 2)])
+    assert {one["printer_id"] for one in status["prints"]} == set(hall)
+    assert surface.floor["Attic"].started == []
+
+
+async def _busy(surface: Surface, printers: set[str]) -> None:
+    """Wait until all of them print for the farm."""
+    for printer in printers:
+        await surface.until(printer, activity="ours")
+
+
+async def _ends_one(surface: Surface, printers: Mapping[str, str]) -> bool:
+    """Take what is made off a bed, or let a print end; False once nothing is left to do."""
+    open_jobs = (await surface.client.get("/api/v1/jobs")).json()["items"]
+    for printer, name in printers.items():
+        seen = (await surface.client.get(f"/api/v1/printers/{printer}")).json()
+        if seen["print_id"] is None and seen["bed"] == "occupied":
+            await surface.clear(printer)
+        elif seen["activity"] == "ours":
+            await surface.floor[name].finish()
+            await surface.until_print(seen["print_id"], state="completed")
+    await asyncio.sleep(0.01)
+    return any(one["state"] != "completed" for one in open_jobs)

@@ -13,7 +13,7 @@ from buildplate.api.application import openapi_document
 from buildplate.api.illustrations import illustrate, operation_id, operations
 
 DOCUMENT: dict[str, Any] = json.loads(json.dumps(openapi_document(__version__)))
-PICTURES = {"image/png", "image/jpeg", "application/x-tar"}
+PICTURES = {"image/png", "image/jpeg", "application/x-tar", "application/offset+octet-stream"}
 """Bytes have no example in JSON."""
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from buildplate.access.model import Role
+from tests.service.api.people import browser, user
 from tests.service.api.surface import GCODE, Surface
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 60).decode()
@@ -155,6 +157,42 @@ async def test_the_slicer_s_picture_is_served_as_what_it_is(surface: Surface) ->
     assert picture.headers["content-type"] == "image/png"
     assert picture.headers["x-content-type-options"] == "nosniff"
     assert picture.content == base64.b64decode(PNG)
+
+
+async def test_who_sent_a_file_first_is_told_and_to_nobody_of_other_groups(
+    surface: Surface,
+) -> None:
+    await user(surface, Role.OPERATOR)
+    page = await browser(surface)
+    sent = await page.post("/api/v1/files", content=GCODE, headers={"x-filename": "a.gcode"})
+    assert sent.json()["sent_by"] == "user ann"
+    again = (await raw(surface, GCODE)).json()
+    assert (again["id"], again["sent_by"]) == (sent.json()["id"], "user ann")
+    key = (await raw(surface, GCODE + b"; more\n")).json()
+    assert key["sent_by"] == "key first admin"
+    path = f"/api/v1/files/{again['id']}"
+    renamed = await surface.client.patch(path, json={"name": "b.gcode"})
+    assert renamed.json()["sent_by"] == "user ann"
+    made = await surface.farm.keys.create("left", Role.OPERATOR, groups=frozenset({"left"}))
+    async with surface.with_key(made.secret) as confined:
+        for found in (
+            (await confined.get(path)).json(),
+            (await confined.get("/api/v1/files")).json()["items"][1],
+        ):
+            assert (found["id"], found["sent_by"]) == (again["id"], None)
+
+
+async def test_a_picture_that_is_known_already_is_not_sent_again(surface: Surface) -> None:
+    path = f"/api/v1/files/{(await raw(surface, PICTURE + GCODE)).json()['id']}/thumbnail"
+    other = f"/api/v1/files/{(await raw(surface, PICTURE * 2 + GCODE)).json()['id']}/thumbnail"
+    first = await surface.client.get(path)
+    tag = {"if-none-match": first.headers["etag"]}
+    again = await surface.client.get(path, headers=tag)
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["cache-control"] == first.headers["cache-control"]
+    assert (await surface.client.get(other, headers=tag)).status_code == 200
+    await surface.client.delete(path.removesuffix("/thumbnail"))
+    assert (await surface.client.get(path, headers=tag)).status_code == 404
 
 
 async def test_files_come_page_by_page_newest_first(surface: Surface) -> None:

@@ -10,8 +10,10 @@ async def test_a_job_goes_from_upload_to_a_cleared_bed(surface: Surface) -> None
     job = await surface.job(copies=2)
     first, second = await surface.prints(job["id"])
     await surface.until_print(first["id"], state="printing")
-    waiting = (await surface.client.get(f"/api/v1/prints/{second['number']}/waiting")).json()
-    assert [reason["code"] for reason in waiting["items"]] == ["busy"]
+    await surface.poll(
+        f"/api/v1/prints/{second['number']}/waiting",
+        lambda seen: [reason["code"] for reason in seen["items"]] == ["busy"],
+    )
 
     await surface.floor["Left"].finish()
     await surface.until_print(first["id"], state="completed")

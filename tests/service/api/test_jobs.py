@@ -153,6 +153,24 @@ async def test_a_patch_leaves_what_it_does_not_name(surface: Surface) -> None:
     assert (seen["customer"], seen["hold"]) == ("ACME", False)
 
 
+async def test_changed_requirements_find_another_printer_and_move_nothing_that_runs(
+    surface: Surface,
+) -> None:
+    left, right = await surface.printer("Left"), await surface.printer("Right")
+    job = await surface.job(copies=2, requirements={"printers": [left["id"]]})
+    path = f"/api/v1/jobs/{job['id']}"
+
+    def on(printer: dict[str, Any], seen: dict[str, Any]) -> list[str]:
+        return [p["state"] for p in seen["prints"] if p["printer_id"] == printer["id"]]
+
+    await surface.poll(f"{path}/status", lambda seen: on(left, seen) == ["printing"])
+    change = {"requirements": {"printers": [right["number"]]}}
+    changed = await surface.client.patch(path, json=change)
+    assert changed.json()["requirements"]["printers"] == [right["id"]]
+    seen = await surface.poll(f"{path}/status", lambda seen: on(right, seen) == ["printing"])
+    assert on(left, seen) == ["printing"]
+
+
 @pytest.mark.parametrize(
     "change", [{"hold": True}, {"file_id": "x"}, {"copies": False}, {"name": None}, {"nam": None}]
 )

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -13,8 +14,8 @@ import pytest
 
 from buildplate.access.errors import KeyRequired
 from buildplate.access.model import Role, caller_of_key
-from buildplate.api import live
-from tests.service.api.surface import Surface, listening
+from buildplate.api import live, live_hub, printer_views
+from tests.service.api.surface import Surface, listening, open_surface
 
 SOON_S = 5.0
 
@@ -45,6 +46,8 @@ class Listener:
         for printer_id in frame.get("gone", ()):
             self.printers.pop(printer_id, None)
         self.jobs |= {view["id"]: view for view in frame.get("jobs", ())}
+        for job_id in frame.get("gone_jobs", ()):
+            self.jobs.pop(job_id, None)
         self.queue = frame.get("queue", self.queue)
         self.events += frame.get("events", ())
         return frame
@@ -104,6 +107,29 @@ async def test_a_snapshot_and_patches_make_what_the_paths_answer(surface: Surfac
             assert seen.events[: len(since)] == since
 
 
+@pytest.mark.parametrize("confined", [False, True])
+async def test_after_a_restart_the_jobs_of_a_queue_come_that_the_board_began_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, confined: bool
+) -> None:
+    ours = frozenset({"ours"})
+    async with open_surface(tmp_path) as before:
+        # What others order first fills the part of the whole queue that is shown.
+        jobs = [
+            (await before.job(requirements={"group": group}))["id"]
+            for group in ["theirs"] * 3 + ["ours"] * 3
+        ]
+    monkeypatch.setattr(live_hub, "MOST_JOBS", 1)
+    monkeypatch.setattr(live_hub, "QUEUE_SHOWN", 3)
+    async with open_surface(tmp_path) as surface, listening(surface) as port:
+        groups = ours if confined else None
+        key = (await surface.farm.keys.create("wall", Role.OPERATOR, None, groups)).secret
+        wanted = set(jobs[3:] if confined else jobs[:3])
+        async with listener(surface, port, {"x-api-key": key}) as seen:
+            await seen.until(lambda: seen.queue.get("total") == (3 if confined else 6))
+            assert {item["job_id"] for item in seen.queue["items"]} == wanted
+            await seen.until(lambda: seen.jobs.keys() >= wanted)
+
+
 async def test_twenty_clients_at_once_are_told_the_same(surface: Surface) -> None:
     async with listening(surface) as port, AsyncExitStack() as stack:
         printer = await surface.printer()
@@ -128,9 +154,12 @@ async def test_twenty_clients_at_once_are_told_the_same(surface: Surface) -> Non
             assert client.jobs.keys() == {job["id"]}
 
 
+@pytest.mark.parametrize("levels_only", [True, False])
 async def test_a_change_of_state_does_not_wait_for_the_tick_and_telemetry_does(
-    surface: Surface,
+    surface: Surface, *, levels_only: bool
 ) -> None:
+    watchers = surface.farm.watchers
+    tell = watchers.tell_levels if levels_only else watchers.tell
     async with listening(surface) as port:
         printer = await surface.printer()
         async with listener(surface, port, topics="printers") as seen:
@@ -144,12 +173,34 @@ async def test_a_change_of_state_does_not_wait_for_the_tick_and_telemetry_does(
             session = surface.farm.fleet.session(printer["id"])
             while loop.time() < began + 1.0:
                 session.live.progress = loop.time()
-                surface.farm.watchers.tell(printer["id"])
+                tell(printer["id"])
                 await asyncio.sleep(0.002)
             await seen.until(
                 lambda: seen.printers[printer["id"]]["progress"] == session.live.progress
             )
             assert len(seen.frames) - before <= 6
+
+
+async def test_what_nobody_told_of_is_shown_all_the_same(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_hub, "ALL_EVERY_S", 0.3)
+    async with listening(surface) as port:
+        printer = await surface.printer()
+        async with listener(surface, port, topics="printers") as seen:
+            await seen.next()
+            session = surface.farm.fleet.session(printer["id"])
+            for way in ("tell", "tell_levels"):
+                monkeypatch.setattr(surface.farm.watchers, way, lambda _: None)
+            session.live.hint = "look at the spool"
+            await seen.until(lambda: seen.printers[printer["id"]]["hint"] == "look at the spool")
+
+
+async def test_levels_are_the_calm_part_of_what_is_shown(surface: Surface) -> None:
+    session = surface.farm.fleet.session((await surface.printer())["id"])
+    levels, whole = printer_views.calm_view(session), printer_views.live_view(session)
+    assert levels.keys() == printer_views.CALM
+    assert levels.items() <= whole.items()
 
 
 async def test_a_client_that_comes_back_is_sent_only_what_it_missed(surface: Surface) -> None:
@@ -321,6 +372,40 @@ async def test_a_ticket_that_was_not_used_in_time_opens_nothing(surface: Surface
     now += 1
     with pytest.raises(KeyRequired):
         tickets.take(late)
+
+
+async def test_whoever_asks_for_many_tickets_drives_out_nobody_else_s(surface: Surface) -> None:
+    tickets = live.Tickets(lambda: 100.0)
+    made = await surface.farm.keys.create("a screen", Role.VIEWER)
+    greedy = caller_of_key(made.key)
+    other = caller_of_key(await surface.farm.keys.check(surface.secret))
+    kept = tickets.give(other)
+    many = [tickets.give(greedy) for _ in range(live.MOST_TICKETS + 1)]
+    assert tickets.take(kept) is other
+    assert tickets.take(many[-1]) is greedy
+    with pytest.raises(KeyRequired):
+        tickets.take(many[0])
+
+
+async def test_many_who_come_at_once_are_not_more_than_may(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_CLIENTS", 3)
+
+    async def come(http: aiohttp.ClientSession, url: str) -> int:
+        try:
+            await http.ws_connect(url, headers={"x-api-key": surface.secret})
+        except aiohttp.WSServerHandshakeError as error:
+            return error.status
+        return 101
+
+    async with (
+        listening(surface) as port,
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http,
+    ):
+        url = f"http://127.0.0.1:{port}/api/v1/live"
+        came = await asyncio.gather(*(come(http, url) for _ in range(30)))
+    assert sorted(came) == [101] * 3 + [503] * 27
 
 
 async def test_a_revoked_key_ends_its_sockets(

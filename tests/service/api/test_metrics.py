@@ -57,9 +57,10 @@ async def test_a_print_is_counted_from_its_order_to_its_end(surface: Surface) ->
     vitals.sample()
     await host.finish()
     await surface.until_print(print_["id"], state="completed")
-    await asyncio.sleep(1)  # the books are read once a second
-    found = await samples(surface)
-    assert value(found, "printfarm_jobs_total", status="completed") == 1
+    async with asyncio.timeout(5):  # the books are read once a second
+        while value(found, "printfarm_jobs_total", status="completed") != 1:
+            await asyncio.sleep(0.05)
+            found = await samples(surface)
     assert value(found, "printfarm_jobs_duration_seconds_count") == 1
     assert value(found, "printfarm_jobs_duration_seconds_sum") > 0
     label = {"number": "1", "name": "Left"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tracemalloc
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -9,12 +11,15 @@ from typing import Any
 import orjson
 import pytest
 
+from buildplate.access.errors import TooManyRequests
 from buildplate.access.model import Role
 from buildplate.api.answers import as_json
+from buildplate.api.printer_shelf import PrinterShelf, Wanted
 from buildplate.api.printer_views import printer_view
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Activity, Link
 from buildplate.fleet.session import PrinterSession
+from buildplate.storage import StorageFull
 from tests.service.api.surface import Surface
 
 PATH = "/api/v1/printers"
@@ -47,6 +52,7 @@ CHANGES: dict[str, Callable[[PrinterSession], None]] = {
     "link": lambda one: setattr(one.live, "link", Link.OFFLINE),
     "activity": lambda one: setattr(one.live, "activity", Activity.FOREIGN),
     "problem": lambda one: setattr(one.live, "problem", "the cable is out"),
+    "problem_code": lambda one: setattr(one.live, "problem_code", "offline"),
     "hint": lambda one: setattr(one.live, "hint", "Push it in."),
     "command": lambda one: setattr(one, "in_flight", ("some command", 0.0)),
     "lease": _lose_lease,
@@ -123,3 +129,68 @@ async def test_a_list_without_a_query_is_as_guarded_as_one_with(surface: Surface
             assert (await nobody.get(f"{PATH}{query}")).status_code == 401
     answer = await surface.client.get(f"{PATH}?nme=Left")
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+WAYS = {"short": "", "long": "?limit=1000"}
+"""Without a query a list passes by FastAPI's layers."""
+
+
+async def test_both_ways_to_the_list_answer_alike(surface: Surface) -> None:
+    await surface.printer("Left")
+    answers = {way: await surface.client.get(PATH + query) for way, query in WAYS.items()}
+    assert answers["short"].content == answers["long"].content
+    names = {way: sorted(answer.headers) for way, answer in answers.items()}
+    assert names["short"] == names["long"]
+    assert {"cache-control", "content-security-policy", "x-request-id"} <= set(names["short"])
+    given = {"x-request-id": "mine"}
+    mine = await surface.client.get(PATH, headers=given)
+    assert mine.headers["x-request-id"] == "mine"
+    assert (await surface.client.delete(PATH)).headers["allow"] == "GET, POST"
+
+
+@pytest.mark.parametrize(
+    "error", [TooManyRequests("slow down", 3.0), StorageFull("full"), RuntimeError("!")]
+)
+async def test_both_ways_to_the_list_fail_alike(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise error
+
+    monkeypatch.setattr(PrinterShelf, "page", fail)
+    answers = [await surface.client.get(PATH + query) for query in WAYS.values()]
+    problems = [(answer.status_code, answer.headers["content-type"]) for answer in answers]
+    assert problems[0] == problems[1]
+    assert problems[0][1] == "application/problem+json"
+    assert answers[0].json()["code"] == answers[1].json()["code"] == _code(error)
+
+
+def _code(error: Exception) -> str:
+    return str(getattr(error, "code", "internal_error"))
+
+
+async def test_both_ways_to_the_list_are_counted(surface: Surface) -> None:
+    for query in WAYS.values():
+        before = await _counted(surface)
+        await surface.client.get(PATH + query)
+        assert await _counted(surface) == before + 2  # the asking itself is one
+
+
+async def _counted(surface: Surface) -> float:
+    said = (await surface.client.get("/metrics")).text
+    found = re.search(r'http_requests_total\{method="GET",status="2xx"\} (\S+)', said)
+    return 0.0 if found is None else float(found[1])
+
+
+async def test_a_kept_list_takes_no_more_memory_than_it_is_long(surface: Surface) -> None:
+    for number in range(10):
+        await surface.printer(f"printer {number}")
+    shelf, sessions = PrinterShelf(), surface.farm.fleet.sessions
+    tracemalloc.start()
+    try:
+        page = shelf.page(sessions, Wanted(None, 1000, None, None))
+        rows = sum(len(row) for _, row in shelf._rows.values())
+        kept = sum(trace.size for trace in tracemalloc.take_snapshot().traces)
+    finally:
+        tracemalloc.stop()
+    assert kept < 2 * (len(page) + rows)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from buildplate.access.model import Role
+from buildplate.drivers.sdk import Driver, DriverTimings
 from tests.service.api.paper import KEY, PaperHost
 from tests.service.api.surface import VOLUME, Surface, open_surface
 
@@ -155,6 +158,15 @@ async def test_a_printer_that_cannot_be_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
+async def test_a_wrong_setting_of_a_connection_is_named_as_in_the_request(surface: Surface) -> None:
+    body = {"driver": "paper", "connection": {"host": "x", "tls": "no"}}
+    wanted = [{"field": "body.connection.tls", "detail": "is true or false"}]
+    for path in ("/api/v1/printers", "/api/v1/printers/probe"):
+        named = body | ({} if path.endswith("probe") else {"name": "X"})
+        answer = await surface.client.post(path, json=named)
+        assert (answer.status_code, answer.json()["errors"]) == (422, wanted)
+
+
 async def test_drivers_show_their_forms(surface: Surface) -> None:
     (driver,) = (await surface.client.get("/api/v1/drivers")).json()["items"]
     assert (driver["name"], driver["secrets"]) == ("paper", ["api_key"])
@@ -177,6 +189,74 @@ async def test_a_connection_is_tried_before_it_is_saved(surface: Surface) -> Non
     wrong = await surface.client.post(path, json={"driver": "paper", "connection": {}})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid_connection")
     assert (await surface.client.get("/api/v1/printers")).json()["items"] == []
+
+
+async def test_a_changed_connection_is_tried_with_the_stored_key(surface: Surface) -> None:
+    added = await surface.printer()
+    body = {"driver": "paper", "printer_id": added["id"]}
+    for connection in ({"host": "Left"}, {"host": "Left", "api_key": {"set": True}}):
+        found = await surface.client.post(
+            "/api/v1/printers/probe", json=body | {"connection": connection}
+        )
+        assert (found.json()["ok"], found.json()["name"]) == (True, "Left")
+        assert KEY not in found.text
+    wrong = body | {"connection": {"host": "Left", "api_key": "typed"}}
+    found = await surface.client.post("/api/v1/printers/probe", json=wrong)
+    assert found.json()["code"] == "auth_required", "the typed key is the one that is tried"
+    by_number = body | {"printer_id": added["number"], "connection": {"host": "Left"}}
+    assert (await surface.client.post("/api/v1/printers/probe", json=by_number)).json()["ok"]
+
+
+@pytest.mark.parametrize("api_key", [{}, {"api_key": {"set": True}}])
+async def test_a_stored_key_is_never_sent_to_another_host(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, api_key: dict[str, Any]
+) -> None:
+    added = await surface.printer()
+    met: list[dict[str, Any]] = []
+    make = surface.farm.fleet.manifests["paper"].make
+
+    def watched(connection: Mapping[str, Any], timings: DriverTimings) -> Driver:
+        met.append(dict(connection))
+        return make(connection, timings)
+
+    manifest = surface.farm.fleet.manifests["paper"]
+    watching = replace(manifest, make=watched)
+    monkeypatch.setitem(surface.farm.fleet.manifests, "paper", watching)
+    for change in ({"host": "evil"}, {"host": "Left", "tls": False}):
+        body = {"driver": "paper", "printer_id": added["id"], "connection": change | api_key}
+        refused = await surface.client.post("/api/v1/printers/probe", json=body)
+        problem = refused.json()
+        assert (refused.status_code, problem["code"]) == (422, "secret_not_sent")
+        assert [one["field"] for one in problem["errors"]] == ["body.connection.api_key"]
+        assert "again" in problem["hint"]
+    assert met == [], "nobody was asked"
+    assert "evil" not in surface.floor
+    typed = {"driver": "paper", "printer_id": added["id"]}
+    typed["connection"] = {"host": "other", "api_key": KEY}
+    assert (await surface.client.post("/api/v1/printers/probe", json=typed)).json()["ok"]
+
+
+async def test_a_stored_key_is_tried_by_administrators_and_by_its_own_driver_alone(
+    surface: Surface,
+) -> None:
+    added = await surface.printer()
+    body = {"driver": "paper", "printer_id": added["id"], "connection": {"host": "Left"}}
+    for role in (Role.VIEWER, Role.OPERATOR):
+        async with await surface.caller(role) as caller:
+            refused = await caller.post("/api/v1/printers/probe", json=body)
+            assert (refused.status_code, refused.json()["code"]) == (403, "role_too_low")
+    manifest = surface.farm.fleet.manifests["paper"]
+    surface.farm.fleet.manifests["other"] = replace(  # type: ignore[index]
+        manifest, name="other"
+    )
+    stranger = await surface.client.post("/api/v1/printers/probe", json=body | {"driver": "other"})
+    assert (stranger.status_code, stranger.json()["code"]) == (422, "invalid_printer")
+    gone = body | {"printer_id": 99}
+    unknown = await surface.client.post("/api/v1/printers/probe", json=gone)
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "printer_not_found")
+    assert (await surface.client.delete("/api/v1/printers/1")).status_code == 204
+    retired = await surface.client.post("/api/v1/printers/probe", json=body)
+    assert (retired.status_code, retired.json()["code"]) == (404, "printer_not_found")
 
 
 async def test_printers_are_listed_by_number_page_by_page(surface: Surface) -> None:
@@ -209,10 +289,11 @@ async def test_the_list_shows_each_printer_as_it_is_now(surface: Surface) -> Non
     await host.vanish()
     await surface.until(1, link="offline")
     assert (await same())["problem"]
+    assert (await same())["problem_code"] == "offline"
     await host.return_()
     await surface.client.post("/api/v1/printers/1/connect")
     await surface.until(1, link="online")
-    assert (await same())["problem"] == ""
+    assert [(await same())[key] for key in ("problem", "problem_code")] == ["", ""]
 
 
 async def test_a_retired_printer_keeps_its_history_and_frees_its_name(surface: Surface) -> None:
@@ -247,7 +328,7 @@ async def test_the_state_says_what_is_known_and_how_old_it_is(surface: Surface) 
     await surface.until(1, link="offline")
     lost = (await surface.client.get("/api/v1/printers/1/state")).json()
     assert (lost["activity"], lost["ready"], lost["print_id"]) == ("unknown", False, print_["id"])
-    assert lost["problem"]
+    assert (bool(lost["problem"]), lost["problem_code"]) == (True, "offline")
 
 
 async def test_clearing_names_the_bed_that_was_seen(surface: Surface) -> None:
@@ -258,7 +339,7 @@ async def test_clearing_names_the_bed_that_was_seen(surface: Surface) -> None:
     assert (busy.status_code, busy.json()["code"]) == (409, "printer_has_active_print")
     await host.finish()
     await surface.until_print(print_["id"], state="completed")
-    version = (await surface.client.get(path)).json()["bed_version"]
+    version = (await surface.until(1, print_id=None))["bed_version"]
     stale = await surface.client.post(f"{path}/clear-bed", json={"bed_version": version - 1})
     assert (stale.status_code, stale.json()["code"]) == (409, "bed_changed")
     for body in ({}, {"bed_version": True}, {"bed_version": None}):

@@ -63,8 +63,8 @@ async def test_a_person_says_how_a_print_ended(surface: Surface, outcome: str, b
     await host.forget()
     stuck = await surface.until_print(print_["id"], state="needs_attention")
     assert stuck["reason"]
-    health = (await surface.client.get("/health")).json()
-    assert (health["status"], health["printers"]["attention"]) == ("degraded", 1)
+    health = await surface.poll("/health", lambda seen: seen["printers"]["attention"] == 1)
+    assert health["status"] == "degraded"
     path = f"/api/v1/prints/{print_['id']}/resolve"
     answer = await surface.client.post(path, json={"outcome": outcome, "bed": bed})
     assert answer.status_code == 202

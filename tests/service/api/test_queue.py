@@ -100,6 +100,46 @@ async def test_a_job_is_put_ahead_and_back(surface: Surface) -> None:
     assert await order(surface) == [1, 2, 3]
 
 
+async def test_a_job_moves_to_right_ahead_of_another_and_passes_nobody_else(
+    surface: Surface,
+) -> None:
+    for _ in range(5):
+        await surface.job()
+    path = "/api/v1/queue/reorder"
+    await surface.client.post(path, json={"job_id": 5, "before": 3})
+    assert await order(surface) == [1, 2, 5, 3, 4]
+    await surface.client.post(path, json={"job_id": 4, "before": 2})
+    assert await order(surface) == [1, 4, 2, 5, 3]
+    await surface.client.post(path, json={"job_id": 1, "before": 5})
+    assert await order(surface) == [4, 2, 1, 5, 3]
+
+
+async def test_a_job_is_put_ahead_only_of_one_that_waits_in_its_class(surface: Surface) -> None:
+    path = "/api/v1/queue/reorder"
+    await surface.job()
+    await surface.job(priority="high")
+    await surface.job()
+    gone = await surface.job()
+    await surface.client.post(f"/api/v1/jobs/{gone['id']}/cancel")
+    before = await order(surface)
+    for other in (2, 4):
+        answer = await surface.client.post(path, json={"job_id": 3, "before": other})
+        assert (answer.status_code, answer.json()["code"]) == (409, "print_state")
+    assert await order(surface) == before == [2, 1, 3]
+
+
+async def test_the_ranks_of_jobs_that_ended_are_let_be(surface: Surface) -> None:
+    path = "/api/v1/queue/reorder"
+    for _ in range(4):
+        await surface.job()
+    await surface.client.post(path, json={"job_id": 3, "before": 1})
+    await surface.client.post("/api/v1/jobs/3/cancel")
+    await surface.client.post(path, json={"job_id": 4, "before": 1})
+    ranks = [(await surface.farm.jobs.job(str(number))).job.rank for number in (1, 2, 3, 4)]
+    assert ranks == [None, None, 1.0, 1.0]
+    assert await order(surface) == [4, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

@@ -9,9 +9,11 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from buildplate import __version__
+from buildplate.access.model import Role
 from buildplate.api.application import openapi_document
 from buildplate.api.guard import is_open
 from tests.service.api.surface import Surface
@@ -60,6 +62,44 @@ async def test_the_events_of_one_printer_come_page_by_page(surface: Surface) -> 
     gone = await surface.client.get(f"/api/v1/printers/{right['id']}/events")
     assert {event["printer_id"] for event in gone.json()["items"]} == {right["id"]}
     assert (await surface.client.get("/api/v1/printers/77/events")).status_code == 404
+
+
+async def read_back(client: httpx.AsyncClient, path: str, limit: int) -> list[dict[str, Any]]:
+    """The log from its end to its beginning, part by part."""
+    found: list[dict[str, Any]] = []
+    before: int = 2**53 - 1
+    while before:
+        page = (await client.get(f"{path}?before={before}&limit={limit}")).json()
+        assert (page["next_cursor"] is None) is (page["read_to"] == 0)
+        found += page["items"]
+        before = page["read_to"]
+    return found
+
+
+async def test_the_event_log_is_read_back_from_its_end(surface: Surface) -> None:
+    left, right = await surface.printer("Left"), await surface.printer("Right")
+    async with asyncio.timeout(5):  # the relay comes after the answers
+        while [e["kind"] for e in await all_events(surface)].count("bed.clear") < 2:
+            await asyncio.sleep(0.02)
+    events = await all_events(surface)
+    for limit in (1, 3, len(events), 1000):
+        assert await read_back(surface.client, "/api/v1/events", limit) == events[::-1]
+    mine = [event for event in events if event["printer_id"] == left["id"]]
+    path = f"/api/v1/printers/{left['number']}/events"
+    assert await read_back(surface.client, path, 2) == mine[::-1]
+    some = await surface.client.get(f"/api/v1/events?before={events[2]['seq']}")
+    assert some.json()["items"] == events[:2][::-1]
+    for wrong in ("after=1&before=3", "before=-1", f"before={2**53}"):
+        assert (await surface.client.get(f"/api/v1/events?{wrong}")).status_code == 422
+    gone = await surface.client.get("/api/v1/events?before=3&log=another")
+    assert (gone.status_code, gone.json()["code"]) == (409, "log_restarted")
+    await surface.client.patch(f"/api/v1/printers/{left['id']}", json={"group": "ours"})
+    await surface.client.patch(f"/api/v1/printers/{right['id']}", json={"group": "theirs"})
+    made = await surface.farm.keys.create("ours", Role.VIEWER, groups=frozenset({"ours"}))
+    async with surface.with_key(made.secret) as confined:
+        seen = await read_back(confined, "/api/v1/events", 2)
+    assert [event["seq"] for event in seen] == sorted((e["seq"] for e in seen), reverse=True)
+    assert {event["printer_id"] for event in seen} == {left["id"]}
 
 
 async def test_health_counts_printers_by_what_they_do(surface: Surface) -> None:

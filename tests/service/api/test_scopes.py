@@ -13,6 +13,7 @@ from buildplate.access.model import Role
 from buildplate.api.application import ROUTES
 from buildplate.api.guard import is_open
 from buildplate.api.scopes import CHECKS, SORTED_OUT
+from buildplate.dispatch.planner import Planner
 from tests.service.api.people import browser, user
 from tests.service.api.surface import Surface
 
@@ -121,14 +122,30 @@ async def test_a_path_that_is_not_sorted_out_is_closed(halves: Halves) -> None:
         assert answer.status_code == 403, (call, answer.text)
         assert answer.json()["code"] in ("scope_too_narrow", "role_too_low"), call
         closed.append(call)
-    assert ("GET", "/api/v1/events") in closed
+    assert ("GET", "/api/v1/audit") in closed
     assert ("POST", "/api/v1/queue/stop") in closed
-    assert ("POST", "/api/v1/printers/clear-beds") in closed
 
 
 def test_what_is_sorted_out_is_there() -> None:
     calls = {(method, route.path) for method, route in routes()}
     assert set() == SORTED_OUT - calls
+
+
+async def test_one_clears_one_s_own_beds_and_learns_of_no_others(halves: Halves) -> None:
+    seen = {}
+    for group in ("ours", "theirs"):
+        seen[group] = await halves.surface.until(halves.printers[group], link="online")
+    beds = [{"printer_id": one["id"], "bed_version": one["bed_version"]} for one in seen.values()]
+    beds.append({"printer_id": NOBODY, "bed_version": 1})
+    answer = await halves.mine.post("/api/v1/printers/clear-beds", json={"beds": beds})
+    assert answer.status_code == 200, answer.text
+    ours, theirs, nobody = answer.json()["results"]
+    assert (ours["ok"], ours["bed"]) == (True, "clear")
+    assert (theirs["ok"], theirs["code"]) == (False, "printer_not_found")
+    assert theirs["detail"].replace(theirs["printer_id"], NOBODY) == nobody["detail"]
+    left = await halves.surface.client.get(f"/api/v1/printers/{halves.printers['theirs']}")
+    assert left.json()["bed_version"] == seen["theirs"]["bed_version"]
+    assert left.json()["bed"] == seen["theirs"]["bed"]
 
 
 async def test_one_commands_one_s_own(halves: Halves) -> None:
@@ -148,6 +165,66 @@ async def test_one_commands_one_s_own(halves: Halves) -> None:
     number = (await halves.surface.client.get(path)).json()["number"]
     assert (await mine.get(f"/api/v1/printers/{number}")).status_code == 200
     assert (await mine.get(f"/api/v1/printers/{number + 1}")).status_code == 404
+
+
+@pytest.mark.parametrize("priority", ["urgent", "normal"])
+async def test_a_print_of_others_that_is_ahead_is_not_named(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, priority: str
+) -> None:
+    async def nothing(*_: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(Planner, "_claim", nothing)  # whoever is ahead stays it
+    await surface.printer("Left", group="ours")
+    ahead = await surface.job(priority=priority)
+    (its,) = await surface.prints(ahead["id"])
+    job = await surface.job(requirements={"group": "ours"})
+    (print_,) = await surface.prints(job["id"])
+    made = await surface.farm.keys.create("ours", Role.OPERATOR, None, frozenset({"ours"}))
+    path = f"/api/v1/prints/{print_['id']}/waiting"
+    async with surface.with_key(made.secret) as mine:
+        (told,) = (await mine.get(path)).json()["items"]
+    (whole,) = (await surface.client.get(path)).json()["items"]
+    assert told["code"] == whole["code"] == "higher_priority_first"
+    assert its["id"] in str(whole)
+    assert f"job {ahead['number']}" in whole["detail"]
+    assert its["id"] not in str(told)
+    assert "job" not in told["detail"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_an_order_that_is_repeated_shows_no_job_that_is_others_by_now(
+    halves: Halves, *, again: bool
+) -> None:
+    mine, key = halves.mine, {"idempotency-key": "once"}
+    body: dict[str, Any] | None = None
+    path = f"/api/v1/jobs/{halves.jobs['ours']}/duplicate"
+    if not again:
+        path = "/api/v1/jobs"
+        file_id = (await halves.surface.file())["id"]
+        body = {"file_id": file_id, "requirements": {"group": "ours"}}
+    job = (await mine.post(path, json=body, headers=key)).json()
+    assert (await mine.post(path, json=body, headers=key)).json()["id"] == job["id"]
+    change = {"requirements": {"group": "theirs"}, "customer": "a customer of theirs"}
+    await halves.surface.client.patch(f"/api/v1/jobs/{job['id']}", json=change)
+    answer = await mine.post(path, json=body, headers=key)
+    assert (answer.status_code, answer.json()["code"]) == (422, "group_not_yours")
+    assert "customer" not in answer.text
+
+
+async def test_a_job_s_status_shows_no_print_on_a_printer_of_others(surface: Surface) -> None:
+    printer = await surface.printer("Left", group="ours")
+    job = await surface.job(requirements={"group": "ours"}, copies=2)
+    first, second = await surface.prints(job["id"])
+    await surface.until_print(first["id"], state="printing")
+    path = f"/api/v1/printers/{printer['id']}"
+    assert (await surface.client.patch(path, json={"group": "theirs"})).is_success
+    made = await surface.farm.keys.create("ours", Role.OPERATOR, None, frozenset({"ours"}))
+    async with surface.with_key(made.secret) as mine:
+        assert (await mine.get(f"/api/v1/prints/{first['id']}")).status_code == 404
+        status = (await mine.get(f"/api/v1/jobs/{job['id']}/status")).json()
+    assert [one["id"] for one in status["prints"]] == [second["id"]]
+    assert [one["id"] for one in await surface.prints(job["id"])] == [first["id"], second["id"]]
 
 
 async def test_one_orders_only_for_one_s_own(halves: Halves) -> None:

@@ -7,12 +7,14 @@ import hmac
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from buildplate.access.model import Role
+from buildplate.access.model import Role, Standing
 from buildplate.access.passwords import Passwords
 from buildplate.access.tokens import SECRET_FILE
 from tests.service.api.people import ORIGIN, PASSWORD, bearer, browser, log_in, tokens, user
@@ -242,6 +244,27 @@ async def test_a_session_ends_by_itself_when_it_is_idle_and_when_it_is_old(
     assert ORIGIN
 
 
+async def test_what_a_session_that_was_idle_too_long_has_open_ends_with_it(
+    surface: Surface,
+) -> None:
+    await user(surface)
+    ahead = timedelta()
+    sessions = surface.farm.access.sessions
+    clock = sessions._parts
+    now = clock.now
+    object.__setattr__(clock, "now", lambda: now() + ahead)
+    page = await browser(surface)
+    caller = await sessions.by_cookie(page.cookies["buildplate_session"])
+    ahead += timedelta(hours=11)
+    assert await surface.farm.access.standing(caller) is Standing.SAME
+    assert (await page.get("/api/v1/me")).status_code == 200
+    ahead += timedelta(hours=11)
+    assert await surface.farm.access.standing(caller) is Standing.SAME
+    ahead += timedelta(hours=1)
+    assert await surface.farm.access.standing(caller) is Standing.GONE
+    assert (await page.get("/api/v1/me")).status_code == 401
+
+
 async def test_an_origin_that_is_none_is_refused_and_no_mistake_of_the_server(
     surface: Surface,
 ) -> None:
@@ -286,3 +309,79 @@ async def test_a_login_that_a_new_password_overtakes_comes_to_nothing(
             again = {"password": PASSWORD}
             await surface.client.patch(f"/api/v1/users/{ann.id}", json=again)
             monkeypatch.setattr(Passwords, "fits", slowly)
+
+
+async def sessions(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    answer = await client.get("/api/v1/me/sessions")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
+async def test_one_sees_where_one_is_logged_in_and_nobody_else_s_sessions(
+    surface: Surface,
+) -> None:
+    await user(surface, Role.VIEWER)
+    await user(surface, name="bob")
+    page, _ = await browser(surface), await browser(surface, "bob")
+    async with surface.with_key(None) as client:
+        pair = await tokens(client)
+        assert {(one["kind"], one["current"]) for one in await sessions(page)} == {
+            ("browser", True), ("program", False),
+        }  # fmt: skip
+        answer = await client.get("/api/v1/me/sessions", headers=bearer(pair["access_token"]))
+        by_token = answer.json()["items"]
+        assert [one["kind"] for one in by_token if one["current"]] == ["program"]
+    (mine,) = [one for one in await sessions(page) if one["current"]]
+    assert mine["address"] == "127.0.0.1"
+    assert mine["created_at"] <= mine["seen_at"] < mine["expires_at"]
+    assert page.cookies["buildplate_session"] not in answer.text
+    assert "sha256" not in answer.text
+    key = await surface.client.get("/api/v1/me/sessions")
+    assert (key.status_code, key.json()["code"]) == (409, "no_session")
+
+
+async def test_one_ends_one_of_one_s_sessions_or_all_others(surface: Surface) -> None:
+    await user(surface, Role.VIEWER)
+    here, there, elsewhere = [await browser(surface) for _ in range(3)]
+    (away,) = [one for one in await sessions(there) if one["current"]]
+    assert (await here.delete(f"/api/v1/me/sessions/{away['id']}")).status_code == 204
+    assert (await there.get("/api/v1/me")).status_code == 401
+    assert (await elsewhere.get("/api/v1/me")).status_code == 200
+    again = await here.delete(f"/api/v1/me/sessions/{away['id']}")
+    assert (again.status_code, again.json()["code"]) == (404, "session_not_found")
+    async with surface.with_key(None) as client:
+        pair = await tokens(client)
+        assert (await here.delete("/api/v1/me/sessions")).status_code == 204
+        headers = bearer(pair["access_token"])
+        assert (await client.get("/api/v1/me", headers=headers)).status_code == 401
+    assert (await elsewhere.get("/api/v1/me")).status_code == 401
+    (left,) = await sessions(here)
+    ended = await here.delete(f"/api/v1/me/sessions/{left['id']}")
+    assert (ended.status_code, dict(here.cookies)) == (204, {})
+
+
+async def test_nobody_ends_a_session_of_somebody_else(surface: Surface) -> None:
+    await user(surface)
+    await user(surface, Role.VIEWER, "bob")
+    ann, bob = await browser(surface), await browser(surface, "bob")
+    (his,) = await sessions(bob)
+    refused = await ann.delete(f"/api/v1/me/sessions/{his['id']}")
+    assert (refused.status_code, refused.json()["code"]) == (404, "session_not_found")
+    await ann.delete("/api/v1/me/sessions")
+    assert (await bob.get("/api/v1/me")).status_code == 200
+    for path in ("/api/v1/me/sessions", f"/api/v1/me/sessions/{his['id']}"):
+        key = await surface.client.delete(path)
+        assert (key.status_code, key.json()["code"]) == (409, "no_session")
+
+
+async def test_a_session_that_ran_out_is_not_listed(surface: Surface) -> None:
+    await user(surface)
+    ahead = timedelta()
+    parts = surface.farm.access.sessions._parts
+    now = parts.now
+    object.__setattr__(parts, "now", lambda: now() + ahead)
+    await browser(surface)
+    ahead += timedelta(hours=13)
+    page = await browser(surface)
+    assert [one["current"] for one in await sessions(page)] == [True]

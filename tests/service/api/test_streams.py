@@ -253,6 +253,19 @@ async def test_a_head_without_an_end_is_cut_off(
         assert await client.ended()
 
 
+@pytest.mark.parametrize("begun", [b"GET /health HTTP/1.1\r\n", b"\r\n", b"\n\r\n"])
+async def test_a_later_head_without_an_end_is_cut_off_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_S", 0.3)
+    async with open_surface(tmp_path) as surface, listening(surface) as port, wire(port) as client:
+        await client.send(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await client.answer())[0] == 200
+        await client.send(begun)
+        assert (await client.answer())[0] == 408
+        assert await client.ended()
+
+
 async def test_a_kept_connection_answers_request_after_request(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

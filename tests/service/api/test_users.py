@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import delete
 
 from buildplate.access.model import Role
+from buildplate.access.passwords import Passwords
 from buildplate.storage import Tx, script, tables
-from tests.service.api.people import PASSWORD, browser, log_in, user
+from tests.service.api.people import PASSWORD, bearer, browser, log_in, tokens, user
 from tests.service.api.surface import Surface
 from tests.service.api.test_keys import contents
 
@@ -91,6 +92,77 @@ async def test_somebody_always_manages_the_farm(surface: Surface) -> None:
     page = await browser(surface)
     await user(surface, name="bob")
     assert (await page.patch(path, json={"role": "operator"})).status_code == 200
+
+
+async def test_whoever_is_disabled_is_out_at_once_and_comes_in_no_more(surface: Surface) -> None:
+    bob = await user(surface, Role.OPERATOR, "bob")
+    path = f"/api/v1/users/{bob.id}"
+    page = await browser(surface, "bob")
+    async with surface.with_key(None) as client:
+        pair = await tokens(client, "bob")
+        changed = await surface.client.patch(path, json={"disabled": True})
+        assert (changed.status_code, changed.json()["disabled"]) == (200, True)
+        assert (await page.get("/api/v1/me")).status_code == 401
+        headers = bearer(pair["access_token"])
+        assert (await client.get("/api/v1/me", headers=headers)).status_code == 401
+        spend = {"refresh_token": pair["refresh_token"]}
+        assert (await client.post("/api/v1/auth/refresh", json=spend)).status_code == 401
+        wrong = await log_in(client, "bob", "not the password")
+        for way in ("login", "token"):
+            body = {"name": "bob", "password": PASSWORD}
+            refused = await client.post(f"/api/v1/auth/{way}", json=body)
+            assert (refused.status_code, refused.json()) == (401, wrong.json())
+        await surface.client.patch(path, json={"role": "viewer"})
+        assert (await surface.client.get(path)).json()["disabled"] is True
+        assert (await log_in(client, "bob")).status_code == 401
+        await surface.client.patch(path, json={"disabled": False})
+        assert (await log_in(client, "bob")).json()["role"] == "viewer"
+
+
+async def test_a_new_password_does_not_let_in_whoever_is_disabled(surface: Surface) -> None:
+    bob = await user(surface, Role.OPERATOR, "bob")
+    path = f"/api/v1/users/{bob.id}"
+    await surface.client.patch(path, json={"disabled": True})
+    await surface.client.patch(path, json={"password": "another good one"})
+    async with surface.with_key(None) as client:
+        assert (await log_in(client, "bob", "another good one")).status_code == 401
+
+
+async def test_the_last_administrator_cannot_be_disabled(surface: Surface) -> None:
+    ann = await user(surface)
+    path = f"/api/v1/users/{ann.id}"
+    refused = await surface.client.patch(path, json={"disabled": True})
+    assert (refused.status_code, refused.json()["code"]) == (409, "last_admin_user")
+    bob = await user(surface, name="bob")
+    assert (await surface.client.patch(path, json={"disabled": True})).status_code == 200
+    # Whoever is disabled manages nothing: bob is the last one now.
+    other = f"/api/v1/users/{bob.id}"
+    for last in (
+        await surface.client.patch(other, json={"disabled": True}),
+        await surface.client.patch(other, json={"role": "operator"}),
+        await surface.client.delete(other),
+    ):
+        assert (last.status_code, last.json()["code"]) == (409, "last_admin_user")
+    assert (await surface.client.delete(path)).status_code == 204
+
+
+async def test_a_login_that_is_overtaken_by_the_disabling_comes_to_nothing(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = await user(surface, Role.VIEWER, "bob")
+    fits = Passwords.fits
+
+    async def slowly(passwords: Passwords, kept: str | None, password: str) -> bool:
+        found = await fits(passwords, kept, password)
+        path = f"/api/v1/users/{bob.id}"
+        assert (await surface.client.patch(path, json={"disabled": True})).is_success
+        return found
+
+    monkeypatch.setattr(Passwords, "fits", slowly)
+    async with surface.with_key(None) as client:
+        answer = await log_in(client, "bob")
+    assert (answer.status_code, answer.json()["code"]) == (401, "login_failed")
+    assert await surface.farm.access.sessions._parts.sessions.of_user(bob.id) == []
 
 
 class Fields(HTMLParser):

@@ -55,6 +55,9 @@ async def test_whoever_is_confined_to_groups_hears_nothing_of_the_whole_farm(
     made = await door.farm.keys.create("ours", Role.OPERATOR, None, groups)
     assert await opened(door.app, "/live", {"x-api-key": made.secret}) == 403
     assert SEEN == []
+    assert await opened(door.app, "/api/v1/live", {"x-api-key": made.secret}) == 101, (
+        "this one looks at groups itself"
+    )
 
 
 async def test_it_is_known_when_a_caller_who_was_let_in_may_stay_no_longer(door: Surface) -> None:

@@ -18,8 +18,8 @@ from buildplate.app.database import FarmUnfinished
 from buildplate.app.key_file import KeyFile
 from buildplate.backups import restoring
 from buildplate.backups.errors import BackupNoRoom, Damaged, TargetTaken, TooNew, WrongPassphrase
-from buildplate.backups.restoring import MARK
 from buildplate.backups.taking import RESERVE
+from buildplate.backups.unfinished import MARK
 from buildplate.files.store import LocalBlobStore
 from buildplate.storage import DatabaseInUse, StorageError
 from tests import postgres

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from buildplate.backups.archive import verify
 from buildplate.backups.errors import BackupDiskFailed
 from buildplate.backups.folder import BackupFolder
-from buildplate.backups.restoring import MARK
+from buildplate.backups.unfinished import MARK
 from buildplate.cli.main import app
 from buildplate.storage.lock import ProcessLock
 from buildplate.storage.schema import HEAD, migrating, run_migrations

@@ -270,9 +270,21 @@ async def test_prints_are_assigned_and_controlled_at_their_printer(tmp_path: Pat
         assert "Right (retired)" in (await me.type("print list")).stdout
         assert "print.cancelled" in (await me.type("events --limit 1000")).stdout
         assert "printer.added" in (await me.type("events --printer Left")).stdout
+        newest, *_ = await me.json(f"events --before {2**53 - 1} --limit 1")
+        assert [newest] == (await me.json("events --limit 1000"))[-1:]
         assert "host" in (await me.type("drivers")).stdout
         missing = await me.type("command show 01a21c69-53ae-770d-909f-cd36482c7a73", code=1)
         assert "no command" in missing.stderr
+
+
+async def test_a_connection_is_tried_before_it_is_changed(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready("Left")
+        assert (await me.json("printer probe --printer Left"))["name"] == "Left"
+        elsewhere = await me.type("printer probe --printer Left --connection host=evil", code=1)
+        assert "Type the printer's key again" in elsewhere.stderr
+        await me.type("printer probe --printer Left --driver paper", code=2)
+        await me.type("printer probe", code=2)
 
 
 async def test_a_large_file_is_told_once_it_is_read(tmp_path: Path) -> None:

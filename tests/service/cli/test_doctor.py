@@ -22,7 +22,7 @@ from buildplate.app.clock import SystemClock
 from buildplate.app.doctor import Doctor, Finding
 from buildplate.app.key_file import KeyFile
 from buildplate.app.settings import Settings
-from buildplate.backups.restoring import MARK
+from buildplate.backups.unfinished import MARK
 from buildplate.cli import examination
 from buildplate.cli.doctor import findings_of
 from buildplate.cli.main import app

@@ -48,6 +48,13 @@ async def test_users_are_managed_on_a_running_server(tmp_path: Path) -> None:
         await user(f"passwd bob --password-fd {handed(OTHER)}")
         async with me.surface.with_key(None) as client:
             assert (await log_in(client, "bob", OTHER)).status_code == 200
+        assert "bob is disabled" in (await user("disable bob")).stdout
+        assert (await me.json("user show bob"))["disabled"] is True
+        async with me.surface.with_key(None) as client:
+            assert (await log_in(client, "bob", OTHER)).status_code == 401
+            assert "may log in again" in (await user("enable bob")).stdout
+            assert (await log_in(client, "bob", OTHER)).status_code == 200
+        assert "last administrator" in (await user("disable ann", 1)).stderr
         assert "last administrator" in (await user("role ann viewer", 1)).stderr
         assert "user list" in (await user("show nobody", 1)).stderr
         bob = (await me.json("user show bob"))["id"]
@@ -94,6 +101,7 @@ async def test_users_and_keys_are_managed_on_the_data_and_noted(tmp_path: Path) 
     await run("user", "passwd", "ann", "--password-fd", str(handed(OTHER)))
     await run("user", "role", "bob", "operator", "--group", "left")
     assert (await run("user", "show", "Bob"))["groups"] == ["left"]
+    assert (await run("user", "disable", "bob"))["disabled"] is True
     await run("user", "remove", "bob")
     assert [user["name"] for user in await run("user", "list")] == ["ann"]
     await run("key", "add", "shop", "--role", "operator", "--group", "left")
@@ -107,6 +115,7 @@ async def test_users_and_keys_are_managed_on_the_data_and_noted(tmp_path: Path) 
     assert [line.action for line in reversed(by_hand)] == [
         "buildplate user add",
         "buildplate user add",
+        "buildplate user change",
         "buildplate user change",
         "buildplate user change",
         "buildplate user remove",

@@ -123,18 +123,30 @@ def offered(line: str, env: dict[str, str]) -> list[str]:
 async def dripping() -> AsyncIterator[str]:
     """A server that answers a byte every half second."""
 
+    dripping_on: set[asyncio.Task[None]] = set()
+
     async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"s" * 60:
-                writer.write(bytes([byte]))
-                await writer.drain()
-                await asyncio.sleep(0.5)
+        task = asyncio.current_task()
+        assert task is not None
+        dripping_on.add(task)
+        try:
+            with suppress(OSError):
+                for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"s" * 60:
+                    writer.write(bytes([byte]))
+                    await writer.drain()
+                    await asyncio.sleep(0.5)
+        finally:
+            writer.transport.abort()
 
     server = await asyncio.start_server(drip, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for task in dripping_on:
+            task.cancel()
+        await asyncio.gather(*dripping_on, return_exceptions=True)
+        await asyncio.sleep(0)  # an aborted connection is lost in the next round of the loop
 
 
 async def test_tab_offers_commands_and_the_names_that_the_server_knows(tmp_path: Path) -> None:

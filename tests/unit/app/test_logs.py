@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,7 @@ def test_a_traceback_shows_no_values_of_variables(
     assert api_key not in said
 
 
+SHOWN = "its mate's" + '"abc'
 KEY = "bp_" + "k" * 43
 
 
@@ -75,6 +77,9 @@ def test_a_line_is_json_with_its_time_level_and_room(capsys: pytest.CaptureFixtu
         {"error": "http://me:abc@printer/"},
         {"error": "the key learnt-abc was refused"},
         {"error": 'the "quoted\\" abc learnt'},
+        {"error": 'it was pä"ss-abc'},
+        {"error": f"it was {[SHOWN]!r}"},
+        {"error": "went to http://me:pw@printer/abc?x"},
     ],
 )
 def test_no_secret_gets_into_a_line(
@@ -87,6 +92,9 @@ def test_no_secret_gets_into_a_line(
     redaction = Redaction()
     redaction.learn("learnt-abc")
     redaction.learn('quoted\\" abc learnt')
+    redaction.learn('pä"ss-abc')
+    redaction.learn("its mate's\"abc")
+    redaction.learn("http://me:pw@printer/abc")
     monkeypatch.setattr(logs, "REDACTION", redaction)
     set_up_logs("info", pretty=pretty)
     structlog.get_logger("fleet").info("something", **field)
@@ -114,6 +122,25 @@ def test_no_secret_gets_into_a_traceback_or_into_the_lines_of_others(
     assert "Traceback" in text
     assert "sending" in text
     assert "learnt-secret" not in text
+
+
+def test_many_secrets_are_learnt_without_a_pattern_for_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    redaction = Redaction()
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(re, "compile", None)
+        for number in range(300):
+            redaction.learn(f"secret-{number:03}")
+    line = " ".join(f"secret-{number:03}" for number in range(300))
+    assert redaction.text(line) == " ".join([HIDDEN] * 300)
+
+
+def test_of_two_secrets_that_begin_alike_none_leaves_a_rest() -> None:
+    redaction = Redaction()
+    redaction.learn("abcdef")
+    redaction.learn("abcdefghij")
+    assert redaction.text("abcdefghij, abcdef") == f"{HIDDEN}, {HIDDEN}"
 
 
 def test_what_is_no_secret_stays_readable() -> None:

@@ -188,6 +188,14 @@ def test_counted_reasons_are_the_first_ones_of_each_printer(world: World) -> Non
     for print_ in queue_.prints:
         firsts = Counter(found[0].code for found in reasons(survey, print_).values() if found)
         assert summaries.of(print_) == firsts
+        group = print_.job.requirements.group
+        mine = {machine.id for machine in fleet if machine.spec.group == group}
+        own = Counter(
+            found[0].code
+            for machine, found in reasons(survey, print_).items()
+            if found and machine in mine
+        )
+        assert summaries.in_group(print_) == own
 
 
 @given(worlds(), st.randoms(use_true_random=False))
