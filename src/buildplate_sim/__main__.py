@@ -21,7 +21,7 @@ from buildplate_sim.octoprint.control import FarmControl
 from buildplate_sim.octoprint.farm import Farm, FarmConfig
 from buildplate_sim.proxy.farm import ProxyConfig, ProxyControl, ProxyFarm, Target
 from buildplate_sim.samples import write_samples
-from buildplate_sim.virtual.farm import VirtualControl, VirtualFarm, VirtualFarmConfig
+from buildplate_sim.virtual.farm import TURNS, VirtualControl, VirtualFarm, VirtualFarmConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -66,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     proxy.add_argument("--upstream", action="append", required=True, help="address:port")
     for kind in (octoprints, proxy):
         kind.add_argument("--proxy-base-address", default="127.0.1.10", help="of the first one")
-    kinds.add_parser("virtual", parents=[common], help="virtual printers, the demo's")
+    virtual = kinds.add_parser("virtual", parents=[common], help="virtual printers, the demo's")
+    virtual.add_argument("--turns", type=int, default=TURNS, help="1: all push at the same moment")
     samples = kinds.add_parser("samples", help="write the demo's G-code files")
     samples.add_argument("--out", type=Path, required=True, help="a folder")
     return parser
@@ -94,6 +95,7 @@ def _virtual(options: argparse.Namespace, scribe: Scribe, admin: Admin) -> list[
         port=options.port,
         state_dir=options.state_dir,
         time_factor=options.time_factor,
+        turns=options.turns,
     )
     farm = VirtualFarm(config, scribe)
     VirtualControl(farm, admin)

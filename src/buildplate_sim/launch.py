@@ -204,6 +204,7 @@ async def virtual_printers(
     time_factor: float = 60.0,
     base_address: str = "127.0.0.10",
     port: int = 0,
+    more: Sequence[str] = (),
 ) -> AsyncIterator[Simulator]:
     """A process of virtual printers for as long as the block runs."""
     simulator = await Simulator.start(
@@ -214,6 +215,7 @@ async def virtual_printers(
             f"--time-factor={time_factor}",
             f"--base-address={base_address}",
             f"--port={port}",
+            *more,
         ]
     )
     try:

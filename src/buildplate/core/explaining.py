@@ -114,21 +114,35 @@ class Summaries:
         self._survey = survey
         self._unready: list[tuple[Reason, int]] | None = None
         self._known: dict[object, Mapping[Reason, int]] = {}
+        self._members: dict[str | None, int] = {}
 
     def of(self, print_: QueuedPrint) -> Mapping[Reason, int]:
         """How many printers do not start the print, by reason."""
+        return self._among(self._survey.eligibility.everyone, print_)
+
+    def in_group(self, print_: QueuedPrint) -> Mapping[Reason, int]:
+        """As `of`, of the printers of the group that the job asks for and of no others."""
+        group = print_.job.requirements.group
+        members = self._members.get(group)
+        if members is None:
+            members = self._survey.which(lambda printer: printer.spec.group == group)
+            self._members[group] = members
+        return self._among(members, print_)
+
+    def _among(self, printers: int, print_: QueuedPrint) -> Mapping[Reason, int]:
         survey = self._survey
         waits = survey.places[print_.id] not in survey.seats.bit_of
         held = next(iter(held_back(print_, survey.queue, survey.now)), None)
         shunned = survey.shunned(print_)
         code = held and held[0]
-        key = (print_.job.id, waits, code, shunned, print_.confirmed, print_.assigned_to)
+        asked = (print_.job.id, waits, code, shunned, print_.confirmed, print_.assigned_to)
+        key = (printers, *asked)
         if key not in self._known:
-            self._known[key] = self._count(print_, shunned, code, waits=waits)
+            self._known[key] = self._count(printers, print_, shunned, code, waits=waits)
         return self._known[key]
 
     def _count(
-        self, print_: QueuedPrint, shunned: int, held: Reason | None, *, waits: bool
+        self, left: int, print_: QueuedPrint, shunned: int, held: Reason | None, *, waits: bool
     ) -> Mapping[Reason, int]:
         survey = self._survey
         everyone = survey.eligibility.everyone
@@ -140,7 +154,6 @@ class Summaries:
         if waits:
             rows.append((Reason.HIGHER_PRIORITY_FIRST, everyone))
         counts: Counter[Reason] = Counter()
-        left = everyone
         for code, mask in rows:
             if left & mask:
                 counts[code] += (left & mask).bit_count()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.errors import UnknownActionError, UnknownPrinterError
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 PUSH_S = 1.0
 """Real seconds between two pushes of a printing or still warm printer."""
 
+TURNS = 20
+"""Printers push in so many turns a second: real ones do not speak in chorus."""
+
 WARM = 30.0
 
 
@@ -34,6 +38,7 @@ class VirtualFarmConfig:
     port: int
     state_dir: Path
     time_factor: float = 60.0
+    turns: int = TURNS
 
 
 class Post:
@@ -89,6 +94,8 @@ class VirtualFarm:
             )
             self.posts[name] = Post(printer)
         self._ticking: asyncio.TimerHandle | None = None
+        self._turns = cycle(range(config.turns))
+        self._due = 0.0
 
     async def open(self) -> None:
         """Listen everywhere."""
@@ -98,6 +105,7 @@ class VirtualFarm:
             port = self.config.port or (int(kept.read_text()) if kept.exists() else 0)
             await post.listen(str(first + index), port)
             kept.write_text(str(post.address[1]))
+        self._due = asyncio.get_running_loop().time()
         self._tick()
 
     def close(self) -> None:
@@ -123,8 +131,10 @@ class VirtualFarm:
         ]
 
     def _tick(self) -> None:
-        self._ticking = asyncio.get_running_loop().call_later(PUSH_S, self._tick)
-        for post in self.posts.values():
+        loop, turns = asyncio.get_running_loop(), self.config.turns
+        self._due = max(self._due + PUSH_S / turns, loop.time())
+        self._ticking = loop.call_at(self._due, self._tick)
+        for post in islice(self.posts.values(), next(self._turns), None, turns):
             if post.interesting():
                 post.push("status")
 

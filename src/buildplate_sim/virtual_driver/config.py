@@ -43,9 +43,11 @@ class VirtualConfig:
             raise BadConnectionSettings(why)
         host, port = connection.get("host"), connection.get("port")
         if not isinstance(host, str) or not host:
-            why = "host: an address is needed"
-            raise BadConnectionSettings(why)
+            raise _wrong("host", "an address is needed")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 < port <= _LAST_PORT:
-            why = "port: a number from 1 to 65535 is needed"
-            raise BadConnectionSettings(why)
+            raise _wrong("port", "a number from 1 to 65535 is needed")
         return cls(host, port)
+
+
+def _wrong(field: str, why: str) -> BadConnectionSettings:
+    return BadConnectionSettings(f"{field}: {why}", fields={field: why})
