@@ -1,0 +1,9 @@
+// All that the first page does not need.
+import { gather } from "./gather";
+
+export default gather(
+  import.meta.glob(["./de/*.json", "!./de/{farm,not-found,set-up,shell,sign-in,state,ui}.json"], {
+    eager: true,
+    import: "default",
+  }),
+);

@@ -1,0 +1,258 @@
+// The page as people with each role meet it.
+import { VueQueryPlugin } from "@tanstack/vue-query";
+import { flushPromises, mount, type VueWrapper } from "@vue/test-utils";
+import { createPinia, setActivePinia } from "pinia";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { createMemoryHistory, createRouter, type Router } from "vue-router";
+
+import { useSession, type Role } from "@/app/session";
+import { i18n, speak } from "@/i18n";
+import type { LivePrinter } from "@/live/frames";
+import { useLive } from "@/live/store";
+
+import FarmPage from "./FarmPage.vue";
+import { useFarmUploads } from "./uploads";
+
+const fetched = vi.fn<(request: Request) => Promise<Response>>();
+let shown: VueWrapper;
+let router: Router;
+
+class Everything {
+  constructor(private readonly tell: (entries: object[]) => void) {}
+  observe(target: Element): void {
+    this.tell([{ target, isIntersecting: true }]);
+  }
+  unobserve(): void {
+    // nothing is kept
+  }
+  disconnect(): void {
+    // nothing is kept
+  }
+}
+
+const IDLE = {
+  version: 1, enabled: true, maintenance: false, told_at_s: null, link: "online", activity: "idle",
+  bed: "clear", bed_version: 4, needs_attention: false, print_id: null, progress: null,
+  problem: "", problem_code: "", hint: "", time_left_s: null, temperatures: {},
+};
+const PRINTERS = [
+  { id: "a", number: 1, name: "Alder", bed: "occupied" },
+  { id: "b", number: 2, name: "Birch", activity: "ours", print_id: "x", progress: 0.5 },
+  { id: "c", number: 3, name: "Cedar", needs_attention: true, print_id: "y" },
+  { id: "d", number: 4, name: "Dogwood" },
+].map((one) => ({ ...IDLE, ...one }) as unknown as LivePrinter);
+
+async function open(role: Role, at = "/", extra: { path: string; name: string }[] = []) {
+  const component = { render: () => null };
+  const pages = extra.map((one) => ({ ...one, component }));
+  router = createRouter({
+    history: createMemoryHistory(),
+    routes: [{ path: "/", name: "farm", component: FarmPage }, ...pages],
+  });
+  await router.push(at);
+  const pinia = createPinia();
+  setActivePinia(pinia);
+  const plugins = [pinia, i18n, router, VueQueryPlugin];
+  // Stores that use queries are made inside an app, as the page makes them.
+  const frame = {
+    render: () => null,
+    setup() {
+      useSession().me = { name: "ann", role, csrf_token: "t" } as never;
+      const live = useLive();
+      live.known = true;
+      for (const one of PRINTERS) live.printers.set(one.id, one);
+    },
+  };
+  mount(frame, { global: { plugins } });
+  shown = mount(FarmPage, { global: { plugins }, attachTo: document.body });
+  await flushPromises();
+}
+
+beforeAll(async () => {
+  await speak("en", false);
+  // What the page loads when it is needed is there already.
+  await Promise.all([
+    import("./BulkBar.vue"), import("./CancelDialog.vue"), import("./FloorPlan.vue"),
+  ]);
+});
+beforeEach(() => {
+  vi.stubGlobal("IntersectionObserver", Everything);
+  vi.stubGlobal("fetch", fetched);
+  fetched.mockImplementation(async () => Response.json({ items: [], next_cursor: null }));
+});
+afterEach(() => {
+  shown.unmount();
+  vi.unstubAllGlobals();
+});
+
+const cards = () => shown.findAll("[data-printer]").map((one) => one.attributes("data-printer"));
+const button = (within: string, text: string) =>
+  shown.find(within).findAll("button").find((one) => one.text() === text);
+
+describe("FarmPage", () => {
+  it("shows a viewer everything and lets them do nothing", async () => {
+    await open("viewer");
+    expect(cards()).toEqual(["a", "b", "c", "d"]);
+    expect(shown.findAll("input[type=checkbox]")).toHaveLength(0);
+    const words = shown.findAll("button").map((one) => one.text());
+    for (const word of ["Pause", "Bed is clear", "Print a file"]) expect(words).not.toContain(word);
+    expect(shown.find("[aria-label^='Cancel']").exists()).toBe(false);
+  });
+
+  it("shows only the states that were pressed, and says so in the address", async () => {
+    await open("viewer");
+    const counts = shown.find("ul[aria-label='Printers by state']");
+    const printing = counts.findAll("button").find((one) => one.text().startsWith("Printing"));
+    await printing?.trigger("click");
+    await flushPromises();
+    expect(cards()).toEqual(["b"]);
+    expect(router.currentRoute.value.query).toEqual({ state: "printing" });
+  });
+
+  it("is opened by a saved link as it was saved", async () => {
+    await open("viewer", "/?q=ced");
+    expect(cards()).toEqual(["c"]);
+  });
+
+  it("offers to show all where the filters leave nobody", async () => {
+    await open("viewer", "/?q=nobody");
+    expect(cards()).toEqual([]);
+    const all = shown.findAll("button").find((one) => one.text() === "Show all printers");
+    await all?.trigger("click");
+    await flushPromises();
+    expect(cards()).toHaveLength(4);
+  });
+
+  it("lists first who needs a person, and leads to where a print is resolved", async () => {
+    await open("operator", "/", [{ path: "/queue", name: "queue" }]);
+    const needs = shown.find("section[aria-labelledby='needs-you']");
+    expect(needs.findAll("li").map((one) => /Cedar|Alder/.exec(one.text())?.[0])).toEqual([
+      "Cedar",
+      "Alder",
+    ]);
+    expect(needs.find("a").attributes("href")).toBe("/queue?print=y");
+  });
+
+  it("links to no page that is not there", async () => {
+    await open("operator");
+    expect(shown.findAll("a")).toHaveLength(0);
+  });
+
+  it("links a printer's name to its page where there is one", async () => {
+    await open("viewer", "/", [{ path: "/printers/:id", name: "printer" }]);
+    expect(shown.find("[data-printer=d] a").attributes("href")).toBe("/printers/d");
+  });
+
+  it("names the bed's version that was seen, and says why it was refused", async () => {
+    await open("operator");
+    let body: unknown;
+    fetched.mockImplementation(async (request) => {
+      body = await request.json();
+      const told = { code: "bed_changed", detail: "the bed is another one", hint: "Look again." };
+      return new Response(JSON.stringify({ ...told, status: 409 }), {
+        status: 409,
+        headers: { "content-type": "application/problem+json" },
+      });
+    });
+    await button("[data-printer=a]", "Bed is clear")?.trigger("click");
+    await flushPromises();
+    expect(body).toEqual({ bed_version: 4 });
+    const said = shown.find("[data-printer=a] [role=alert]").text();
+    expect(said).toContain("Another print has begun on this bed since.");
+    expect(shown.find("[data-printer=a]").text()).toContain("Clear the bed");
+  });
+
+  it("asks before it cancels, and nothing is sent until then", async () => {
+    await open("operator");
+    fetched.mockClear();
+    await shown.find("[data-printer=b] [aria-label='Cancel the print on Birch']").trigger("click");
+    await vi.waitFor(() => expect(document.querySelector("[role=alertdialog]")).not.toBeNull());
+    expect(fetched).not.toHaveBeenCalled();
+  });
+
+  const confirm = async (word: string) => {
+    await vi.waitFor(() => expect(document.querySelector("[role=alertdialog]")).not.toBeNull());
+    const { printers } = useLive();
+    const birch = printers.get("b") as LivePrinter;
+    printers.set("b", { ...birch, print_id: "next" });
+    await flushPromises();
+    fetched.mockClear();
+    const buttons = [...document.querySelectorAll<HTMLElement>("[role=alertdialog] button")];
+    buttons.find((one) => one.textContent?.trim() === word)?.click();
+    await flushPromises();
+    const posts = fetched.mock.calls.filter(([request]) => request.method === "POST");
+    return posts.map(([request]) => new URL(request.url).pathname);
+  };
+
+  it("cancels the print that it asked about, not one that began since", async () => {
+    await open("operator");
+    await shown.find("[data-printer=b] [aria-label='Cancel the print on Birch']").trigger("click");
+    expect(await confirm("Cancel the print")).toEqual(["/api/v1/prints/x/cancel"]);
+  });
+
+  it("cancels of many what they printed when it was asked", async () => {
+    await open("operator");
+    await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
+    await shown.findAll("button").find((one) => one.text() === "Cancel…")?.trigger("click");
+    expect(await confirm("Cancel the print")).toEqual(["/api/v1/prints/x/cancel"]);
+  });
+
+  it("shows files that were on their way before the page was opened", async () => {
+    await open("operator");
+    fetched.mockImplementation(() => new Promise(() => undefined));
+    useFarmUploads().start(new File(["G28"], "vase.gcode"), "a");
+    await vi.waitFor(() => expect(shown.text()).toContain("vase.gcode → Alder"));
+  });
+
+  it("picks a range with Shift and tells how many", async () => {
+    await open("operator");
+    const boxes = shown.findAll<HTMLInputElement>("[data-printer] input[type=checkbox]");
+    await boxes[0]?.setValue(true);
+    await boxes[2]?.trigger("keydown", { key: " ", shiftKey: true });
+    await boxes[2]?.setValue(true);
+    await vi.waitFor(() => expect(shown.text()).toContain("3 picked"));
+  });
+
+  it("lets administrators alone rename and remove a floor beside its plan", async () => {
+    const floor = { id: "f", version: 3, name: "Hall", width_mm: 9000, depth_mm: 5000 };
+    const sent: { method: string; version: string | null; body: unknown }[] = [];
+    fetched.mockImplementation(async (request) => {
+      if (request.method === "GET") {
+        const items = request.url.includes("/floors") ? [floor] : [];
+        return Response.json({ items, next_cursor: null });
+      }
+      const body = request.method === "PATCH" ? await request.clone().json() : null;
+      sent.push({ method: request.method, version: request.headers.get("if-match"), body });
+      return body ? Response.json({ ...floor, ...body }) : new Response(null, { status: 204 });
+    });
+    const named = (label: string) => shown.find<HTMLButtonElement>(`[aria-label='${label}']`);
+    await open("operator", "/?view=plan");
+    await vi.waitFor(() => expect(shown.text()).toContain("Not on a plan"));
+    expect(named("Change Hall").exists()).toBe(false);
+    shown.unmount();
+
+    await open("admin", "/?view=plan", [{ path: "/printers/add", name: "printer-add" }]);
+    await vi.waitFor(() => expect(named("Change Hall").exists()).toBe(true));
+    await named("Change Hall").trigger("click");
+    const name = await vi.waitFor(() => {
+      const found = document.querySelector<HTMLInputElement>("form input[maxlength='200']");
+      expect(found?.value).toBe("Hall");
+      return found as HTMLInputElement;
+    });
+    name.value = "Attic";
+    name.dispatchEvent(new Event("input"));
+    document.querySelector("form")?.dispatchEvent(new Event("submit", { cancelable: true }));
+    await flushPromises();
+    const body = { name: "Attic", width_mm: 9000, depth_mm: 5000 };
+    expect(sent).toEqual([{ method: "PATCH", version: '"3"', body }]);
+
+    await named("Remove Hall").trigger("click");
+    await vi.waitFor(() => expect(document.querySelector("[role=alertdialog]")).not.toBeNull());
+    expect(sent).toHaveLength(1);
+    const buttons = [...document.querySelectorAll<HTMLElement>("[role=alertdialog] button")];
+    buttons.find((one) => one.textContent.trim() === "Remove")?.click();
+    await flushPromises();
+    expect(sent[1]).toEqual({ method: "DELETE", version: '"3"', body: null });
+  });
+});

@@ -1,0 +1,61 @@
+// How people described the printers (tags, group, material, place): read once, and anew when the
+// live feed tells another version of any of them.
+import { useQuery } from "@tanstack/vue-query";
+import { computed, watch, type ComputedRef, type ShallowRef } from "vue";
+
+import { api, data } from "@/api/client";
+import type { Problem } from "@/api/problem";
+import type { components } from "@/api/schema";
+import { useLive } from "@/live/store";
+
+export type Description = components["schemas"]["PrinterOut"];
+
+/** The descriptions of all printers, however many pages they are. */
+export async function readAll(): Promise<Description[]> {
+  const all: Description[] = [];
+  let cursor: string | null = null;
+  do {
+    const query: { limit: number; cursor: string | null } = { limit: 1000, cursor };
+    const page: components["schemas"]["PrinterPage"] = await data(
+      api.GET("/api/v1/printers", { params: { query } }),
+    );
+    all.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor !== null);
+  return all;
+}
+
+export interface Descriptions {
+  byId: ComputedRef<ReadonlyMap<string, Description>>;
+  problem: Readonly<ShallowRef<Problem | null>>;
+  tags: ComputedRef<string[]>;
+  groups: ComputedRef<string[]>;
+  renew(): Promise<unknown>;
+}
+
+/** The descriptions of all printers. */
+export function useDescriptions(): Descriptions {
+  const live = useLive();
+  const found = useQuery<Description[], Problem>({
+    queryKey: ["printers", "descriptions"],
+    queryFn: readAll,
+  });
+  const versions = computed(() => {
+    let sum = 0;
+    for (const one of live.printers.values()) sum += one.version;
+    return `${live.printers.size}:${sum}`;
+  });
+  // Who signs out leaves an empty board, of which nobody asks anything.
+  watch(versions, () => live.known && void found.refetch({ cancelRefetch: true }));
+
+  const all = computed(() => found.data.value ?? []);
+  const sorted = (words: Iterable<string>): string[] =>
+    [...new Set(words)].sort((a, b) => a.localeCompare(b));
+  return {
+    byId: computed(() => new Map(all.value.map((one) => [one.id, one]))),
+    problem: found.error,
+    tags: computed(() => sorted(all.value.flatMap((one) => one.tags))),
+    groups: computed(() => sorted(all.value.flatMap((one) => one.group ?? []))),
+    renew: () => found.refetch(),
+  };
+}

@@ -1,0 +1,65 @@
+// Moves printers on the server: a new place is one only when the server has said so.
+import { useQuery, useQueryClient } from "@tanstack/vue-query";
+import { computed, shallowReactive, type ComputedRef, type ShallowRef } from "vue";
+
+import { api, data } from "@/api/client";
+import { asProblem, type Problem } from "@/api/problem";
+
+import type { Descriptions } from "./descriptions";
+import type { Floor, Place } from "./floor";
+
+/** A move that the server has not taken: under way, or refused. */
+export interface Move {
+  place: Place | null;
+  problem: Problem | null;
+}
+
+export interface Places {
+  floors: ComputedRef<Floor[] | undefined>;
+  problem: Readonly<ShallowRef<Problem | null>>;
+  moves: ReadonlyMap<string, Move>;
+  /** Where the server has a printer. */
+  placeOf(printerId: string): Place | null;
+  move(printerId: string, place: Place | null): Promise<void>;
+  forget(printerId: string): void;
+  /** Read the floors anew: one was made, changed or removed. */
+  renew(): Promise<void>;
+}
+
+const KEY = ["floors"];
+
+export function usePlaces(descriptions: Descriptions): Places {
+  const queries = useQueryClient();
+  const found = useQuery<Floor[], Problem>({
+    queryKey: KEY,
+    queryFn: async () => {
+      const query = { params: { query: { limit: 1000 } } };
+      return (await data(api.GET("/api/v1/floors", query))).items;
+    },
+  });
+  const moves = shallowReactive(new Map<string, Move>());
+
+  return {
+    floors: computed(() => found.data.value),
+    problem: found.error,
+    moves,
+    placeOf: (printerId) => descriptions.byId.value.get(printerId)?.floor_position ?? null,
+    async move(printerId, place) {
+      const under: Move = { place, problem: null };
+      moves.set(printerId, under);
+      try {
+        await api.PATCH("/api/v1/printers/{printer_id}", {
+          params: { path: { printer_id: printerId } },
+          body: { floor_position: place },
+        });
+        await descriptions.renew();
+        if (moves.get(printerId) === under) moves.delete(printerId);
+      } catch (thrown) {
+        const problem = asProblem(thrown);
+        if (moves.get(printerId) === under) moves.set(printerId, { place, problem });
+      }
+    },
+    forget: (printerId) => void moves.delete(printerId),
+    renew: () => queries.invalidateQueries({ queryKey: KEY }),
+  };
+}

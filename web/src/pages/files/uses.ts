@@ -1,0 +1,20 @@
+// Which unfinished jobs still need a file: the server deletes none that is needed.
+import { computed, type ComputedRef } from "vue";
+
+import type { LiveJob } from "@/live/frames";
+import { useLive } from "@/live/store";
+
+const ENDED: ReadonlySet<LiveJob["state"]> = new Set(["completed", "failed", "cancelled"]);
+
+/** The unfinished jobs of a file, oldest first. */
+export function jobsOf(jobs: Iterable<LiveJob>, fileId: string): LiveJob[] {
+  return [...jobs]
+    .filter((job) => job.file_id === fileId && !ENDED.has(job.state))
+    .sort((left, right) => left.number - right.number);
+}
+
+/** The same, live. */
+export function useJobsOf(fileId: () => string): ComputedRef<LiveJob[]> {
+  const live = useLive();
+  return computed(() => jobsOf(live.jobs.values(), fileId()));
+}

@@ -1,0 +1,340 @@
+// What the queue's parts do with the API, in the browser's terms.
+import { QueryClient, VueQueryPlugin } from "@tanstack/vue-query";
+import { mount, type VueWrapper } from "@vue/test-utils";
+import { createPinia, type Pinia } from "pinia";
+import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { createApp, nextTick, type Component } from "vue";
+import { createMemoryHistory, createRouter } from "vue-router";
+
+import { useSession, type Me } from "@/app/session";
+import { i18n, speak } from "@/i18n";
+import type { LiveJob, LivePrinter, QueueItem } from "@/live/frames";
+import { useLive } from "@/live/store";
+import { useNotices } from "@/ui/notices";
+
+import JobPage from "./JobPage.vue";
+import type { Reason } from "./reasons";
+import ReasonLine from "./ReasonLine.vue";
+import ResolveDialog from "./ResolveDialog.vue";
+import WaitingList from "./WaitingList.vue";
+
+const fetched = vi.fn<(request: Request) => Promise<Response>>();
+vi.stubGlobal("fetch", fetched);
+const router = createRouter({
+  history: createMemoryHistory(),
+  routes: [
+    { path: "/", name: "queue", component: { render: () => null } },
+    { path: "/jobs/:id", name: "job", component: { render: () => null } },
+  ],
+});
+const shown: VueWrapper[] = [];
+let pinia: Pinia;
+let queries: QueryClient;
+
+function signedInAs(role: Me["role"]): void {
+  const app = createApp({ render: () => null });
+  pinia = createPinia();
+  app.use(pinia).use(i18n).use(VueQueryPlugin);
+  app.runWithContext(() => (useSession(pinia).me = { name: "ann", role } as Me));
+}
+function show(component: Component, props: Record<string, unknown>): VueWrapper {
+  const plugins = [pinia, i18n, router, [VueQueryPlugin, { queryClient: queries }] as never];
+  const wrapper = mount(component, { props, global: { plugins }, attachTo: document.body });
+  shown.push(wrapper);
+  return wrapper;
+}
+const button = (label: string): HTMLButtonElement | undefined =>
+  [...document.querySelectorAll("button")].find((one) => one.textContent?.trim() === label);
+const problem = (status: number, code: string, detail: string): Response =>
+  new Response(JSON.stringify({ status, code, detail, hint: "" }), {
+    status,
+    headers: { "content-type": "application/problem+json" },
+  });
+
+const soon = (ms: number): Promise<void> => new Promise((go) => setTimeout(go, ms));
+
+beforeAll(() => speak("en", false));
+beforeEach(() => {
+  fetched.mockReset();
+  queries = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  signedInAs("operator");
+});
+afterEach(() => {
+  for (const one of shown.splice(0)) one.unmount();
+  document.body.innerHTML = "";
+});
+
+const BED: Reason = {
+  printer_id: "p1",
+  code: "bed_not_clear",
+  detail: "something lies on its bed",
+  unblock: {
+    action: "clear_bed",
+    target: "p1",
+    params: { bed_version: 3 },
+    method: "POST",
+    path: "/api/v1/printers/p1/clear-bed",
+  },
+};
+
+it("sends the request that removes a reason as the server told it", async () => {
+  fetched.mockResolvedValue(Response.json({}));
+  const line = show(ReasonLine, { reason: BED });
+  button("The bed is clear")?.click();
+  await vi.waitFor(() => expect(line.emitted("done")).toHaveLength(1));
+  const request = fetched.mock.calls[0]?.[0] as Request;
+  expect([request.method, new URL(request.url).pathname]).toEqual(["POST", BED.unblock.path]);
+  expect(await request.json()).toEqual({ bed_version: 3 });
+});
+
+it("says plainly that the bed is another one by now, and claims nothing else", async () => {
+  fetched.mockResolvedValue(problem(409, "bed_changed", "the bed is at version 7"));
+  const line = show(ReasonLine, { reason: BED });
+  button("The bed is clear")?.click();
+  const told = "Another print has begun on this bed";
+  for (let looks = 0; looks < 100 && !line.text().includes(told); looks += 1) await soon(50);
+  expect(line.get("[role=alert]").text()).toContain(told);
+  expect(line.get("[role=alert]").text()).toContain("Nothing was changed.");
+  expect(line.emitted("done")).toBeUndefined();
+});
+
+it("shows a viewer the reason and no button", () => {
+  signedInAs("viewer");
+  const line = show(ReasonLine, { reason: BED });
+  expect(line.text()).toContain("Something lies on the bed");
+  expect(line.find("button").exists()).toBe(false);
+});
+
+function item(job: string, position: number): QueueItem {
+  const nothing = { due: null, slack_s: null, late: false, expected_start: null };
+  return {
+    ...nothing,
+    print_id: `${job}-1`,
+    job_id: job,
+    job_number: position,
+    copy_no: 1,
+    position,
+    priority: "normal",
+    expected_end: null,
+    printer_id: null,
+    waiting_summary: [],
+  };
+}
+function waiting(...names: string[]): VueWrapper {
+  const live = useLive(pinia);
+  for (const name of names) {
+    const plain = { name, copies: 1, finished: 0, active: 0, queued: 1, due: null, hold: false };
+    live.jobs.set(name, { id: name, priority: "normal", state: "queued", ...plain } as LiveJob);
+  }
+  return show(WaitingList, { items: names.map((name, at) => item(name, at + 1)) });
+}
+const order = (list: VueWrapper): (string | undefined)[] =>
+  list.findAll("article").map((one) => one.attributes("aria-label"));
+
+it("moves by an arrow key once the server has taken it, says so, and keeps the focus", async () => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c");
+  const handle = list.get<HTMLElement>("[data-handle=c]");
+  handle.element.focus();
+  await handle.trigger("keydown", { key: "ArrowUp" });
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledOnce());
+  const sent = fetched.mock.calls[0]?.[0] as Request;
+  expect(await sent.json()).toEqual({ job_id: "c", before: "b" });
+  expect(order(list)).toEqual(["a", "b", "c"]); // nothing is shown before the queue says it
+  await list.setProps({ items: [item("a", 1), item("c", 2), item("b", 3)] });
+  await nextTick();
+  expect(order(list)).toEqual(["a", "c", "b"]);
+  const said = useNotices().said;
+  await vi.waitFor(() => expect(said.value).toBe("c is now at place 2 of 3 in its priority."));
+  expect((document.activeElement as HTMLElement).dataset["handle"]).toBe("c");
+});
+
+it("leaves the order and says why where the server refuses a move", async () => {
+  fetched.mockResolvedValue(problem(403, "role_too_low", "no"));
+  const list = waiting("a", "b");
+  await list.get("[data-handle=a]").trigger("keydown", { key: "ArrowDown" });
+  await vi.waitFor(() => expect(list.html()).toContain(`role="alert"`));
+  expect(order(list)).toEqual(["a", "b"]);
+  expect(useNotices().said.value).toContain("a was not moved");
+});
+
+it("does not ask the server to move what is at the end of its priority", async () => {
+  const list = waiting("a", "b");
+  await list.get("[data-handle=a]").trigger("keydown", { key: "ArrowUp" });
+  expect(fetched).not.toHaveBeenCalled();
+  expect(useNotices().said.value).toBe("a is at the end of its priority already.");
+});
+
+it("gives a viewer no handle and no menu", () => {
+  signedInAs("viewer");
+  const list = waiting("a", "b");
+  expect(list.findAll("button").map((one) => one.text())).toEqual(["Why waiting?", "Why waiting?"]);
+});
+
+it("shows what waits of a job that is not known here yet, by its number", () => {
+  const list = show(WaitingList, { items: [item("x", 7)] });
+  expect(order(list)).toEqual(["Job 7"]);
+  expect(list.get("article a").attributes("href")).toBe("/jobs/x");
+  list.findAll("button").find((one) => one.text() === "Why waiting?")?.element.click();
+  expect(list.emitted("why")).toEqual([["x-1", "Job 7"]]);
+});
+
+it("tells a place only where it has seen the job there", async () => {
+  vi.useFakeTimers();
+  try {
+    fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+    const list = waiting("a", "b", "c");
+    await list.get("[data-handle=c]").trigger("keydown", { key: "ArrowUp" });
+    await vi.advanceTimersByTimeAsync(3500);
+    expect(useNotices().said.value).toBe("The server has taken the new order.");
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it("claims nothing about the order where the second of two calls was refused", async () => {
+  fetched
+    .mockResolvedValueOnce(new Response(null, { status: 204 }))
+    .mockResolvedValue(problem(409, "job_ended", "b has ended"));
+  const list = waiting("a", "b");
+  await list.get("[data-handle=a]").trigger("keydown", { key: "ArrowDown" });
+  const said = useNotices().said;
+  await vi.waitFor(() => expect(said.value).toContain("It is not known where a stands now"));
+  expect(fetched).toHaveBeenCalledTimes(2);
+});
+
+it("claims nothing about the order where no answer came", async () => {
+  fetched.mockRejectedValue(new TypeError("Failed to fetch"));
+  const list = waiting("a", "b");
+  await list.get("[data-handle=b]").trigger("keydown", { key: "ArrowUp" });
+  const said = useNotices().said;
+  await vi.waitFor(() => expect(said.value).toContain("It is not known where b stands now"));
+});
+
+it("does not take the last one shown of a long queue for the last one of all", async () => {
+  const list = waiting("a", "b");
+  await list.setProps({ total: 12 });
+  await list.get("[data-handle=b]").trigger("keydown", { key: "ArrowDown" });
+  expect(useNotices().said.value).toBe("b is the last one shown.");
+  await list.get("[data-handle=a]").trigger("keydown", { key: "ArrowUp" });
+  expect(useNotices().said.value).toBe("a is at the end of its priority already.");
+});
+
+it("tells the day of a start that is not today", async () => {
+  useLive(pinia).printers.set("p1", { id: "p1", name: "Cedar" } as LivePrinter);
+  const at = new Date();
+  const list = show(WaitingList, {
+    items: [{ ...item("a", 1), printer_id: "p1", expected_start: at.toISOString() }],
+  });
+  const year = String(at.getFullYear() + 1);
+  expect(list.text()).toContain("on Cedar");
+  expect(list.text()).not.toContain(String(at.getFullYear()));
+  at.setFullYear(at.getFullYear() + 1);
+  await list.setProps({
+    items: [{ ...item("a", 1), printer_id: "p1", expected_start: at.toISOString() }],
+  });
+  expect(list.text()).toContain(year);
+});
+
+it("words a reason anew when a printer comes, and not when one says something", async () => {
+  const live = useLive(pinia);
+  for (const id of ["p1", "p2"]) live.printers.set(id, { id, name: id } as LivePrinter);
+  const worded = vi.spyOn(i18n.global, "t");
+  const because = (): number => worded.mock.calls.filter(([key]) => key === "queue.because").length;
+  const held = { ...item("a", 1), waiting_summary: [{ code: "offline", count: 1 }] };
+  const list = show(WaitingList, { items: [held] });
+  expect(list.text()).toContain("1 of 2 printers");
+  const before = because();
+  expect(before).toBeGreaterThan(0);
+  live.printers.set("p1", { id: "p1", name: "p1", progress: 0.5 } as LivePrinter);
+  await nextTick();
+  expect(because()).toBe(before);
+  live.printers.set("p3", { id: "p3", name: "p3" } as LivePrinter);
+  await nextTick();
+  expect(list.text()).toContain("1 of 3 printers");
+  worded.mockRestore();
+});
+
+const PUZZLE = {
+  id: "x27",
+  number: 27,
+  job_id: "a",
+  copy_no: 2,
+  state: "needs_attention",
+  printer_id: "p1",
+  file_name: "a.gcode",
+  reason: "the printer has lost its memory",
+  evidence: { run: "none", ending: null, others_ran: true },
+  intent_at: "2026-11-28T02:31:08Z",
+  started_at: null,
+};
+
+async function asked(link: LivePrinter["link"]): Promise<void> {
+  useLive(pinia).printers.set("p1", { id: "p1", name: "Cedar", link } as LivePrinter);
+  fetched.mockImplementation(async (request) => {
+    if (request.method === "POST") return Response.json(PUZZLE, { status: 202 });
+    const job = new URL(request.url).pathname.includes("/jobs/");
+    return Response.json(job ? { id: "a", name: "Shade", copies: 2 } : PUZZLE);
+  });
+  show(ResolveDialog, { printId: "x27", open: true });
+  await vi.waitFor(() => expect(document.querySelector("#resolve")).not.toBeNull());
+}
+const tick = (value: string): void =>
+  document.querySelector<HTMLInputElement>(`input[value=${value}]`)?.click();
+
+it("takes a word on a print only with both what was seen and what lies on the bed", async () => {
+  await asked("online");
+  expect(document.body.textContent).toContain("It was never seen printing.");
+  expect(button("Record it")?.disabled).toBe(true);
+  tick("failed");
+  await nextTick();
+  expect(button("Record it")?.disabled).toBe(true);
+  tick("occupied");
+  await nextTick();
+  expect(button("Record it")?.disabled).toBe(false);
+  document.querySelector<HTMLFormElement>("#resolve")?.dispatchEvent(new Event("submit"));
+  const sent = (): Request | undefined =>
+    fetched.mock.calls.map(([request]) => request).find((one) => one.method === "POST");
+  await vi.waitFor(() => expect(sent()).toBeDefined());
+  const body = { outcome: "failed", bed: "occupied", override: false };
+  expect(await sent()?.json()).toEqual(body);
+  await vi.waitFor(() => expect(document.body.textContent).toContain("Recorded. The print ends"));
+});
+
+it("keeps a form that is half filled in where asking again fails", async () => {
+  await asked("online");
+  tick("failed");
+  await nextTick();
+  fetched.mockImplementation(async () => problem(503, "busy", "the database is busy"));
+  await queries.refetchQueries({ queryKey: ["print"] });
+  await vi.waitFor(() => expect(document.body.textContent).toContain("the database is busy"));
+  expect(document.querySelector<HTMLInputElement>("input[value=failed]")?.checked).toBe(true);
+});
+
+it("keeps the prints of a job where asking again fails", async () => {
+  const job = {
+    id: "a", number: 3, name: "Shade", state: "active", priority: "normal", copies: 2,
+    finished: 0, queued: 0, active: 1, failed: 0, due: null, hold: false, retries: 0,
+    created_at: "2026-11-28T02:31:08Z",
+    requirements: { printers: [], group: null, materials: [], tags_all: [], tags_none: [] },
+  };
+  const status = { progress: 0, expected_end: null, prints: [{ ...PUZZLE, state: "printing" }] };
+  fetched.mockImplementation(async ({ url }) =>
+    Response.json(url.endsWith("/status") ? status : job),
+  );
+  const page = show(JobPage, { id: "a" });
+  await vi.waitFor(() => expect(page.text()).toContain("Copy 2"));
+  fetched.mockImplementation(async () => problem(503, "busy", "the database is busy"));
+  await queries.refetchQueries({ queryKey: ["job-status"] });
+  await vi.waitFor(() => expect(page.text()).toContain("the database is busy"));
+  expect(page.text()).toContain("Copy 2");
+});
+
+it("offers the override only where the printer cannot be reached", async () => {
+  await asked("online");
+  expect(document.querySelector("input[type=checkbox]")).toBeNull();
+  for (const one of shown.splice(0)) one.unmount();
+  await asked("offline");
+  expect(document.querySelector("input[type=checkbox]")).not.toBeNull();
+  expect(document.body.textContent).toContain("The printer cannot be reached.");
+});

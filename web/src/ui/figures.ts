@@ -1,0 +1,59 @@
+// Dates, sizes and plain numbers as people of the chosen language read them.
+import { computed } from "vue";
+import { useI18n } from "vue-i18n";
+
+const UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+
+type Format = Intl.NumberFormat;
+
+export interface Figures {
+  /** A day and a time of day; empty where there is none. */
+  moment(at: string | null | undefined): string;
+  /** A day; empty where there is none. */
+  day(at: string | null | undefined): string;
+  /** Bytes in the largest unit that leaves a number above one. */
+  bytes(size: number): string;
+  /** A number with at most `digits` places. */
+  number(value: number, digits?: number): string;
+  /** 0–1 as per cent with one place. */
+  share(value: number | null): string;
+}
+
+/** The formats of the language that is spoken; they change with it. */
+export function useFigures(): Figures {
+  const { locale: language } = useI18n();
+  const locale = computed(
+    () => navigator.languages.find((one) => one.startsWith(language.value)) ?? language.value,
+  );
+  const moment = computed(
+    () => new Intl.DateTimeFormat(locale.value, { dateStyle: "medium", timeStyle: "short" }),
+  );
+  const day = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: "medium" }));
+  // A picture that follows a finger writes many numbers a second: their formats are made once.
+  const formats = computed(() => ({ locale: locale.value, byDigits: new Map<number, Format>() }));
+  function formatOf(digits: number): Format {
+    const { locale, byDigits } = formats.value;
+    const made =
+      byDigits.get(digits) ?? new Intl.NumberFormat(locale, { maximumFractionDigits: digits });
+    byDigits.set(digits, made);
+    return made;
+  }
+  const share = computed(
+    () => new Intl.NumberFormat(locale.value, { style: "percent", maximumFractionDigits: 1 }),
+  );
+  return {
+    moment: (at) => (at ? moment.value.format(new Date(at)) : ""),
+    day: (at) => (at ? day.value.format(new Date(at)) : ""),
+    bytes(size) {
+      const step = size < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(size) / 3));
+      return new Intl.NumberFormat(locale.value, {
+        style: "unit",
+        unit: UNITS[step] ?? "byte",
+        unitDisplay: "short",
+        maximumFractionDigits: step === 0 ? 0 : 1,
+      }).format(size / 1000 ** step);
+    },
+    number: (value, digits = 0) => formatOf(digits).format(value),
+    share: (value) => (value === null ? "–" : share.value.format(value)),
+  };
+}

@@ -1,0 +1,115 @@
+// A file that is being read and shown: the page's side of the worker.
+import { onScopeDispose, ref, shallowRef, type Ref, type ShallowRef } from "vue";
+
+import { Problem } from "@/api/problem";
+
+import type { FromWorker, Look, Mode, ToWorker, Trouble } from "./messages";
+import { emptyBox, type Box, type Layer } from "./toolpath";
+
+export interface Viewer {
+  /** What is known so far. */
+  layers: ShallowRef<Layer[]>;
+  box: ShallowRef<Box>;
+  bytes: Ref<number>;
+  size: Ref<number | null>;
+  ended: Ref<boolean>;
+  problem: ShallowRef<Problem | null>;
+  /** Why there is no picture in space. */
+  noSpace: Ref<"missing" | "lost" | null>;
+  /** Whether this browser lets a worker draw at all. */
+  draws: Ref<boolean>;
+  /** What the picture shows by now. */
+  drawn: ShallowRef<{ layer: number; whole: boolean } | null>;
+  /** Read the file again from its beginning. */
+  again(): void;
+  /** Draw on this canvas from now on; it can be given once. */
+  show(mode: Mode, canvas: HTMLCanvasElement, ratio: number): void;
+  resize(width: number, height: number, ratio: number): void;
+  leave(): void;
+  /** Show this; the same message many times a frame costs one picture. */
+  look(look: Look): void;
+}
+
+function newWorker(): Worker {
+  return new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+}
+
+/** What went wrong, as our problems are; words are those of `problem.json`. */
+function problemOf(trouble: Trouble): Problem {
+  if (trouble.kind === "answer") return new Problem(trouble.status, trouble.told);
+  if (trouble.kind === "lost") return new Problem(0);
+  return new Problem(422, { code: trouble.kind === "full" ? "layers_too_many" : "layers_none" });
+}
+
+/** Read and show the file at this address; ends with the component. */
+export function useViewer(url: string, makeWorker: () => Worker = newWorker): Viewer {
+  const layers = shallowRef<Layer[]>([]);
+  const box = shallowRef(emptyBox());
+  const bytes = ref(0);
+  const size = ref<number | null>(null);
+  const ended = ref(false);
+  const problem = shallowRef<Problem | null>(null);
+  const noSpace = ref<"missing" | "lost" | null>(null);
+  const draws = ref(true);
+  const drawn = shallowRef<{ layer: number; whole: boolean } | null>(null);
+  let worker = begin();
+
+  function begin(): Worker {
+    const made = makeWorker();
+    made.onmessage = ({ data }: MessageEvent<FromWorker>) => take(data);
+    // A worker that could not be loaded, or broke, says so only here.
+    made.onerror = () => (problem.value = new Problem(0));
+    made.postMessage({ type: "open", url } satisfies ToWorker);
+    return made;
+  }
+
+  function take(told: FromWorker): void {
+    if (told.type === "drawn") drawn.value = told;
+    else if (told.type === "no_space") noSpace.value = told.why;
+    else if (told.type === "trouble") problem.value = problemOf(told.trouble);
+    else {
+      layers.value = layers.value.slice(0, told.from).concat(told.layers);
+      box.value = told.box;
+      bytes.value = told.bytes;
+      size.value = told.size;
+      ended.value = told.ended;
+    }
+  }
+
+  function send(what: ToWorker, passed: Transferable[] = []): void {
+    worker.postMessage(what, passed);
+  }
+
+  function again(): void {
+    worker.terminate();
+    layers.value = [];
+    box.value = emptyBox();
+    [bytes.value, size.value, ended.value] = [0, null, false];
+    problem.value = noSpace.value = drawn.value = null;
+    worker = begin();
+  }
+
+  onScopeDispose(() => worker.terminate());
+  return {
+    layers,
+    box,
+    bytes,
+    size,
+    ended,
+    problem,
+    noSpace,
+    draws,
+    drawn,
+    again,
+    show(mode, canvas, ratio) {
+      noSpace.value = null;
+      draws.value = "transferControlToOffscreen" in canvas;
+      if (!draws.value) return;
+      const passed = canvas.transferControlToOffscreen();
+      send({ type: "stage", mode, canvas: passed, ratio }, [passed]);
+    },
+    resize: (width, height, ratio) => send({ type: "size", width, height, ratio }),
+    leave: () => send({ type: "leave" }),
+    look: (look) => send({ type: "look", look }),
+  };
+}
