@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 import asyncpg
 import pytest
 
-from buildplate.storage import PostgresConfig, PostgresStorage
+from buildplate.storage.postgres.engine import PostgresConfig, PostgresStorage
 from buildplate.storage.tables import metadata
 
 if TYPE_CHECKING:

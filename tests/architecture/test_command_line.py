@@ -16,8 +16,12 @@ FOR_OTHERS = {
     "/auth/logout": "cookies are for browsers",
     "/auth/refresh": "tokens are for programs; the command line has a key",
     "/auth/token": "tokens are for programs; the command line has a key",
+    "/history/export": "for spreadsheets; `buildplate ended` tells the same",
     "/live/ticket": "for websockets of browsers",
     "/me/password": "a person's own password is changed where they log in",
+    "/me/sessions": "the command line has a key, and a key has no sessions",
+    "/me/sessions/{session_id}": "the command line has a key, and a key has no sessions",
+    "/uploads/{upload_id}": "a command sends a file whole, and again where that was cut off",
     "/setup": "the way in of a first start; with --data-dir there is `buildplate key add`",
 }
 

@@ -54,9 +54,14 @@ def cuboid(x: float, y: float, z: float) -> str:
 
 async def slice_cuboid(folder: Path, x: float, y: float, z: float) -> Path:
     """A G-code file of such a block, made by the real slicer."""
-    model, result = folder / "block.stl", folder / "block.gcode"
-    model.write_text(cuboid(x, y, z))
-    options = [f"--{name}={value}" for name, value in PROFILE.items()]
+    return await slice_model(folder, "block", cuboid(x, y, z))
+
+
+async def slice_model(folder: Path, name: str, stl: str, *more: str) -> Path:
+    """A G-code file of this model; `more` are the slicer's options besides the profile."""
+    model, result = folder / f"{name}.stl", folder / f"{name}.gcode"
+    model.write_text(stl)
+    options = [f"--{option}={value}" for option, value in PROFILE.items()] + list(more)
     process = await asyncio.create_subprocess_exec(
         SLICER, "--export-gcode", *options, "--output", str(result), str(model),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

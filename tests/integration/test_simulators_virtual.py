@@ -27,10 +27,13 @@ from buildplate.drivers.sdk import (
 )
 from buildplate_sim.launch import Simulator, virtual_printers
 from buildplate_sim.virtual_driver import DRIVER
+from buildplate_sim.virtual_driver.client import connected, upload
+from buildplate_sim.virtual_driver.config import VirtualConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+    from typing import Any
 
 CONTENT = b"G28\nG4 S30\n"
 TIMINGS = DriverTimings(request=2, command=2, transfer_idle=2, settle=0.1)
@@ -244,3 +247,27 @@ async def test_nobody_at_the_address_is_offline() -> None:
     driver = DRIVER.make({"host": "127.0.0.1", "port": 9}, TIMINGS)
     with pytest.raises(PrinterOffline):
         await driver.connect()
+
+
+async def pushed_at(announced: dict[str, Any]) -> float:
+    """When a printing printer has pushed its levels for the first time (the loop's clock)."""
+    config = VirtualConfig.checked(announced["connection"])
+    path = await upload(config, "bp-1-1.gcode", body(), 2)
+    client = await connected(config, 2)
+    await client.ask("watch", 2)
+    await client.ask("start", 2, path=path)
+    while (await client.push())["push"] != "status":
+        pass
+    client.close()
+    return asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize(("turns", "apart_s"), [(1, 0.0), (2, 0.5)])
+async def test_printers_speak_in_so_many_turns_a_second(
+    tmp_path: Path, turns: int, apart_s: float
+) -> None:
+    more = [f"--turns={turns}"]
+    async with virtual_printers(tmp_path, count=2, time_factor=1, more=more) as simulator:
+        first, second = await asyncio.gather(*map(pushed_at, simulator.printers))
+    distance = abs(first - second) % 1.0
+    assert min(abs(distance - apart_s), 1.0 - abs(distance - apart_s)) < 0.2

@@ -1,0 +1,308 @@
+"""How every dialog, drawer and menu of the UI is opened, by keys alone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from playwright.async_api import Locator, Route, expect
+
+from tests.browser.chrome import Visit
+from tests.browser.furnished import PRINTS
+
+Step = Callable[[Visit], Awaitable[Locator]]
+Kind = Literal["dialog", "alertdialog", "menu"]
+
+
+def button(key: str, *, nth: int = 0) -> Step:
+    """Press a button of this name; of several, the nth."""
+
+    async def step(visit: Visit) -> Locator:
+        return await _pressed(visit, "button", key, nth)
+
+    return step
+
+
+def entry(key: str) -> Step:
+    """Choose an entry of the open menu."""
+
+    async def step(visit: Visit) -> Locator:
+        return await _pressed(visit, "menuitem", key, 0)
+
+    return step
+
+
+def pick(name: str) -> Step:
+    """Pick a printer for the bulk bar."""
+
+    async def step(visit: Visit) -> Locator:
+        box = visit.main.get_by_role("checkbox", name=visit.say("farm.pick", name=name))
+        await box.press("Space")
+        return box
+
+    return step
+
+
+def write(key: str, text: str) -> Step:
+    """Write into a field, and send its form."""
+
+    async def step(visit: Visit) -> Locator:
+        await visit.field(key).fill(text)
+        await visit.field(key).press("Enter")
+        return visit.field(key)
+
+    return step
+
+
+def key(name: str) -> Step:
+    """Press a single key of the page."""
+
+    async def step(visit: Visit) -> Locator:
+        await visit.page.keyboard.press(name)
+        return visit.main
+
+    return step
+
+
+async def _pressed(
+    visit: Visit, role: Literal["button", "menuitem"], key: str, nth: int
+) -> Locator:
+    name = re.compile(f"^{visit.pattern(key).pattern}$")
+    found = visit.page.get_by_role(role, name=name).nth(nth)
+    await found.press("Enter")
+    return found
+
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where it stands in `web/src`, its page, and what is pressed there one after the other.
+
+    `back`: the step whose button has the focus again once it is closed, if one has. `answers` are
+    given in the place of the server's, `changed` is done to its answer: for what a farm seldom
+    comes to. `firm`: what it shows is shown once, so that Escape leaves it open.
+    """
+
+    component: str
+    path: str
+    steps: tuple[Step, ...]
+    kind: Kind = "dialog"
+    back: int | None = 0
+    answers: tuple[tuple[str, int, dict[str, Any]], ...] = ()
+    changed: tuple[str, Change] | None = None
+    note: str = ""
+    firm: bool = False
+
+    @property
+    def what(self) -> str:
+        """Its name in a failure."""
+        return " ".join(filter(None, (self.component, self.kind, self.note)))
+
+    async def prepare(self, visit: Visit) -> None:
+        """Put the answers in the place of the server's."""
+        for pattern, status, body in self.answers:
+            await visit.page.route(pattern, _fulfil(status, body))
+        if self.changed is not None:
+            pattern, change = self.changed
+            await visit.page.route(pattern, _change(change))
+
+    async def open(self, visit: Visit) -> Locator | None:
+        """Open it, and wait for it; what is to have the focus again afterwards."""
+        pressed = [await step(visit) for step in self.steps]
+        await expect(self.shown(visit)).to_be_visible()
+        return pressed[self.back] if pressed and self.back is not None else None
+
+    def shown(self, visit: Visit) -> Locator:
+        """The open one."""
+        return visit.page.get_by_role(self.kind)
+
+
+def _fulfil(status: int, body: dict[str, Any]) -> Callable[[Route], Awaitable[None]]:
+    kind = "application/json" if status < 300 else "application/problem+json"
+
+    async def handle(route: Route) -> None:
+        await route.fulfill(status=status, content_type=kind, body=json.dumps(body))
+
+    return handle
+
+
+def _change(change: Change) -> Callable[[Route], Awaitable[None]]:
+    async def handle(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, json=change(await answer.json()))
+
+    return handle
+
+
+def _doubtful(print_: dict[str, Any]) -> dict[str, Any]:
+    evidence = {"run": "none", "silent": True, "others_ran": False}
+    return print_ | {"state": "needs_attention", "evidence": evidence, "ended_at": None}
+
+
+STOPPED = {"items": [], "total": 0, "next_cursor": None, "stopped": True, "stopped_reason": "Fire"}
+UNSEEN = {
+    "status": 409,
+    "code": "printers_unseen",
+    "detail": "one printer was not compared",
+    "hint": "Wait for it.",
+}
+SESSIONS = {
+    "items": [
+        {
+            "id": f"00000000-0000-7000-8000-00000000000{number}",
+            "kind": "browser",
+            "address": "192.0.2.7",
+            "created_at": "2026-01-31T12:00:00Z",
+            "seen_at": "2026-01-31T13:00:00Z",
+            "expires_at": "2027-01-31T13:00:00Z",
+            "current": number == 0,
+        }
+        for number in range(2)
+    ],
+    "next_cursor": None,
+}
+WAITING = button("queue.actions")
+
+OPENINGS: tuple[Opening, ...] = (
+    Opening("app/Shell.vue", "/settings/appearance", (button("shell.theme"),), "menu"),
+    Opening("app/Shell.vue", "/settings/appearance", (button("shell.account"),), "menu"),
+    Opening("app/keys/KeysDialog.vue", "/", (key("Shift+?"),), back=None),
+    # the farm
+    Opening("pages/farm/CancelDialog.vue", "/", (button("farm.cancel_of"),), "alertdialog"),
+    Opening(
+        "pages/farm/BulkBar.vue",
+        "/",
+        (pick(PRINTS), button("farm.bulk_cancel")),
+        "alertdialog",
+        back=1,
+    ),
+    Opening(
+        "pages/settings/PlaceDialog.vue",
+        "/?view=plan",
+        (button("settings.places.add_floor"),),
+        note="on the plan",
+    ),
+    Opening("pages/farm/PlaceDialog.vue", "/?view=plan", (button("farm.move"),)),
+    Opening("pages/farm/WallMode.vue", "/?view=wall", ()),
+    # the queue
+    Opening("pages/queue/JobMenu.vue", "/queue", (WAITING,), "menu"),
+    Opening("pages/queue/JobMenu.vue", "/queue", (WAITING, entry("queue.cancel")), "alertdialog"),
+    Opening("pages/queue/EditDialog.vue", "/queue", (WAITING, entry("queue.edit"))),
+    Opening("pages/queue/OrderDialog.vue", "/queue", (button("queue.new"),)),
+    Opening("pages/queue/WhyDrawer.vue", "/queue", (button("queue.why"),)),
+    Opening("pages/queue/FarmSwitch.vue", "/queue", (button("queue.farm.stop"),)),
+    Opening(
+        "pages/queue/FarmSwitch.vue",
+        "/queue",
+        (button("queue.farm.release"), button("queue.farm.anyway")),
+        "alertdialog",
+        back=1,
+        answers=(("**/api/v1/queue?*", 200, STOPPED), ("**/api/v1/queue/release", 409, UNSEEN)),
+    ),
+    Opening(
+        "pages/queue/ResolveDialog.vue",
+        "/queue?print={print}",
+        (),
+        changed=("**/api/v1/prints/*", _doubtful),
+    ),
+    Opening("pages/queue/JobMenu.vue", "/jobs/{job}", (WAITING,), "menu", note="of a job"),
+    Opening("pages/queue/WhyDrawer.vue", "/jobs/{job}", (button("queue.why"),), note="of a job"),
+    # files
+    Opening("pages/files/FileList.vue", "/files", (button("files.more_named"),), "menu"),
+    Opening(
+        "pages/files/FileDrawer.vue", "/files", (button("files.more_named"), entry("files.details"))
+    ),
+    Opening("pages/files/PrintDialog.vue", "/files", (button("files.print_named"),)),
+    Opening(
+        "pages/files/FilesPage.vue",
+        "/files",
+        (button("files.more_named"), entry("files.delete_ask")),
+        "alertdialog",
+    ),
+    # printers
+    Opening(
+        "pages/printer/panels/Panel.vue", "/printers/{free}", (button("printer.arrange"),), "menu"
+    ),
+    Opening("pages/printer/MaterialsPanel.vue", "/printers/{free}", (button("printer.change"),)),
+    Opening(
+        "pages/printer/settings/EditPrinter.vue", "/printers/{free}", (button("printer.edit"),)
+    ),
+    Opening(
+        "pages/printer/settings/RetirePrinter.vue",
+        "/printers/{free}",
+        (button("printer.retire"),),
+        "alertdialog",
+    ),
+    Opening(
+        "pages/printer/current/CurrentPanel.vue",
+        "/printers/{printing}",
+        (button("printer.cancel"),),
+        "alertdialog",
+    ),
+    # history
+    Opening("pages/history/PrintDialog.vue", "/history", (button("history.open"),)),
+    # settings
+    Opening(
+        "pages/settings/SessionsList.vue",
+        "/settings/account",
+        (button("settings.sessions.end_others"),),
+        "alertdialog",
+        answers=(("**/api/v1/me/sessions", 200, SESSIONS),),
+    ),
+    Opening(
+        "pages/settings/PlaceDialog.vue", "/settings/places", (button("settings.places.add_group"),)
+    ),
+    Opening(
+        "pages/settings/PlaceDialog.vue",
+        "/settings/places",
+        (button("settings.places.add_floor"),),
+        note="of a floor",
+    ),
+    Opening(
+        "pages/settings/RemovePlace.vue",
+        "/settings/places",
+        (button("settings.places.remove"),),
+        "alertdialog",
+    ),
+    Opening("pages/settings/UserDialog.vue", "/settings/users", (button("settings.users.add"),)),
+    Opening(
+        "pages/settings/UserDialog.vue",
+        "/settings/users",
+        (button("settings.users.set_password"),),
+        note="for a password",
+    ),
+    Opening(
+        "pages/settings/UsersSection.vue",
+        "/settings/users",
+        (button("settings.users.remove_one"),),
+        "alertdialog",
+    ),
+    Opening("pages/settings/KeyDialog.vue", "/settings/keys", (button("settings.keys.add"),)),
+    Opening(
+        "pages/settings/KeyDialog.vue",
+        "/settings/keys",
+        (button("settings.keys.add"), write("settings.name", "script")),
+        note="with the key",
+        firm=True,
+    ),
+    Opening(
+        "pages/settings/KeysSection.vue",
+        "/settings/keys",
+        (button("settings.keys.revoke_one"),),
+        "alertdialog",
+    ),
+    Opening(
+        "pages/settings/BackupDialog.vue", "/settings/backups", (button("settings.backups.take"),)
+    ),
+    Opening(
+        "pages/settings/BackupsSection.vue",
+        "/settings/backups",
+        (button("settings.backups.delete_one"),),
+        "alertdialog",
+    ),
+)

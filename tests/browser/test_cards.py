@@ -1,0 +1,145 @@
+"""Hundreds of printers on the page: what is far from the screen costs nothing.
+
+The frames are the server's own, of one of its printers made into many; times are not measured, only
+what is drawn again is counted (`python -m bench "W1 live cards"` measures).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, WebSocketRoute, expect
+
+from tests.browser.axe import drawn
+from tests.browser.chrome import Visit
+from tests.browser.conftest import Opener
+from tests.browser.pages import is_live, sign_in
+from tests.browser.site import Farm
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+PRINTERS = 300
+MARGIN_PX = 400
+"""How far beyond the screen printers are kept up to date: scrolling finds them as they are."""
+
+WATCH = """() => {
+  globalThis.drawn = new Set();
+  new MutationObserver((changes) => changes.forEach(({ target }) => {
+    const element = target instanceof Element ? target : target.parentElement;
+    const printer = element?.closest("[data-printer]")?.dataset.printer;
+    if (printer !== undefined) globalThis.drawn.add(printer);
+  })).observe(document.body, {
+    subtree: true, childList: true, characterData: true, attributes: true,
+  });
+}"""
+WITHIN = """(margin) => [...document.querySelectorAll("[data-printer]")]
+  .filter((one) => {
+    const { top, bottom } = one.getBoundingClientRect();
+    return bottom >= -margin && top <= innerHeight + margin;
+  })
+  .map((one) => one.dataset.printer)"""
+# Pictures are made when the test says so, and frames are counted as they are read.
+BY_HAND = """() => {
+  const [waiting, parse] = [[], JSON.parse];
+  globalThis.frames = 0;
+  JSON.parse = (text) => {
+    const read = parse(text);
+    if (read?.type === "patch") globalThis.frames += 1;
+    return read;
+  };
+  globalThis.requestAnimationFrame = (act) => waiting.push(act);
+  globalThis.picture = () => waiting.splice(0).forEach((act) => act(performance.now()));
+}"""
+
+
+class Feed:
+    """A live socket that says what the test wants it to say."""
+
+    def __init__(self, whole: dict[str, Any]) -> None:
+        self._seq = whole["seq"]
+        self._whole = json.dumps(whole)
+        self._socket: WebSocketRoute | None = None
+
+    def opened(self, socket: WebSocketRoute) -> None:
+        """The page has opened it."""
+        self._socket = socket
+        socket.send(self._whole)
+
+    def tell(self, printers: Sequence[str], celsius: float) -> None:
+        """All of these have become this hot."""
+        assert self._socket is not None
+        self._seq += 1
+        heat = {"tool0": {"actual": celsius, "target": 215.0}}
+        changed = [
+            {"id": one, "temperatures": heat, "progress": celsius / 1000} for one in printers
+        ]
+        patch = {"type": "patch", "seq": self._seq, "at_s": 2.0, "printers": changed}
+        self._socket.send(json.dumps(patch))
+
+
+async def many(farm: Farm, count: int) -> dict[str, Any]:
+    """The server's own snapshot, with one printer many times over, at the farm's first print."""
+    address = f"{farm.url}/api/v1/live?topics=printers"
+    async with farm.api.http.ws_connect(address, headers={"Origin": farm.url}) as socket:
+        whole: dict[str, Any] = await socket.receive_json(timeout=10)
+    first = (await farm.api.call("GET", "/prints?limit=1"))["items"][0]["id"]
+    prints = {"link": "online", "activity": "ours", "print_id": first, "problem": "", "hint": ""}
+    whole["printers"] = [
+        {**whole["printers"][0], **prints, "id": f"many-{n}", "number": n, "name": f"many-{n}"}
+        for n in range(count)
+    ]
+    return whole
+
+
+async def watching(visit: Opener, farm: Farm, path: str) -> tuple[Visit, Feed, list[str]]:
+    """A person who looks at many printers, and the feed of their page."""
+    whole = await many(farm, PRINTERS)
+    feed = Feed(whole)
+    ann = await visit(farm)
+    await ann.page.route_web_socket("**/api/v1/live*", feed.opened)
+    await ann.go(path)
+    await sign_in(ann, "operator")
+    await is_live(ann)
+    ids = [one["id"] for one in whole["printers"]]
+    return ann, feed, ids
+
+
+async def redrawn(page: Page) -> set[str]:
+    """The printers of which anything was drawn again since WATCH."""
+    await drawn(page)
+    return set(await page.evaluate("() => [...globalThis.drawn]"))
+
+
+@pytest.mark.parametrize("view", ["cards", "table", "wall"])
+async def test_only_printers_near_the_screen_are_drawn_again(
+    farm: Farm, visit: Opener, view: str
+) -> None:
+    ann, feed, ids = await watching(visit, farm, f"/?view={view}")
+    await expect(ann.page.locator("[data-printer]")).to_have_count(PRINTERS)
+    feed.tell(ids, 200)
+    await expect(ann.page.get_by_text("20%").first).to_be_visible()
+    await drawn(ann.page)
+    await ann.page.evaluate(WATCH)
+    feed.tell(ids, 210)
+    await expect(ann.page.get_by_text("21%").first).to_be_visible()
+    again = await redrawn(ann.page)
+    seen = set(await ann.page.evaluate(WITHIN, 0))
+    near = set(await ann.page.evaluate(WITHIN, MARGIN_PX))
+    assert seen <= again <= near
+    assert 0 < len(seen) <= len(near) < PRINTERS / 2
+
+
+async def test_frames_between_two_pictures_are_drawn_together(farm: Farm, visit: Opener) -> None:
+    ann, feed, ids = await watching(visit, farm, "/")
+    await expect(ann.page.locator("[data-printer]")).to_have_count(PRINTERS)
+    await drawn(ann.page)
+    await ann.page.evaluate(BY_HAND)
+    await ann.page.evaluate(WATCH)
+    for celsius in (200, 210, 220):
+        feed.tell(ids, celsius)
+    await ann.page.wait_for_function("() => globalThis.frames === 3", polling=20)
+    assert await ann.page.evaluate("() => globalThis.drawn.size") == 0
+    await ann.page.evaluate("() => globalThis.picture()")
+    await expect(ann.page.get_by_text("22%").first).to_be_visible()
