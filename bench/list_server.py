@@ -2,7 +2,7 @@
 
 `python -m bench.list_server ours|restless FOLDER` serves, and writes its port and keys to FOLDER;
 `restless` has every printer change before every request. `python -m bench.list_server
-pydantic|orjson FOLDER` serves the list found there, with no credential, limit or log.
+pydantic|orjson|bare FOLDER` serves the list found there, with no credential, limit or log.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from buildplate.drivers.sdk import DriverTimings, Manifest
 from buildplate.fleet.service import NewPrinter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -43,8 +43,8 @@ READY = "ready to be asked"
 def main(kind: str, folder: Path) -> None:
     """Serve until ended."""
     set_up_logs("info")
-    if kind in ("pydantic", "orjson"):
-        app = _pydantic(folder) if kind == "pydantic" else _orjson(folder)
+    if kind in PEERS:
+        app = PEERS[kind](folder)
         config = uvicorn.Config(app, loop="none", http="httptools", access_log=False, port=0)
         uvloop.run(_serve(uvicorn.Server(config), folder / kind))
     else:
@@ -86,6 +86,26 @@ def _orjson(folder: Path) -> FastAPI:
         return Response(orjson.dumps(kept), media_type="application/json")
 
     return app
+
+
+def _bare(folder: Path) -> ASGIApp:
+    """No framework: ready bytes, for whatever is asked."""
+    body = (folder / "list.json").read_bytes()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+PEERS: Mapping[str, Callable[[Path], ASGIApp]] = {
+    "pydantic": _pydantic,
+    "orjson": _orjson,
+    "bare": _bare,
+}
 
 
 # --- ours ----------------------------------------------------------------------------------------

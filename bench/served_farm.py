@@ -18,6 +18,8 @@ from bench.processes import running
 
 ADDED_AT_ONCE = 8
 ONLINE_WITHIN_S = 120.0
+DESCRIBED = ("tags", "location", "materials")
+"""What of a printer's description its announcement may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ async def add_printers(
             "driver": one["driver"],
             "connection": one["connection"],
             "model": model,
+            **{key: one[key] for key in DESCRIBED if key in one},
         }
         async with turns, http.post("/api/v1/printers", json=body) as answer:
             assert answer.status == 201, await answer.text()
