@@ -15,12 +15,16 @@ DATA    ?= var
 PORT    ?= 4000
 PYTEST_ARGS ?=
 PIP     := -m pip --disable-pip-version-check -qq install
-CODE    := src tests scripts $(wildcard bench)
+CODE    := src tests scripts hatch_build.py $(wildcard bench)
+# What the web UI is built from.
+UI      := $(shell find web -name node_modules -prune -o -type f -print) scripts/web.py
 
 # An environment is as new as the lock it was made from.
 BASE    := $(VENV)/.stamp-base
 DEV     := $(VENV)/.stamp-dev
 HOST    := $(OCTO)/.stamp
+WEB     := $(VENV)/.stamp-web
+NODE    := $(VENV)/.stamp-node
 
 .PHONY: help
 help: ## show this list
@@ -54,15 +58,27 @@ $(HOST): requirements/octoprint.txt
 	@$(OCTO)/bin/python $(PIP) --require-hashes -r requirements/octoprint.txt
 	@touch $@
 
-.PHONY: setup develop
-setup: $(BASE) ## install Buildplate into .venv
+$(NODE): requirements/node.txt $(BASE)
+	@$(BIN)/python scripts/web.py node || { echo "Installing Node into $(VENV) ..."; \
+	  $(BIN)/python $(PIP) --require-hashes -r requirements/node.txt; }
+	@touch $@
 
-develop: $(DEV) $(HOST) ## also install what tests and checks need, a real OctoPrint among it
+$(WEB): $(UI) $(NODE)
+	@echo "Building the web UI ..."
+	@$(BIN)/python scripts/web.py build
+	@touch $@
+
+.PHONY: setup develop web
+setup: $(BASE) $(WEB) ## install Buildplate into .venv, and build its web UI
+
+web: $(WEB) ## build the web UI, if its sources have changed
+
+develop: $(DEV) $(HOST) $(WEB) ## also install what tests and checks need, a real OctoPrint among it
 
 # --- running ---------------------------------------------------------------------------------
 
 .PHONY: run stop
-run: $(BASE) ## start a demo farm of six virtual printers; its data is in ./var
+run: $(BASE) $(WEB) ## start a demo farm of six virtual printers; its data is in ./var
 	@LOG_LEVEL=$${LOG_LEVEL:-warning} exec $(BIN)/buildplate serve --demo 6 --port $(PORT) --data-dir $(DATA)
 
 stop: ## stop the server that `make run` started
@@ -71,16 +87,17 @@ stop: ## stop the server that `make run` started
 # --- proofs ----------------------------------------------------------------------------------
 
 .PHONY: test check explore bench
-test: $(DEV) $(HOST) ## run every test (PYTEST_ARGS="tests/unit -k name" for some)
+test: $(DEV) $(HOST) $(WEB) ## run every test (PYTEST_ARGS="tests/unit -k name" for some)
 	@scripts/test $(PYTEST_ARGS)
 
-check: $(DEV) ## lint, format, types, who imports whom, generated pages
+check: $(DEV) $(WEB) ## lint, format, types, who imports whom, generated pages; the same of the web UI
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python scripts/generate_docs.py --check
 	$(BIN)/python scripts/api_contract.py
+	$(BIN)/python scripts/web.py run check
 
 explore: $(DEV) ## drive next_action through its small worlds to exhaustion, and take its rules out
 	@$(BIN)/python -m tests.exploration
@@ -90,7 +107,7 @@ bench: $(DEV) $(HOST) ## measure, and write bench/results.md
 
 # --- upkeep ----------------------------------------------------------------------------------
 
-.PHONY: fmt docs lock clean
+.PHONY: fmt docs screenshots lock clean
 fmt: $(DEV) ## format, and repair what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -98,8 +115,12 @@ fmt: $(DEV) ## format, and repair what the linter can
 docs: $(BASE) ## write the generated parts of docs/
 	$(BIN)/python scripts/generate_docs.py
 
+screenshots: $(DEV) $(WEB) ## take the pictures in docs/images from a demo farm (needs chromium)
+	$(BIN)/python -m tests.browser docs/images
+
 lock: ## renew requirements/*.txt (needs uv)
 	scripts/lock
 
 clean: ## remove environments and caches, never data
+	rm -rf web/node_modules src/buildplate/api/web_dist
 	rm -rf $(VENV) $(OCTO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

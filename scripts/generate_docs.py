@@ -17,7 +17,7 @@ from buildplate.access.model import Role
 from buildplate.api.application import ROUTES, openapi_document
 from buildplate.api.guard import is_open, role_needed
 from buildplate.api.problems import FAMILIES, INSIDE, OWN, status_of
-from buildplate.api.scopes import CHECKS, SORTED_OUT
+from buildplate.api.scopes import CHECKS, SORTED_OUT, SORTED_SOCKETS
 from buildplate.app.settings import FOR_THE_COMMAND_LINE, Settings, environment_name
 from buildplate.cli.main import app as command_line
 from buildplate.core.print_table import AFTER_INTENT, TABLE, TERMINAL, Event, PrintState
@@ -93,7 +93,7 @@ def _role(route: APIRoute | APIWebSocketRoute) -> str:
     """The role a path needs; the highest one named decides."""
     if is_open(route.path):
         return "–"
-    # A websocket names none: the gate lets in whoever is known, and nobody who is confined.
+    # A websocket names none: the gate lets in whoever is known.
     return (role_needed(route) or Role.VIEWER).value
 
 
@@ -135,6 +135,8 @@ def _confined(route: APIRoute | APIWebSocketRoute, method: str, needed: str) -> 
         return "–"
     if {field.name for field in route.dependant.path_params} & set(CHECKS):
         return "own"
+    if method == "websocket":
+        return "own" if route.path in SORTED_SOCKETS else "–"
     return "own" if (method, route.path.rstrip("/")) in SORTED_OUT else "–"
 
 
