@@ -11,8 +11,12 @@ export interface Figures {
   moment(at: string | null | undefined): string;
   /** A day; empty where there is none. */
   day(at: string | null | undefined): string;
-  /** Bytes in the largest unit that leaves a number above one. */
+  /** Bytes in the largest unit that leaves a number above one; a kilobyte has 1000. */
   bytes(size: number): string;
+  /** A weight as "12 g"; tenths below ten. */
+  grams(value: number): string;
+  /** A length as "0.2 mm". */
+  mm(value: number): string;
   /** A number with at most `digits` places. */
   number(value: number, digits?: number): string;
   /** 0–1 as per cent with one place. */
@@ -41,18 +45,19 @@ export function useFigures(): Figures {
   const share = computed(
     () => new Intl.NumberFormat(locale.value, { style: "percent", maximumFractionDigits: 1 }),
   );
+  function measured(value: number, unit: string, digits: number): string {
+    const options = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: digits };
+    return new Intl.NumberFormat(locale.value, options as Intl.NumberFormatOptions).format(value);
+  }
   return {
     moment: (at) => (at ? moment.value.format(new Date(at)) : ""),
     day: (at) => (at ? day.value.format(new Date(at)) : ""),
     bytes(size) {
       const step = size < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(size) / 3));
-      return new Intl.NumberFormat(locale.value, {
-        style: "unit",
-        unit: UNITS[step] ?? "byte",
-        unitDisplay: "short",
-        maximumFractionDigits: step === 0 ? 0 : 1,
-      }).format(size / 1000 ** step);
+      return measured(size / 1000 ** step, UNITS[step] ?? "byte", step === 0 ? 0 : 1);
     },
+    grams: (value) => measured(value, "gram", value < 10 ? 1 : 0),
+    mm: (value) => measured(value, "millimeter", 2),
     number: (value, digits = 0) => formatOf(digits).format(value),
     share: (value) => (value === null ? "–" : share.value.format(value)),
   };
