@@ -10,7 +10,7 @@ import { firstLanguage, i18n, speak, speakWholly } from "@/i18n";
 import { useNotices } from "@/ui/notices";
 
 import App from "./App.vue";
-import { guard, router } from "./router";
+import { fetchAhead, guard, router } from "./router";
 
 const queryClient = new QueryClient({
   defaultOptions: {
@@ -28,7 +28,9 @@ const queryClient = new QueryClient({
 const SOON_MS = 1000;
 
 async function start(): Promise<void> {
-  await speak(firstLanguage(), false, "first");
+  const words = speak(firstLanguage(), false, "first");
+  fetchAhead(); // second: nothing is shown without words
+  await words;
   const app = createApp(App);
   app.use(createPinia()).use(i18n).use(VueQueryPlugin, { queryClient });
   app.runWithContext(guard);

@@ -8,12 +8,24 @@ import { i18n, speakWholly } from "@/i18n";
 import { ROUTES } from "./routes";
 import { useSession } from "./session";
 
+type Lazy<T> = () => Promise<T>;
+
 export const router = createRouter({
   history: createWebHistory(),
   routes: ROUTES,
   // Another filter of the same page leaves it where it is.
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 });
+
+/** Fetch the page that the address names, while the words and the session are asked for. */
+export function fetchAhead(): void {
+  for (const { components } of router.resolve(location.pathname).matched) {
+    for (const fetched of Object.values(components ?? {})) {
+      // Where it fails, the navigation that follows fails with it, and says so.
+      if (typeof fetched === "function") void (fetched as Lazy<unknown>)().catch(() => undefined);
+    }
+  }
+}
 
 /** Where to go on after signing in: an address of ours, never another site's. */
 export function addressAfter(next: unknown): string {

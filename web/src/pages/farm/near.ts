@@ -1,5 +1,6 @@
 // Which parts of a long list are on the screen or close to it: only these show live values. The
 // others keep their place, their name and their state, and cost nothing while nobody sees them.
+// A list comes part by part: what the screen holds at once, the rest in the pictures after it.
 import {
   computed,
   inject,
@@ -7,6 +8,8 @@ import {
   onMounted,
   provide,
   shallowReactive,
+  shallowRef,
+  watch,
   type ComputedRef,
   type InjectionKey,
   type ShallowRef,
@@ -16,6 +19,9 @@ import {
 const MARGIN = "400px 0px";
 /** What must not go because it was scrolled away: an action under way, and what one has said. */
 const HELD = "[aria-busy=true], [role=alert]";
+
+/** So many come with one picture, live ones and others: a finger is answered in between. */
+const STEP = { live: 6, rest: 25 };
 
 interface Near {
   has(id: string): boolean;
@@ -32,12 +38,68 @@ function isHeld(element: Element): boolean {
   return element.querySelector(HELD) !== null || element.contains(document.activeElement);
 }
 
+/** How many parts of this size the screen holds; a part without a width takes a whole line. */
+export function fitting(height: number, width = innerWidth): number {
+  const columns = Math.max(1, Math.floor(innerWidth / width));
+  return columns * (Math.ceil(innerHeight / height) + 1);
+}
+
+interface Growing {
+  shown: ComputedRef<readonly string[]>;
+  /** Let it grow from its beginning. */
+  restart(): void;
+}
+
+/** The beginning of a list, which grows until it is the whole. */
+function useGrowing(ids: () => readonly string[], first: number): Growing {
+  const count = shallowRef(STEP.live);
+  let frame = 0;
+  let turn: ReturnType<typeof setTimeout> | undefined;
+  function rest(): void {
+    cancelAnimationFrame(frame);
+    clearTimeout(turn);
+  }
+  watch(
+    [() => ids().length, count],
+    ([length, now]) => {
+      rest();
+      if (now > length) count.value = Math.max(STEP.live, length);
+      if (now >= length) return;
+      // After the picture is made, and not just before.
+      frame = requestAnimationFrame(() => {
+        turn = setTimeout(() => (count.value += now < first ? STEP.live : STEP.rest));
+      });
+    },
+    { immediate: true },
+  );
+  onBeforeUnmount(rest);
+  return {
+    shown: computed(() => (count.value < ids().length ? ids().slice(0, count.value) : ids())),
+    restart: () => (count.value = STEP.live),
+  };
+}
+
+interface Kept {
+  /** How many parts the screen holds: these are near until the browser says otherwise. */
+  first: number;
+  /** Where this changes all parts change, and come one after the other again. */
+  anew?: () => unknown;
+  /** For a list that does not scroll with the page: else its parts are near only once seen. */
+  scroller?: Readonly<ShallowRef<Element | null>>;
+}
+
 /**
- * In the list: watch its parts, which say their printer's id as `data-printer`. A list that does
- * not scroll with the page names what it scrolls in: else its parts are near only once seen.
+ * In the list: watch its parts, which say their printer's id as `data-printer`. What is returned
+ * is what there is to show of it so far.
  */
-export function provideNear(scroller?: Readonly<ShallowRef<Element | null>>): void {
-  const near = shallowReactive(new Set<string>());
+export function provideNear(
+  ids: () => readonly string[],
+  { first, anew = () => null, scroller }: Kept,
+): ComputedRef<readonly string[]> {
+  const near = shallowReactive(new Set(ids().slice(0, first)));
+  const parts = new Set<Element>();
+  const { shown, restart } = useGrowing(ids, first);
+  watch(anew, () => [...parts].some(isHeld) || restart());
   let observer: IntersectionObserver | null = null;
 
   function told(entries: readonly IntersectionObserverEntry[]): void {
@@ -54,12 +116,15 @@ export function provideNear(scroller?: Readonly<ShallowRef<Element | null>>): vo
       const root = scroller?.value ?? null;
       observer ??= new IntersectionObserver(told, { root, rootMargin: MARGIN });
       observer.observe(element);
+      parts.add(element);
     },
     leave(element, id) {
       observer?.unobserve(element);
+      parts.delete(element);
       near.delete(id);
     },
   });
+  return shown;
 }
 
 /** In a part: whether it is near. */
