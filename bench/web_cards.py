@@ -3,7 +3,8 @@
 Everything is as people have it: `buildplate serve` with its default settings, virtual printers that
 all print and speak once a second, the built UI in Debian's chromium on 1920 × 1080, signed in as an
 operator. Server, printers and browser share the machine's cores. The first look is with an empty
-cache; there the processor is also slowed down four times.
+cache; there the processor is also slowed down four times. The budget of 1,000 printers says nothing
+of their longest task, so that has no goal.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ async def _live(browser: Browser, farm: PrintingFarm, view: str) -> Live:
 def _live_rows(what: str, live: Live, most_ms: float) -> list[Row]:
     busy, unit = live.busy, "ms/s"
     longest = max([live.longest_ms, *busy.long_ms])
+    task = ("≤ 50", longest <= LONG_MS) if most_ms == TASKS_MS else ("", None)
     smooth = live.pictures >= PICTURES
     return [
         Row(
@@ -164,7 +166,7 @@ def _live_rows(what: str, live: Live, most_ms: float) -> list[Row]:
         Row(f"{what}: scripts in it", busy.scripts_ms, unit),
         Row(f"{what}: style and layout in it", busy.style_ms, unit),
         Row(f"{what}: main thread by the kernel's count", busy.kernel_ms, unit),
-        Row(f"{what}: longest task", longest, "ms", "≤ 50", longest <= LONG_MS),
+        Row(f"{what}: longest task", longest, "ms", *task),
         Row(f"{what}: longest task, thread time", live.longest_thread_ms, "ms"),
         Row(f"{what}: pictures", live.pictures, "/s", "≥ 55", smooth),
         Row(f"{what}: heap", live.heap_mb, "MB", "≤ 20", live.heap_mb <= HEAP_MB),

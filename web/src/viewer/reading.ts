@@ -6,7 +6,7 @@ import { Reader } from "./reader";
 import type { Toolpath } from "./toolpath";
 
 /** How often it is told what there is by now, in ms. */
-const TOLD_MS = 150;
+const TOLD_MS = 250;
 /** Layers that are told at a time: the page takes them without a pause that is felt. */
 const TOLD_AT_ONCE = 2000;
 /** How long the thread reads before it looks whether there is something else to do, in ms. */

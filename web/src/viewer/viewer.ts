@@ -20,6 +20,8 @@ export interface Viewer {
   draws: Ref<boolean>;
   /** What the picture shows by now. */
   drawn: ShallowRef<{ layer: number; whole: boolean } | null>;
+  /** Begin to read. A page calls it once it stands: on a small machine both want the processor. */
+  read(): void;
   /** Read the file again from its beginning. */
   again(): void;
   /** Draw on this canvas from now on; it can be given once. */
@@ -52,15 +54,21 @@ export function useViewer(url: string, makeWorker: () => Worker = newWorker): Vi
   const noSpace = ref<"missing" | "lost" | null>(null);
   const draws = ref(true);
   const drawn = shallowRef<{ layer: number; whole: boolean } | null>(null);
-  let worker = begin();
+  let worker: Worker | null = null;
+  let gone = false;
+  /** What was asked for before there is a worker. */
+  const early: [ToWorker, Transferable[]][] = [];
 
-  function begin(): Worker {
+  function read(): void {
+    worker?.terminate();
+    if (gone) return;
     const made = makeWorker();
     made.onmessage = ({ data }: MessageEvent<FromWorker>) => take(data);
     // A worker that could not be loaded, or broke, says so only here.
     made.onerror = () => (problem.value = new Problem(0));
-    made.postMessage({ type: "open", url } satisfies ToWorker);
-    return made;
+    worker = made;
+    send({ type: "open", url });
+    for (const [what, passed] of early.splice(0)) send(what, passed);
   }
 
   function take(told: FromWorker): void {
@@ -77,19 +85,22 @@ export function useViewer(url: string, makeWorker: () => Worker = newWorker): Vi
   }
 
   function send(what: ToWorker, passed: Transferable[] = []): void {
-    worker.postMessage(what, passed);
+    if (worker) worker.postMessage(what, passed);
+    else early.push([what, passed]);
   }
 
   function again(): void {
-    worker.terminate();
     layers.value = [];
     box.value = emptyBox();
     [bytes.value, size.value, ended.value] = [0, null, false];
     problem.value = noSpace.value = drawn.value = null;
-    worker = begin();
+    read();
   }
 
-  onScopeDispose(() => worker.terminate());
+  onScopeDispose(() => {
+    gone = true;
+    worker?.terminate();
+  });
   return {
     layers,
     box,
@@ -100,6 +111,7 @@ export function useViewer(url: string, makeWorker: () => Worker = newWorker): Vi
     noSpace,
     draws,
     drawn,
+    read,
     again,
     show(mode, canvas, ratio) {
       noSpace.value = null;

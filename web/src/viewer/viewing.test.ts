@@ -11,7 +11,7 @@ import { rgba } from "./program";
 import { Reader } from "./reader";
 import { emptyBox, Toolpath, type Layer } from "./toolpath";
 import { gridOf, Thinned, VERTEX_BYTES, VertexWriter } from "./vertices";
-import { useViewer, type Viewer } from "./viewer";
+import { useViewer } from "./viewer";
 
 function read(text: string): Toolpath {
   const path = new Toolpath();
@@ -213,18 +213,19 @@ it("knows long and short colours", () => {
 });
 
 describe("the page's side", () => {
-  function open(): { viewer: Viewer; say: (told: FromWorker) => void; sent: unknown[] } {
+  function open() {
     const sent: unknown[] = [];
     const worker = {
       onmessage: (() => undefined) as (told: MessageEvent) => void,
       postMessage: (one: unknown) => sent.push(one),
       terminate: vi.fn(),
     };
+    const make = vi.fn(() => worker as unknown as Worker);
     const scope = effectScope();
-    const made = scope.run(() => useViewer("/content", () => worker as unknown as Worker));
-    if (!made) throw new Error("no viewer");
+    const viewer = scope.run(() => useViewer("/content", make));
+    if (!viewer) throw new Error("no viewer");
     const say = (told: FromWorker): void => worker.onmessage({ data: told } as MessageEvent);
-    return { viewer: made, say, sent };
+    return { viewer, say, sent, make, terminate: worker.terminate, leave: () => scope.stop() };
   }
   const layer = (first: number): Layer => ({
     first, z: 0, byte: 0, prints: 0, travels: 0, printed: 0, travelled: 0, kinds: [],
@@ -233,6 +234,7 @@ describe("the page's side", () => {
 
   it("puts together what the worker tells, the last layer again and again", () => {
     const { viewer, say, sent } = open();
+    viewer.read();
     expect(sent).toEqual([{ type: "open", url: "/content" }]);
     say({ ...told, from: 0, layers: [layer(0), layer(1)] });
     const before = viewer.layers.value;
@@ -243,7 +245,8 @@ describe("the page's side", () => {
   });
 
   it("says in problems what went wrong, and begins anew", () => {
-    const { viewer, say, sent } = open();
+    const { viewer, say, sent, terminate } = open();
+    viewer.read();
     say({ type: "trouble", trouble: { kind: "answer", status: 404, told: { code: "not_found" } } });
     expect(viewer.problem.value).toMatchObject({ status: 404, code: "not_found" });
     say({ type: "trouble", trouble: { kind: "lost" } });
@@ -253,6 +256,19 @@ describe("the page's side", () => {
     viewer.again();
     expect(viewer.problem.value).toBeNull();
     expect(sent).toHaveLength(2);
+    expect(terminate).toHaveBeenCalledOnce(); // the first one
+  });
+
+  it("has no worker until it is to read, and none once it is left", () => {
+    const { viewer, sent, make, terminate, leave } = open();
+    viewer.resize(3, 4, 1);
+    expect(make).not.toHaveBeenCalled();
+    viewer.read();
+    const size = { type: "size", width: 3, height: 4, ratio: 1 };
+    expect(sent).toEqual([{ type: "open", url: "/content" }, size]);
+    leave();
+    expect(terminate).toHaveBeenCalledOnce();
+    viewer.read();
+    expect(make).toHaveBeenCalledOnce();
   });
 });
-
