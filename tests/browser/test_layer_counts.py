@@ -12,7 +12,13 @@ from tests.browser.chrome import Visit
 from tests.browser.conftest import Opener
 from tests.browser.plain_gcode import MARK, Layer, layers_of
 from tests.browser.site import Farm
-from tests.integration.slicing import cuboid, need_slicer, slice_model
+from tests.integration.slicing import (
+    OLDER_SLICER,
+    cuboid,
+    need_slicer,
+    slice_as_others_do,
+    slice_model,
+)
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.needs_slicer]
 RELATIVE = ("--use-relative-e-distances", "--layer-gcode=G92 E0")
@@ -36,6 +42,11 @@ FILES = {
     ),
     "one-by-one": ("--complete-objects", "--duplicate=2", "--brim-width=3", "--raft-layers=2"),
 }
+# Slic3r says nothing of layers: they are known by their heights alone.
+OLDER_FILES = {
+    "older": ("--skirts=2", "--gcode-flavor=repetier"),
+    "older-relative": ("--use-relative-e-distances", "--z-offset=0.1", "--raft-layers=2"),
+}
 READ = """() => [...document.querySelectorAll("main tbody tr")].map((row) =>
   [...row.querySelectorAll("td")].map((cell) => Number(cell.innerText.replaceAll(",", ""))))"""
 
@@ -44,9 +55,12 @@ READ = """() => [...document.querySelectorAll("main tbody tr")].map((row) =>
 async def sliced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The files; one more without the slicer's comments, as other slicers write none."""
     need_slicer()
+    need_slicer(OLDER_SLICER)
     folder = tmp_path_factory.mktemp("sliced")
+    stl = cuboid(14, 12, 4)
     paths = await asyncio.gather(
-        *(slice_model(folder, name, cuboid(14, 12, 4), *more) for name, more in FILES.items())
+        *(slice_model(folder, name, stl, *more) for name, more in FILES.items()),
+        *(slice_as_others_do(folder, name, stl, *more) for name, more in OLDER_FILES.items()),
     )
     found = {path.stem: path.read_text() for path in paths}
     bare = [line for line in found["absolute"].splitlines() if not MARK.match(line)]
@@ -63,11 +77,11 @@ async def listed(ann: Visit, farm: Farm, name: str, gcode: str) -> list[Layer]:
     return [Layer(z, int(segments), int(travels), mm) for z, mm, segments, travels in rows]
 
 
-async def test_layers_and_segments_equal_an_independent_count_of_five_sliced_files(
+async def test_layers_and_segments_equal_an_independent_count_of_sliced_files(
     farm: Farm, visit: Opener, sliced: dict[str, str]
 ) -> None:
     ann = await visit(farm, "viewer")
-    assert len(sliced) == len(FILES) + 1
+    assert len(sliced) == len(FILES) + len(OLDER_FILES) + 1
     for name, gcode in sliced.items():
         counted, shown = layers_of(gcode), await listed(ann, farm, name, gcode)
         assert len(shown) == len(counted), name

@@ -1,4 +1,4 @@
-"""Has Debian's PrusaSlicer slice a generated model, for print files as people really send them."""
+"""Has Debian's slicers slice a generated model, for print files as people really send them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.processes import gone
 
-SLICER = "prusa-slicer"
+SLICER, OLDER_SLICER = "prusa-slicer", "slic3r"
 LIMIT_S = 120.0
 
 PROFILE = {
@@ -32,10 +32,10 @@ PROFILE = {
 """A cool profile: the virtual printer heats at 10 °C/s and takes every move's own time."""
 
 
-def need_slicer() -> None:
-    """Skip the calling test where PrusaSlicer is not installed."""
-    if shutil.which(SLICER) is None:
-        pytest.skip("prusa-slicer is not installed: on Debian, apt install prusa-slicer")
+def need_slicer(program: str = SLICER) -> None:
+    """Skip the calling test where this slicer is not installed."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed: on Debian, apt install {program}")
 
 
 def cuboid(x: float, y: float, z: float) -> str:
@@ -62,8 +62,19 @@ async def slice_model(folder: Path, name: str, stl: str, *more: str) -> Path:
     model, result = folder / f"{name}.stl", folder / f"{name}.gcode"
     model.write_text(stl)
     options = [f"--{option}={value}" for option, value in PROFILE.items()] + list(more)
+    return await _slice(folder, result, "--export-gcode", *options, str(model))
+
+
+async def slice_as_others_do(folder: Path, name: str, stl: str, *more: str) -> Path:
+    """A G-code file of this model by Slic3r, whose settings and comments are others."""
+    model, result = folder / f"{name}.stl", folder / f"{name}.gcode"
+    model.write_text(stl)
+    return await _slice(folder, result, *more, str(model), slicer=OLDER_SLICER)
+
+
+async def _slice(folder: Path, result: Path, *arguments: str, slicer: str = SLICER) -> Path:
     process = await asyncio.create_subprocess_exec(
-        SLICER, "--export-gcode", *options, "--output", str(result), str(model),
+        slicer, *arguments, "--output", str(result),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "HOME": str(folder)},
     )  # fmt: skip
