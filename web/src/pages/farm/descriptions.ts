@@ -1,7 +1,7 @@
 // How people described the printers (tags, group, material, place): read once, and anew when the
 // live feed tells another version of any of them.
 import { useQuery } from "@tanstack/vue-query";
-import { computed, watch, type ComputedRef, type ShallowRef } from "vue";
+import { computed, watch, type ComputedRef, type Ref, type ShallowRef } from "vue";
 
 import { api, data } from "@/api/client";
 import type { Problem } from "@/api/problem";
@@ -27,6 +27,8 @@ export async function readAll(): Promise<Description[]> {
 
 export interface Descriptions {
   byId: ComputedRef<ReadonlyMap<string, Description>>;
+  /** Whether they have been read, or could not be. */
+  settled: Readonly<Ref<boolean>>;
   problem: Readonly<ShallowRef<Problem | null>>;
   tags: ComputedRef<string[]>;
   groups: ComputedRef<string[]>;
@@ -52,6 +54,7 @@ export function useDescriptions(): Descriptions {
   const sorted = (words: Iterable<string>): string[] =>
     [...new Set(words)].sort((a, b) => a.localeCompare(b));
   return {
+    settled: found.isFetched,
     byId: computed(() => new Map(all.value.map((one) => [one.id, one]))),
     problem: found.error,
     tags: computed(() => sorted(all.value.flatMap((one) => one.tags))),
