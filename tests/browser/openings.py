@@ -191,7 +191,9 @@ OPENINGS: tuple[Opening, ...] = (
     Opening("pages/farm/WallMode.vue", "/?view=wall", ()),
     # the queue
     Opening("pages/queue/JobMenu.vue", "/queue", (WAITING,), "menu"),
-    Opening("pages/queue/JobMenu.vue", "/queue", (WAITING, entry("queue.cancel")), "alertdialog"),
+    Opening(
+        "pages/queue/JobQuestion.vue", "/queue", (WAITING, entry("queue.cancel")), "alertdialog"
+    ),
     Opening("pages/queue/EditDialog.vue", "/queue", (WAITING, entry("queue.edit"))),
     Opening("pages/queue/OrderDialog.vue", "/queue", (button("queue.new"),)),
     Opening("pages/queue/WhyDrawer.vue", "/queue", (button("queue.why"),)),

@@ -45,6 +45,24 @@ async def test_a_file_is_sent_and_ordered_three_times_for_one_printer(
     await expect(made).to_contain_text(ann.say("queue.copy", copy=1, copies=3))
 
 
+async def test_what_is_being_changed_stays_when_its_job_leaves_the_queue(
+    shop: Workshop, visit: Opener
+) -> None:
+    job = (await shop.wait_for_nothing("Hook"))["Hook"]
+    ann = await visit(shop.farm, "operator", path="/queue")
+    await act_on(ann, "Hook", "edit")
+    dialog = ann.page.get_by_role("dialog", name=ann.say("queue.order.edit_title", name="Hook"))
+    await dialog.get_by_label(ann.say("queue.order.customer")).fill("Typed already")
+    await shop.farm.api.call("POST", f"/jobs/{job['id']}/cancel")
+    await expect(row(ann, "Hook").filter(has=ann.button("queue.why"))).to_have_count(0)
+    await expect(dialog.get_by_label(ann.say("queue.order.customer"))).to_have_value(
+        "Typed already"
+    )
+    ann.expects(r"412 \(Precondition Failed\)")
+    await dialog.get_by_role("button", name=ann.say("queue.order.save")).click()
+    await expect(dialog.get_by_role("alert")).to_be_visible()
+
+
 async def test_a_job_is_changed_held_released_repeated_and_cancelled(
     shop: Workshop, visit: Opener
 ) -> None:

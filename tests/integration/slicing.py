@@ -83,6 +83,10 @@ async def _slice(folder: Path, result: Path, *arguments: str, slicer: str = SLIC
             said, _ = await process.communicate()
     finally:
         await gone(process)
-    if process.returncode != 0 or not result.exists():
+    if process.returncode != 0 or not _is_there(result):
         raise RuntimeError(said.decode(errors="replace")[-2000:])
     return result
+
+
+def _is_there(result: Path) -> bool:
+    return result.exists()

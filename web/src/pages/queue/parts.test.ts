@@ -3,7 +3,7 @@ import { QueryClient, VueQueryPlugin } from "@tanstack/vue-query";
 import { mount, type VueWrapper } from "@vue/test-utils";
 import { createPinia, type Pinia } from "pinia";
 import { afterEach, beforeAll, beforeEach, expect, it, vi } from "vitest";
-import { createApp, nextTick, type Component } from "vue";
+import { createApp, h, nextTick, type Component, type SetupContext } from "vue";
 import { createMemoryHistory, createRouter } from "vue-router";
 
 import { useSession, type Me } from "@/app/session";
@@ -12,7 +12,9 @@ import type { LiveJob, LivePrinter, QueueItem } from "@/live/frames";
 import { useLive } from "@/live/store";
 import { useNotices } from "@/ui/notices";
 
+import { provideJobQuestion } from "./job-question";
 import JobPage from "./JobPage.vue";
+import JobQuestion from "./JobQuestion.vue";
 import type { Reason } from "./reasons";
 import ReasonLine from "./ReasonLine.vue";
 import ResolveDialog from "./ResolveDialog.vue";
@@ -37,9 +39,22 @@ function signedInAs(role: Me["role"]): void {
   app.use(pinia).use(i18n).use(VueQueryPlugin);
   app.runWithContext(() => (useSession(pinia).me = { name: "ann", role } as Me));
 }
+/** On a page, which shows what is asked about a job. */
+function within(component: Component): Component {
+  return {
+    inheritAttrs: false,
+    setup(_: unknown, { attrs }: SetupContext) {
+      const asked = provideJobQuestion();
+      const take = (to: typeof asked.value) => (asked.value = to);
+      const question = () =>
+        h(JobQuestion, { modelValue: asked.value, "onUpdate:modelValue": take });
+      return () => [h(component, attrs), question()];
+    },
+  };
+}
 function show(component: Component, props: Record<string, unknown>): VueWrapper {
   const plugins = [pinia, i18n, router, [VueQueryPlugin, { queryClient: queries }] as never];
-  const wrapper = mount(component, { props, global: { plugins }, attachTo: document.body });
+  const wrapper = mount(within(component), { props, global: { plugins }, attachTo: document.body });
   shown.push(wrapper);
   return wrapper;
 }
@@ -81,7 +96,7 @@ it("sends the request that removes a reason as the server told it", async () => 
   fetched.mockResolvedValue(Response.json({}));
   const line = show(ReasonLine, { reason: BED });
   button("The bed is clear")?.click();
-  await vi.waitFor(() => expect(line.emitted("done")).toHaveLength(1));
+  await vi.waitFor(() => expect(line.findComponent(ReasonLine).emitted("done")).toHaveLength(1));
   const request = fetched.mock.calls[0]?.[0] as Request;
   expect([request.method, new URL(request.url).pathname]).toEqual(["POST", BED.unblock.path]);
   expect(await request.json()).toEqual({ bed_version: 3 });
@@ -95,7 +110,7 @@ it("says plainly that the bed is another one by now, and claims nothing else", a
   for (let looks = 0; looks < 100 && !line.text().includes(told); looks += 1) await soon(50);
   expect(line.get("[role=alert]").text()).toContain(told);
   expect(line.get("[role=alert]").text()).toContain("Nothing was changed.");
-  expect(line.emitted("done")).toBeUndefined();
+  expect(line.findComponent(ReasonLine).emitted("done")).toBeUndefined();
 });
 
 it("shows a viewer the reason and no button", () => {
@@ -176,7 +191,7 @@ it("shows what waits of a job that is not known here yet, by its number", () => 
   expect(order(list)).toEqual(["Job 7"]);
   expect(list.get("article a").attributes("href")).toBe("/jobs/x");
   list.findAll("button").find((one) => one.text() === "Why waiting?")?.element.click();
-  expect(list.emitted("why")).toEqual([["x-1", "Job 7"]]);
+  expect(list.findComponent(WaitingList).emitted("why")).toEqual([["x-1", "Job 7"]]);
 });
 
 it("tells a place only where it has seen the job there", async () => {
