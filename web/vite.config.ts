@@ -23,6 +23,27 @@ const titles: Plugin = {
   },
 };
 
+/** What the pages share, by how: each entry is one file. */
+const VENDORS = "@vue|vue|vue-router|pinia|vue-i18n|@intlify|@vueuse|openapi-fetch|@tanstack";
+const TOGETHER = [
+  { name: "vendor", test: new RegExp(`node_modules/(${VENDORS})/`) },
+  { name: "icons", test: /@lucide/, minShareCount: 2 },
+  { name: "parts", test: /src\/(ui|live|api|app)\/|plugin-vue:export-helper/, minShareCount: 4 },
+];
+
+export default ${JSON.stringify(title ?? null)};`, moduleType: "js" };
+  },
+};
+
+const TOGETHER = [
+  {
+    name: "vendor",
+    test: /node_modules\/(@vue|vue|vue-router|pinia|vue-i18n|@intlify|@vueuse|openapi-fetch|@tanstack)\//,
+  },
+  { name: "icons", test: /@lucide/, minShareCount: 2 },
+  { name: "parts", test: /src\/(ui|live|api|app)\/|plugin-vue:export-helper/, minShareCount: 4 },
+];
+
 export default defineConfig({
   plugins: [titles, vue(), tailwindcss()],
   resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
@@ -41,6 +62,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     manifest: true,
     sourcemap: false,
+    // Each file is a request: what nearly every page needs comes in few.
+    rolldownOptions: { output: { codeSplitting: { groups: TOGETHER } } },
   },
   server: {
     proxy: Object.fromEntries(["/api", "/ws", "/media", "/health"].map((at) => [at, proxied])),

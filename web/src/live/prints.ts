@@ -23,6 +23,8 @@ export const usePrintNames = defineStore("print-names", () => {
   const names: Map<string, PrintName> = shallowReactive(new Map());
   const asked = new Set<string>();
   let gathered: string[] = [];
+  /** While the list is read: what is asked for meanwhile may be in it. */
+  let listing: Promise<void> | null = null;
   /** Another one after `clear`: what is answered to the one before is for nobody. */
   let round = 0;
 
@@ -37,7 +39,8 @@ export const usePrintNames = defineStore("print-names", () => {
     const wanted = gathered;
     gathered = [];
     const failed: string[] = [];
-    if (wanted.length > FEW) await lookUpPrinting(mine);
+    if (wanted.length > FEW) listing ??= lookUpPrinting(mine);
+    await listing;
     const unknown = wanted.filter((id) => !names.has(id));
     async function work(): Promise<void> {
       for (let id = unknown.shift(); id !== undefined; id = unknown.shift()) {
@@ -54,6 +57,8 @@ export const usePrintNames = defineStore("print-names", () => {
       for (const one of items) put(one, mine);
     } catch (thrown) {
       asProblem(thrown); // each of them is asked for by itself
+    } finally {
+      if (mine === round) listing = null;
     }
   }
 
@@ -94,6 +99,7 @@ export const usePrintNames = defineStore("print-names", () => {
   function clear(): void {
     round += 1;
     gathered = [];
+    listing = null;
     names.clear();
     asked.clear();
   }

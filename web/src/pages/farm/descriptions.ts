@@ -42,20 +42,29 @@ export function useDescriptions(): Descriptions {
     queryKey: ["printers", "descriptions"],
     queryFn: readAll,
   });
+  const all = computed(() => found.data.value ?? []);
+  const byId = computed(() => new Map(all.value.map((one) => [one.id, one])));
   const versions = computed(() => {
     let sum = 0;
     for (const one of live.printers.values()) sum += one.version;
     return `${live.printers.size}:${sum}`;
   });
-  // Who signs out leaves an empty board, of which nobody asks anything.
-  watch(versions, () => live.known && void found.refetch({ cancelRefetch: true }));
+  function isOld(): boolean {
+    const known = byId.value;
+    if (!live.known || known.size !== live.printers.size) return live.known;
+    return [...live.printers.values()].some((one) => known.get(one.id)?.version !== one.version);
+  }
+  // Who signs out leaves an empty board, of which nobody asks anything. What is being read while
+  // the farm says its first word is compared once it is there.
+  watch([versions, found.isFetched], () => {
+    if (found.isFetched.value && isOld()) void found.refetch({ cancelRefetch: true });
+  });
 
-  const all = computed(() => found.data.value ?? []);
   const sorted = (words: Iterable<string>): string[] =>
     [...new Set(words)].sort((a, b) => a.localeCompare(b));
   return {
     settled: found.isFetched,
-    byId: computed(() => new Map(all.value.map((one) => [one.id, one]))),
+    byId,
     problem: found.error,
     tags: computed(() => sorted(all.value.flatMap((one) => one.tags))),
     groups: computed(() => sorted(all.value.flatMap((one) => one.group ?? []))),

@@ -21,7 +21,7 @@ const MARGIN = "400px 0px";
 const HELD = "[aria-busy=true], [role=alert]";
 
 /** So many come with one picture, live ones and others: a finger is answered in between. */
-const STEP = { live: 6, rest: 25 };
+const STEP = { live: 4, rest: 25 };
 
 interface Near {
   has(id: string): boolean;
