@@ -23,23 +23,10 @@ const titles: Plugin = {
   },
 };
 
-/** What the pages share, by how: each entry is one file. */
+/** What the pages share: each entry is one file. */
 const VENDORS = "@vue|vue|vue-router|pinia|vue-i18n|@intlify|@vueuse|openapi-fetch|@tanstack";
 const TOGETHER = [
   { name: "vendor", test: new RegExp(`node_modules/(${VENDORS})/`) },
-  { name: "icons", test: /@lucide/, minShareCount: 2 },
-  { name: "parts", test: /src\/(ui|live|api|app)\/|plugin-vue:export-helper/, minShareCount: 4 },
-];
-
-export default ${JSON.stringify(title ?? null)};`, moduleType: "js" };
-  },
-};
-
-const TOGETHER = [
-  {
-    name: "vendor",
-    test: /node_modules\/(@vue|vue|vue-router|pinia|vue-i18n|@intlify|@vueuse|openapi-fetch|@tanstack)\//,
-  },
   { name: "icons", test: /@lucide/, minShareCount: 2 },
   { name: "parts", test: /src\/(ui|live|api|app)\/|plugin-vue:export-helper/, minShareCount: 4 },
 ];

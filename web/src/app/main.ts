@@ -10,7 +10,7 @@ import { firstLanguage, i18n, speak, speakWholly } from "@/i18n";
 import { useNotices } from "@/ui/notices";
 
 import App from "./App.vue";
-import { fetchAhead, guard, router } from "./router";
+import { askAhead, guard, router } from "./router";
 
 const queryClient = new QueryClient({
   defaultOptions: {
@@ -29,10 +29,10 @@ const SOON_MS = 1000;
 
 async function start(): Promise<void> {
   const words = speak(firstLanguage(), false, "first");
-  fetchAhead(); // second: nothing is shown without words
-  await words;
   const app = createApp(App);
   app.use(createPinia()).use(i18n).use(VueQueryPlugin, { queryClient });
+  app.runWithContext(askAhead); // after the words: nothing is shown without them
+  await words;
   app.runWithContext(guard);
   app.use(router);
   // A page of an older build is gone from the server: say so, and let the person choose when.

@@ -17,12 +17,14 @@ export const router = createRouter({
   scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 });
 
-/** Fetch the page that the address names, while the words and the session are asked for. */
-export function fetchAhead(): void {
-  for (const { components } of router.resolve(location.pathname).matched) {
-    for (const fetched of Object.values(components ?? {})) {
-      // Where it fails, the navigation that follows fails with it, and says so.
-      if (typeof fetched === "function") void (fetched as Lazy<unknown>)().catch(() => undefined);
+/** Ask for the page that the address names, and who is signed in, while the words are fetched. */
+export function askAhead(): void {
+  const { matched, meta } = router.resolve(location.pathname);
+  // Where one of them fails, the navigation that follows fails with it, and says so.
+  if (matched.length && !meta.open) void useSession().resume().catch(() => undefined);
+  for (const { components } of matched) {
+    for (const page of Object.values(components ?? {})) {
+      if (typeof page === "function") void (page as Lazy<unknown>)().catch(() => undefined);
     }
   }
 }

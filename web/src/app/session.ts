@@ -57,8 +57,13 @@ export const useSession = defineStore("session", () => {
   }
 
   /** Whether the browser's cookie still works; Problem where nobody can say. */
-  async function resume(): Promise<boolean> {
-    if (me.value !== null) return true;
+  function resume(): Promise<boolean> {
+    if (me.value !== null) return Promise.resolve(true);
+    resuming ??= ask().finally(() => (resuming = null));
+    return resuming;
+  }
+  let resuming: Promise<boolean> | null = null;
+  async function ask(): Promise<boolean> {
     try {
       enter(await data(api.GET("/api/v1/me")));
       return true;
