@@ -21,6 +21,7 @@ from tests.browser.site import Farm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 PRINTERS = 300
+SCREENS = 3
 MARGIN_PX = 400
 """How far beyond the screen printers are kept up to date: scrolling finds them as they are."""
 
@@ -129,6 +130,25 @@ async def test_only_printers_near_the_screen_are_drawn_again(
     near = set(await ann.page.evaluate(WITHIN, MARGIN_PX))
     assert seen <= again <= near
     assert 0 < len(seen) <= len(near) < PRINTERS / 2
+
+
+async def test_one_comes_back_to_where_one_was_in_a_long_list(farm: Farm, visit: Opener) -> None:
+    ann, _, ids = await watching(visit, farm, "/")
+    everything = ann.page.locator("[data-printer]")
+    await expect(everything).to_have_count(PRINTERS)
+    far = ids[PRINTERS * 3 // 4]
+    slot = ann.page.locator(f"[data-printer={far}]")
+    await slot.scroll_into_view_if_needed()
+    await expect(slot.get_by_role("link")).to_be_visible()
+    before = await ann.page.evaluate("() => scrollY")
+    assert before > SCREENS * await ann.page.evaluate("() => innerHeight")
+    ann.expects(r"404 \(Not Found\)")  # this printer is the feed's alone
+    await slot.get_by_role("link").click()
+    await expect(ann.page).to_have_url(f"{farm.url}/printers/{far}")
+    await expect(everything).to_have_count(0)
+    await ann.page.go_back()
+    await expect(everything).to_have_count(PRINTERS)
+    await expect(slot).to_be_in_viewport()
 
 
 async def test_frames_between_two_pictures_are_drawn_together(farm: Farm, visit: Opener) -> None:

@@ -55,6 +55,26 @@ it("asks again for what could not be looked up, and not for what is not there", 
   expect(asked).toHaveLength(4);
 });
 
+it("waits for the list that is being read, and asks only for what is not in it", async () => {
+  const names = usePrintNames();
+  printing = ids(12);
+  let arrive = (): void => undefined;
+  vi.stubGlobal("fetch", async (request: Request) => {
+    const answer = await fetched(request);
+    if (asked.length === 1) await new Promise<void>((go) => (arrive = go));
+    return answer;
+  });
+  for (const id of ids(6)) names.nameOf(id);
+  await settle();
+  for (const id of [...ids(12).slice(6), "p99"]) names.nameOf(id);
+  await settle();
+  expect(asked).toEqual(["?limit=1000&state=printing"]);
+  arrive();
+  await settle();
+  expect(asked).toEqual(["?limit=1000&state=printing", "/p99"]);
+  expect(ids(12).every((id) => names.nameOf(id) !== undefined)).toBe(true);
+});
+
 it("asks for what is printing first where there are many, then for six at a time", async () => {
   const names = usePrintNames();
   printing = ids(10);

@@ -143,6 +143,31 @@ describe("FarmPage", () => {
     expect(shown.find("[data-printer=d] a").attributes("href")).toBe("/printers/d");
   });
 
+  it("reads the descriptions once, and again only when one of them has changed", async () => {
+    const described = { tags: [], materials: [], group: null, location: "", model: { name: "" } };
+    let version = 1;
+    let read = 0;
+    fetched.mockImplementation(async (request) => {
+      const ours = new URL(request.url).pathname === "/api/v1/printers";
+      read += Number(ours);
+      const items = PRINTERS.map(({ id, name }) => ({ ...described, id, name, version }));
+      return Response.json({ items: ours ? items : [], next_cursor: null });
+    });
+    await open("viewer", "/?view=table");
+    await flushPromises();
+    expect(read).toBe(1);
+    const { printers } = useLive();
+    const birch = printers.get("b") as LivePrinter;
+    printers.set("b", { ...birch, progress: 0.6 });
+    await flushPromises();
+    expect(read).toBe(1);
+    version = 2;
+    for (const one of PRINTERS) printers.set(one.id, { ...one, version });
+    await vi.waitFor(() => expect(read).toBe(2));
+    await flushPromises();
+    expect(read).toBe(2);
+  });
+
   it("names the bed's version that was seen, and says why it was refused", async () => {
     await open("operator");
     let body: unknown;
