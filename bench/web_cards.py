@@ -3,8 +3,8 @@
 Everything is as people have it: `buildplate serve` with its default settings, virtual printers that
 all print and speak once a second, the built UI in Debian's chromium on 1920 × 1080, signed in as an
 operator. Server, printers and browser share the machine's cores. The first look is with an empty
-cache; there the processor is also slowed down four times. The budget of 1,000 printers says nothing
-of their longest task, so that has no goal.
+cache; there the processor is also slowed down four times. The budget for 1,000 printers is one of
+the main thread alone; the other rows have no goal there.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ async def _measure(executable: str) -> list[Row]:
             rows += _live_rows(f"{FEW} that speak in the same moment", live, TASKS_MS)
         async with _farm(MANY) as farm:
             live = await _live(browser, farm, "cards")
-            rows += _live_rows(f"{MANY:,} printers, cards", live, TASKS_OF_MANY_MS)
+            many = f"{MANY:,} printers, cards"
+            rows += _live_rows(many, live, TASKS_OF_MANY_MS, whole_budget=False)
     return rows
 
 
@@ -150,27 +151,26 @@ async def _live(browser: Browser, farm: PrintingFarm, view: str) -> Live:
         return Live(busy, longest, longest_thread, pictures, heap / 1e6, shift)
 
 
-def _live_rows(what: str, live: Live, most_ms: float) -> list[Row]:
+def _live_rows(what: str, live: Live, most_ms: float, *, whole_budget: bool = True) -> list[Row]:
     busy, unit = live.busy, "ms/s"
     longest = max([live.longest_ms, *busy.long_ms])
-    task = ("≤ 50", longest <= LONG_MS) if most_ms == TASKS_MS else ("", None)
-    smooth = live.pictures >= PICTURES
+
+    def held(what_else: str, value: float, unit: str, goal: str, *, met: bool) -> Row:
+        budget = (goal, met) if whole_budget else ("", None)
+        return Row(f"{what}: {what_else}", value, unit, *budget)
+
+    tasks = (f"≤ {most_ms:.0f}", busy.tasks_ms <= most_ms)
+    smooth, small = live.pictures >= PICTURES, live.heap_mb <= HEAP_MB
     return [
-        Row(
-            f"{what}: main thread",
-            busy.tasks_ms,
-            unit,
-            f"≤ {most_ms:.0f}",
-            busy.tasks_ms <= most_ms,
-        ),
+        Row(f"{what}: main thread", busy.tasks_ms, unit, *tasks),
         Row(f"{what}: scripts in it", busy.scripts_ms, unit),
         Row(f"{what}: style and layout in it", busy.style_ms, unit),
         Row(f"{what}: main thread by the kernel's count", busy.kernel_ms, unit),
-        Row(f"{what}: longest task", longest, "ms", *task),
+        held("longest task", longest, "ms", "≤ 50", met=longest <= LONG_MS),
         Row(f"{what}: longest task, thread time", live.longest_thread_ms, "ms"),
-        Row(f"{what}: pictures", live.pictures, "/s", "≥ 55", smooth),
-        Row(f"{what}: heap", live.heap_mb, "MB", "≤ 20", live.heap_mb <= HEAP_MB),
-        Row(f"{what}: layout shift (CLS)", live.shift, "", "≤ 0.02", live.shift <= SHIFT),
+        held("pictures", live.pictures, "/s", "≥ 55", met=smooth),
+        held("heap", live.heap_mb, "MB", "≤ 20", met=small),
+        held("layout shift (CLS)", live.shift, "", "≤ 0.02", met=live.shift <= SHIFT),
     ]
 
 

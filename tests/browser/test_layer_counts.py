@@ -21,6 +21,7 @@ from tests.integration.slicing import (
 )
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.needs_slicer]
+MODEL = cuboid(14, 12, 4)
 RELATIVE = ("--use-relative-e-distances", "--layer-gcode=G92 E0")
 # PrusaSlicer's options by the name of the file: each is written in another way.
 FILES = {
@@ -55,16 +56,24 @@ READ = """() => [...document.querySelectorAll("main tbody tr")].map((row) =>
 async def sliced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The files; one more without the slicer's comments, as other slicers write none."""
     need_slicer()
-    need_slicer(OLDER_SLICER)
     folder = tmp_path_factory.mktemp("sliced")
-    stl = cuboid(14, 12, 4)
     paths = await asyncio.gather(
-        *(slice_model(folder, name, stl, *more) for name, more in FILES.items()),
-        *(slice_as_others_do(folder, name, stl, *more) for name, more in OLDER_FILES.items()),
+        *(slice_model(folder, name, MODEL, *more) for name, more in FILES.items())
     )
     found = {path.stem: path.read_text() for path in paths}
     bare = [line for line in found["absolute"].splitlines() if not MARK.match(line)]
     return found | {"bare": "\n".join(bare)}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def sliced_by_another(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The other slicer's files."""
+    need_slicer(OLDER_SLICER)
+    folder = tmp_path_factory.mktemp("sliced-by-another")
+    paths = await asyncio.gather(
+        *(slice_as_others_do(folder, name, MODEL, *more) for name, more in OLDER_FILES.items())
+    )
+    return {path.stem: path.read_text() for path in paths}
 
 
 async def listed(ann: Visit, farm: Farm, name: str, gcode: str) -> list[Layer]:
@@ -77,12 +86,9 @@ async def listed(ann: Visit, farm: Farm, name: str, gcode: str) -> list[Layer]:
     return [Layer(z, int(segments), int(travels), mm) for z, mm, segments, travels in rows]
 
 
-async def test_layers_and_segments_equal_an_independent_count_of_sliced_files(
-    farm: Farm, visit: Opener, sliced: dict[str, str]
-) -> None:
-    ann = await visit(farm, "viewer")
-    assert len(sliced) == len(FILES) + len(OLDER_FILES) + 1
-    for name, gcode in sliced.items():
+async def compare(ann: Visit, farm: Farm, files: dict[str, str]) -> None:
+    """The page counts what an independent reading of these files counts."""
+    for name, gcode in files.items():
         counted, shown = layers_of(gcode), await listed(ann, farm, name, gcode)
         assert len(shown) == len(counted), name
         assert 10 < len(counted) <= 50, name
@@ -91,3 +97,17 @@ async def test_layers_and_segments_equal_an_independent_count_of_sliced_files(
             assert (ours.segments, ours.travels) == (theirs.segments, theirs.travels), where
             assert ours.z == pytest.approx(theirs.z, abs=1e-3), where
             assert ours.mm == pytest.approx(theirs.mm, abs=0.06), where
+
+
+async def test_layers_and_segments_equal_an_independent_count_of_five_sliced_files(
+    farm: Farm, visit: Opener, sliced: dict[str, str]
+) -> None:
+    assert len(sliced) == len(FILES) + 1
+    await compare(await visit(farm, "viewer"), farm, sliced)
+
+
+async def test_another_slicers_files_are_counted_as_rightly(
+    farm: Farm, visit: Opener, sliced_by_another: dict[str, str]
+) -> None:
+    assert len(sliced_by_another) == len(OLDER_FILES)
+    await compare(await visit(farm, "viewer"), farm, sliced_by_another)

@@ -59,22 +59,20 @@ async def slice_cuboid(folder: Path, x: float, y: float, z: float) -> Path:
 
 async def slice_model(folder: Path, name: str, stl: str, *more: str) -> Path:
     """A G-code file of this model; `more` are the slicer's options besides the profile."""
-    model, result = folder / f"{name}.stl", folder / f"{name}.gcode"
-    model.write_text(stl)
-    options = [f"--{option}={value}" for option, value in PROFILE.items()] + list(more)
-    return await _slice(folder, result, "--export-gcode", *options, str(model))
+    options = [f"--{option}={value}" for option, value in PROFILE.items()]
+    return await _slice(SLICER, folder, name, stl, "--export-gcode", *options, *more)
 
 
 async def slice_as_others_do(folder: Path, name: str, stl: str, *more: str) -> Path:
     """A G-code file of this model by Slic3r, whose settings and comments are others."""
+    return await _slice(OLDER_SLICER, folder, name, stl, *more)
+
+
+async def _slice(slicer: str, folder: Path, name: str, stl: str, *options: str) -> Path:
     model, result = folder / f"{name}.stl", folder / f"{name}.gcode"
-    model.write_text(stl)
-    return await _slice(folder, result, *more, str(model), slicer=OLDER_SLICER)
-
-
-async def _slice(folder: Path, result: Path, *arguments: str, slicer: str = SLICER) -> Path:
+    await asyncio.to_thread(model.write_text, stl)
     process = await asyncio.create_subprocess_exec(
-        slicer, *arguments, "--output", str(result),
+        slicer, *options, "--output", str(result), str(model),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "HOME": str(folder)},
     )  # fmt: skip
@@ -83,10 +81,6 @@ async def _slice(folder: Path, result: Path, *arguments: str, slicer: str = SLIC
             said, _ = await process.communicate()
     finally:
         await gone(process)
-    if process.returncode != 0 or not _is_there(result):
+    if process.returncode != 0 or not await asyncio.to_thread(result.exists):
         raise RuntimeError(said.decode(errors="replace")[-2000:])
     return result
-
-
-def _is_there(result: Path) -> bool:
-    return result.exists()

@@ -31,12 +31,12 @@ async function start(): Promise<void> {
   const words = speak(firstLanguage(), false, "first");
   const app = createApp(App);
   app.use(createPinia()).use(i18n).use(VueQueryPlugin, { queryClient });
+  // A page of an older build is gone from the server: say so, and let the person choose when.
+  window.addEventListener("vite:preloadError", () => useNotices().offerReload());
   app.runWithContext(askAhead); // after the words: nothing is shown without them
   await words;
   app.runWithContext(guard);
   app.use(router);
-  // A page of an older build is gone from the server: say so, and let the person choose when.
-  window.addEventListener("vite:preloadError", () => useNotices().offerReload());
   app.mount("#app");
   // The words of what may come on any page: problems, the palette, the keys.
   await router.isReady().catch(() => undefined);

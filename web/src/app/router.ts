@@ -10,31 +10,11 @@ import { useSession } from "./session";
 
 type Lazy<T> = () => Promise<T>;
 
-/** For how long a page that one comes back to may grow to its length, in ms. */
-const GROWS_MS = 2000;
-
-/** Where one was on a page, once it is as long again: its lists come part by part. */
-async function onceLongEnough(
-  place: { left: number; top: number },
-  to: RouteLocationNormalized,
-): Promise<{ left: number; top: number } | false> {
-  const until = performance.now() + GROWS_MS;
-  const { documentElement: page } = document;
-  while (page.scrollHeight < place.top + innerHeight && performance.now() < until) {
-    await new Promise(requestAnimationFrame);
-    if (router.currentRoute.value.fullPath !== to.fullPath) return false;
-  }
-  return place;
-}
-
 export const router = createRouter({
   history: createWebHistory(),
   routes: ROUTES,
   // Another filter of the same page leaves it where it is.
-  scrollBehavior(to, from, saved) {
-    if (saved) return onceLongEnough(saved, to);
-    return to.path === from.path ? false : { top: 0 };
-  },
+  scrollBehavior: (to, from, saved) => saved ?? (to.path === from.path ? false : { top: 0 }),
 });
 
 /** Ask for the page that the address names, and who is signed in, while the words are fetched. */

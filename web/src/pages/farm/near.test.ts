@@ -32,7 +32,10 @@ const Part = defineComponent({
   },
 });
 const List = defineComponent(() => {
-  const shown = provideNear(() => listed.value, { first: FIRST, anew: () => order.value });
+  const { shown } = provideNear(() => listed.value, {
+    size: () => ({ height: innerHeight / (FIRST - 1) }),
+    anew: () => order.value,
+  });
   return () => h("ul", shown.value.map((id) => h(Part, { id, key: id })));
 });
 const open = () => mount(List, { attachTo: document.body });
@@ -82,6 +85,28 @@ it("grows again where more comes after there was little", async () => {
   expect(count()).toBe(80);
 });
 
+it("loses nothing at its end to a few that come before", async () => {
+  await pictures(9);
+  const last = list.get<HTMLElement>("[data-printer=p99] button").element;
+  last.focus();
+  listed.value = ["new", ...ids(100)];
+  await nextTick();
+  expect(count()).toBe(101);
+  expect(document.activeElement).toBe(last);
+});
+
+it("keeps what is used where very many come before it", async () => {
+  await pictures(9);
+  const used = list.get<HTMLElement>("[data-printer=p20] button").element;
+  used.focus();
+  listed.value = [...Array.from({ length: 60 }, (_, at) => `new${at}`), ...ids(100)];
+  await nextTick();
+  expect(document.activeElement).toBe(used);
+  expect(count()).toBeLessThan(160);
+  await pictures(9);
+  expect(count()).toBe(160);
+});
+
 it("begins anew where all parts change, unless one of them is being used", async () => {
   await pictures(9);
   order.value = "down";
@@ -91,7 +116,7 @@ it("begins anew where all parts change, unless one of them is being used", async
   list.get<HTMLElement>("[data-printer=p60] button").element.focus();
   order.value = "up";
   await nextTick();
-  expect(count()).toBe(100);
+  expect(count()).toBe(61);
   expect(document.activeElement?.textContent).toBe("p60");
 });
 
@@ -118,6 +143,7 @@ it("keeps a part that is scrolled away live while it is used", async () => {
 it("knows how many fit the screen", () => {
   vi.stubGlobal("innerWidth", 1000);
   vi.stubGlobal("innerHeight", 800);
-  expect(fitting(200, 300)).toBe(15); // three beside each other, five rows with the one cut off
-  expect(fitting(40)).toBe(21);
+  // Five rows with the one that is cut off.
+  expect(fitting({ height: 200, width: 300 })).toEqual({ columns: 3, all: 15 });
+  expect(fitting({ height: 40 })).toEqual({ columns: 1, all: 21 });
 });

@@ -26,7 +26,7 @@ const STEP = { live: 4, rest: 25 };
 interface Near {
   has(id: string): boolean;
   watch(element: Element): void;
-  leave(element: Element, id: string): void;
+  leave(element: Element): void;
 }
 const NEAR: InjectionKey<Near> = Symbol("near");
 
@@ -38,10 +38,16 @@ function isHeld(element: Element): boolean {
   return element.querySelector(HELD) !== null || element.contains(document.activeElement);
 }
 
-/** How many parts of this size the screen holds; a part without a width takes a whole line. */
-export function fitting(height: number, width = innerWidth): number {
+/** About how large a part is, in px; without a width it takes a whole line. */
+interface Size {
+  height: number;
+  width?: number;
+}
+
+/** How many parts of this size stand beside each other, and how many the screen holds. */
+export function fitting({ height, width = innerWidth }: Size): { columns: number; all: number } {
   const columns = Math.max(1, Math.floor(innerWidth / width));
-  return columns * (Math.ceil(innerHeight / height) + 1);
+  return { columns, all: columns * (Math.ceil(innerHeight / height) + 1) };
 }
 
 interface Growing {
@@ -50,8 +56,12 @@ interface Growing {
   restart(): void;
 }
 
-/** The beginning of a list, which grows until it is the whole. */
-function useGrowing(ids: () => readonly string[], first: number): Growing {
+/** The beginning of a list, which grows until it is the whole; never shorter than `least` is. */
+function useGrowing(
+  ids: () => readonly string[],
+  first: () => number,
+  least: () => number,
+): Growing {
   const count = shallowRef(STEP.live);
   let frame = 0;
   let turn: ReturnType<typeof setTimeout> | undefined;
@@ -61,13 +71,20 @@ function useGrowing(ids: () => readonly string[], first: number): Growing {
   }
   watch(
     [() => ids().length, count],
-    ([length, now]) => {
+    ([length, now], [before, had]) => {
       rest();
       if (now > length) count.value = Math.max(STEP.live, length);
       if (now >= length) return;
+      // A few more in a list that was whole: the last ones do not go for them.
+      const more = length - (before ?? length);
+      if (more > 0 && more <= STEP.rest && had === now && now >= length - more) {
+        count.value = length;
+        return;
+      }
+      count.value = Math.max(now, least());
       // After the picture is made, and not just before.
       frame = requestAnimationFrame(() => {
-        turn = setTimeout(() => (count.value += now < first ? STEP.live : STEP.rest));
+        turn = setTimeout(() => (count.value += now < first() ? STEP.live : STEP.rest));
       });
     },
     { immediate: true },
@@ -75,31 +92,47 @@ function useGrowing(ids: () => readonly string[], first: number): Growing {
   onBeforeUnmount(rest);
   return {
     shown: computed(() => (count.value < ids().length ? ids().slice(0, count.value) : ids())),
-    restart: () => (count.value = STEP.live),
+    restart: () => (count.value = Math.max(STEP.live, least())),
   };
 }
 
 interface Kept {
-  /** How many parts the screen holds: these are near until the browser says otherwise. */
-  first: number;
+  /** About how large a part is now: as many as the screen holds are near from the beginning. */
+  size: () => Size;
   /** Where this changes all parts change, and come one after the other again. */
   anew?: () => unknown;
   /** For a list that does not scroll with the page: else its parts are near only once seen. */
   scroller?: Readonly<ShallowRef<Element | null>>;
 }
+interface LongList {
+  /** What there is to show of it so far. */
+  shown: ComputedRef<readonly string[]>;
+  /** About how high what is still to come will be, in px: the page has its length at once. */
+  missing: ComputedRef<number>;
+}
 
-/**
- * In the list: watch its parts, which say their printer's id as `data-printer`. What is returned
- * is what there is to show of it so far.
- */
+/** In the list: watch its parts, which say their printer's id as `data-printer`. */
 export function provideNear(
   ids: () => readonly string[],
-  { first, anew = () => null, scroller }: Kept,
-): ComputedRef<readonly string[]> {
-  const near = shallowReactive(new Set(ids().slice(0, first)));
+  { size, anew = () => null, scroller }: Kept,
+): LongList {
+  const first = () => fitting(size()).all;
+  const near = shallowReactive(new Set(ids().slice(0, first())));
   const parts = new Set<Element>();
-  const { shown, restart } = useGrowing(ids, first);
-  watch(anew, () => [...parts].some(isHeld) || restart());
+  /** How many are needed for all that are being used to stay. */
+  function least(): number {
+    const held = new Set([...parts].filter(isHeld).map(idOf));
+    return held.size ? ids().findLastIndex((id) => held.has(id)) + 1 : 0;
+  }
+  const { shown, restart } = useGrowing(ids, first, least);
+  watch(anew, () => {
+    for (const id of ids().slice(0, first())) near.add(id);
+    restart();
+  });
+  const missing = computed(() => {
+    const lines = (ids().length - shown.value.length) / fitting(size()).columns;
+    return Math.ceil(lines) * size().height;
+  });
   let observer: IntersectionObserver | null = null;
 
   function told(entries: readonly IntersectionObserverEntry[]): void {
@@ -118,13 +151,13 @@ export function provideNear(
       observer.observe(element);
       parts.add(element);
     },
-    leave(element, id) {
+    // It stays near: where it comes back at once, as in another order, it comes as it was.
+    leave(element) {
       observer?.unobserve(element);
       parts.delete(element);
-      near.delete(id);
     },
   });
-  return shown;
+  return { shown, missing };
 }
 
 /** In a part: whether it is near. */
@@ -139,6 +172,6 @@ export function useNear(
     watched = element.value;
     if (watched) near.watch(watched);
   });
-  onBeforeUnmount(() => watched && near.leave(watched, id()));
+  onBeforeUnmount(() => watched && near.leave(watched));
   return computed(() => near.has(id()));
 }
