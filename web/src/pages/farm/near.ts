@@ -38,15 +38,18 @@ function isHeld(element: Element): boolean {
   return element.querySelector(HELD) !== null || element.contains(document.activeElement);
 }
 
-/** About how large a part is, in px; without a width it takes a whole line. */
+/** About how large a part is with the gap beside it, in px; without a width it takes a line. */
 interface Size {
   height: number;
   width?: number;
 }
 
+/** How wide the list is, or a little wider. */
+const room = () => document.querySelector("main")?.clientWidth || innerWidth;
+
 /** How many parts of this size stand beside each other, and how many the screen holds. */
-export function fitting({ height, width = innerWidth }: Size): { columns: number; all: number } {
-  const columns = Math.max(1, Math.floor(innerWidth / width));
+export function fitting({ height, width = Infinity }: Size): { columns: number; all: number } {
+  const columns = Math.max(1, Math.floor(room() / width));
   return { columns, all: columns * (Math.ceil(innerHeight / height) + 1) };
 }
 
