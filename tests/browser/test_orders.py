@@ -48,14 +48,14 @@ async def test_a_file_is_sent_and_ordered_three_times_for_one_printer(
 async def test_what_is_being_changed_stays_when_its_job_leaves_the_queue(
     shop: Workshop, visit: Opener
 ) -> None:
-    job = (await shop.wait_for_nothing("Hook"))["Hook"]
+    job = (await shop.wait_for_nothing("Peg"))["Peg"]
     ann = await visit(shop.farm, "operator", path="/queue")
-    await act_on(ann, "Hook", "edit")
-    dialog = ann.page.get_by_role("dialog", name=ann.say("queue.order.edit_title", name="Hook"))
+    await act_on(ann, "Peg", "edit")
+    dialog = ann.page.get_by_role("dialog", name=ann.say("queue.order.edit_title", name="Peg"))
     await dialog.get_by_label(ann.say("queue.order.customer")).fill("Typed already")
     # By selectors: what stands behind a dialog has no roles.
     why = ann.page.locator("[data-act=why]")
-    waiting = ann.page.locator("main article").filter(has_text="Hook").filter(has=why)
+    waiting = ann.page.locator("main article").filter(has_text="Peg").filter(has=why)
     await expect(waiting).to_have_count(1)
     await shop.farm.api.call("POST", f"/jobs/{job['id']}/cancel")
     await expect(waiting).to_have_count(0)

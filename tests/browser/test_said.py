@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.browser.chrome import Visit
 from tests.browser.conftest import Opener
 from tests.browser.furnished import PRINTS, Furnished
-from tests.browser.pages import card, is_loaded, moves
+from tests.browser.pages import MOVES_MS, card, is_loaded, moves
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 # Notes what every live region says from now on, also of those that come later.
@@ -48,7 +48,7 @@ async def test_a_print_goes_on_without_a_word(furnished: Furnished, visit: Opene
     await expect(shown).to_contain_text("°C")
     await ann.page.evaluate(LISTEN)
     now = await shown.inner_text()
-    await expect(shown).not_to_have_text(now, use_inner_text=True)
+    await expect(shown).not_to_have_text(now, use_inner_text=True, timeout=MOVES_MS)
     assert await heard(ann) == []
 
 
