@@ -34,6 +34,7 @@ async def heard(ann: Visit) -> list[str]:
     return said
 
 
+@pytest.mark.timeout(300)
 async def test_a_print_goes_on_without_a_word(furnished: Furnished, visit: Opener) -> None:
     ann = await visit(furnished.farm, "operator")
     await moves(card(ann, PRINTS))
