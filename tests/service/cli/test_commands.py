@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 from buildplate.cli.main import app
 from buildplate.storage.lock import ProcessLock
 from tests.service.api.paper import KEY
-from tests.service.api.surface import GCODE, Surface, listening, open_surface
+from tests.service.api.surface import GCODE, SOON, Surface, listening, open_surface
 
 
 @dataclass(slots=True)
@@ -39,6 +39,21 @@ class Terminal:
         result = await asyncio.to_thread(runner.invoke, app, shlex.split(line))
         assert result.exit_code == code, (line, result.output, result.stderr, result.exception)
         return result
+
+    async def until(self, line: str, text: str) -> list[str]:
+        """The lines that were told once `text` is among them.
+
+        What the farm has in mind follows its records within moments, and the queue's numbers are
+        told anew after some seconds only.
+        """
+        told = ""
+        try:
+            async with asyncio.timeout(SOON):
+                while text not in told:
+                    told = (await self.type(line)).stdout
+        except TimeoutError:
+            raise AssertionError(told) from None
+        return told.splitlines()
 
     async def json(self, line: str) -> Any:
         return json.loads((await self.type(f"{line} --json")).stdout)
@@ -91,11 +106,11 @@ async def test_the_first_steps_of_the_readme(
         await me.surface.until_print(1, state="printing")
         status = (await me.type("job status 1")).stdout
         assert "Job 1 is active: 0 of 3 done" in status
-        assert "busy ×1" in (await me.type("queue list")).stdout
+        await me.until("queue list", "busy ×1")
         assert "it has a print of ours" in (await me.type("print why 2")).stdout
         await me.surface.floor["Left"].finish()
         await me.surface.until_print(1, state="completed")
-        assert "occupied" in (await me.type("status")).stdout
+        await me.until("status", "occupied")
         await me.type("printer clear-bed Left")
         await me.surface.until_print(2, state="printing")
         assert "1 of 3 done" in (await me.type("job status 1")).stdout
@@ -147,7 +162,7 @@ async def test_a_print_is_started_paused_resumed_and_cancelled(tmp_path: Path) -
         assert "busy" not in (await me.type("status --busy")).stdout.splitlines()[0]
         assert "to be cancelled" in (await me.type("print cancel 1")).stdout
         await me.surface.until_print(1, state="cancelled")
-        assert "No printer has a print." in (await me.type("status --busy")).stdout
+        await me.until("status --busy", "No printer has a print.")
 
 
 async def test_a_person_resolves_what_nobody_can_tell(tmp_path: Path) -> None:
@@ -158,7 +173,7 @@ async def test_a_person_resolves_what_nobody_can_tell(tmp_path: Path) -> None:
         await me.surface.until_print(1, state="printing")
         await me.surface.floor["Left"].forget()
         await me.surface.until_print(1, state="needs_attention")
-        assert "needs attention" in (await me.type("status")).stdout
+        await me.until("status", "needs attention")
         await me.type("print resolve 1 --outcome failed --bed clear")
         await me.surface.until_print(1, state="failed")
 
@@ -257,7 +272,7 @@ async def test_prints_are_assigned_and_controlled_at_their_printer(tmp_path: Pat
         await me.type("printer assign Right", code=2)
         await me.type("job release 1")
         await me.surface.until_print(1, state="printing")
-        assert "printing" in (await me.type("status --busy")).stdout
+        await me.until("status --busy", "printing")
         assert "does not wait, it is printing" in (await me.type("print why 1")).stdout
         await me.type("printer pause Right")
         await me.surface.until_print(1, state="paused")
