@@ -228,5 +228,5 @@ def long_print(minutes: float) -> str:
     rise = min(LAYER_MM, HIGHEST_MM * HEAT_EVERY / len(moves))
     for n in range(0, len(moves), HEAT_EVERY):
         turn = n // HEAT_EVERY
-        moves[n] += f"\nM104 S{HEATS[turn % 2]}\nG1 Z{0.3 + turn * rise:.3f}"
+        moves[n] += f"\n;LAYER_CHANGE\nM104 S{HEATS[turn % 2]}\nG1 Z{0.3 + turn * rise:.3f}"
     return PICTURE + "\n".join(head + moves) + "\n"

@@ -35,6 +35,7 @@ PIXELS = """(canvas) => {
 }"""
 GROUND = "255 255 255"
 WITHIN_S = 20.0
+NO_OFFSCREEN = "delete HTMLCanvasElement.prototype.transferControlToOffscreen"
 NO_WEBGL = """OffscreenCanvas.prototype.getContext = (function (get) {
   return function (kind, ...more) { return kind === "2d" ? get.call(this, kind, ...more) : null; };
 })(OffscreenCanvas.prototype.getContext);
@@ -167,6 +168,18 @@ async def test_without_webgl_the_page_says_so_and_offers_the_flat_picture(
     await shows(ann, 1)
 
 
+async def test_a_browser_that_cannot_draw_elsewhere_is_told_so_and_offered_the_list(
+    farm: Farm, visit: Opener, tower: str
+) -> None:
+    ann = await visit(farm, "viewer")
+    await ann.page.add_init_script(NO_OFFSCREEN)
+    await ann.go(f"/files/{tower}/layers")
+    await expect(ann.main).to_contain_text(ann.say("layers.no_picture"))
+    await examine(ann.page, "the layers without OffscreenCanvas")
+    await ann.button("layers.to_list").click()
+    await expect(ann.main.locator("tbody tr")).to_have_count(LAYERS)
+
+
 async def test_a_file_that_is_gone_and_one_that_breaks_off_are_told_and_tried_again(
     farm: Farm, visit: Opener, tower: str
 ) -> None:
@@ -199,6 +212,7 @@ async def test_a_running_print_is_followed_until_one_looks_elsewhere(
 ) -> None:
     ann = await visit(farm, "viewer", path="/")
     await ann.main.get_by_role("link", name="octo-001").first.click()
+    await expect(ann.main).to_contain_text(ann.pattern("printer.layer"))
     await ann.main.get_by_role("link", name=ann.say("layers.open")).click()
     await expect(ann.main).to_contain_text(ann.pattern("layers.follows"))
     follow = ann.main.get_by_role("switch", name=ann.say("layers.follow"))

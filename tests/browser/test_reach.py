@@ -13,7 +13,7 @@ from tests.browser.reach import small, unreached, wider
 from tests.browser.routes import FULL
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(300)]
-FINGER = 44
+FINGER, POINTER = 44, 32
 MOTION = """() => document.getAnimations().filter((one) => one.playState === "running").length
   + [...document.querySelectorAll("*")].filter((one) => {
     const { animationName, transitionDuration } = getComputedStyle(one);
@@ -34,17 +34,24 @@ async def test_tab_comes_to_everything_on_every_page_and_is_seen(
     assert found == [], "\n".join(found)
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
-async def test_on_a_phone_every_target_is_44_px_and_nothing_is_wider_than_the_screen(
-    furnished: Furnished, visit: Opener, language: Language
+@pytest.mark.parametrize(
+    ("language", "phone", "least"),
+    [
+        pytest.param("en", True, FINGER, id="english-phone"),
+        pytest.param("de", True, FINGER, id="german-phone"),
+        pytest.param("en", False, POINTER, id="desktop"),
+    ],
+)
+async def test_every_target_is_large_enough_and_nothing_is_wider_than_the_screen(
+    furnished: Furnished, visit: Opener, language: Language, phone: bool, least: int
 ) -> None:
-    ann = await visit(furnished.farm, "admin", phone=True, language=language)
+    ann = await visit(furnished.farm, "admin", phone=phone, language=language)
     found = []
     for _, address, shows in FULL:
         await ann.go(address.format(**furnished.names))
         await expect(ann.page.locator(shows).first).to_be_visible()
         await is_loaded(ann)
-        found += [f"{address}: {one}" for one in await small(ann.page, FINGER)]
+        found += [f"{address}: {one}" for one in await small(ann.page, least)]
         found += [f"{address}: {one}" for one in await wider(ann.page)]
     assert found == [], "\n".join(found)
 

@@ -24,6 +24,7 @@ from buildplate.files.errors import BadMultipart, DigestMismatch, TooLarge
 from buildplate.files.hashing import BlobHasher
 from buildplate.files.model import FileState, PrintFile
 from buildplate.files.multipart import MOST_AROUND, MultipartFile
+from buildplate.files.scan.layers import layer_starts
 
 router = APIRouter(prefix="/api/v1", tags=["files"], dependencies=[LOOK])
 
@@ -85,6 +86,16 @@ class AnalysisOut(BaseModel):
     first_layer_height: float | None
     printer_model: str | None
     has_thumbnail: bool
+
+
+class LayersOut(BaseModel):
+    """Where the layers of a file begin: bytes from its start, in order.
+
+    By the slicer's own marks: `starts` is empty where there are none, or more than 100,000.
+    """
+
+    size: int
+    starts: list[int]
 
 
 class FileOut(BaseModel):
@@ -298,6 +309,29 @@ def _analysed(file: PrintFile) -> dict[str, Any]:
         raise Refusal(409, "analysis_pending", "the file is still being read", hint)
     hint = "It can be printed where a job names its build_volume; check that it fits."
     raise Refusal(404, "analysis_failed", "reading the file gave no result", hint)
+
+
+@router.get(
+    "/files/{file_id}/layers",
+    responses={
+        200: {"model": LayersOut},
+        304: {"description": "They are those that If-None-Match names."},
+        409: {},
+    },
+)
+async def file_layers(
+    rooms: AllRooms,
+    file_id: InPath,
+    if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Response:
+    """Where the file's layers begin: with a print's progress this tells the layer it is at."""
+    file = await rooms.files.get(file_id)
+    # Which marks are known may change with the release that looks.
+    headers = {"cache-control": "private, max-age=86400", "etag": f'"{file.sha256}-layers"'}
+    if matches(if_none_match, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    starts = await layer_starts(rooms.files.content(file))
+    return Json({"size": file.size, "starts": starts}, headers=headers)
 
 
 @router.get(

@@ -267,6 +267,7 @@ SAMPLES: Mapping[str, Any] = {
     "tool": 0,
     "lines": 48211,
     "layers": 210,
+    "LayersOut.starts": [2048, 19655, 38221],
     "copies": 40,
     "retries": 1,
     "finished": 12,

@@ -55,6 +55,7 @@ SORTED_OUT = frozenset(
         ("GET", "/api/v1/files/{file_id}"),
         ("GET", "/api/v1/files/{file_id}/analysis"),
         ("GET", "/api/v1/files/{file_id}/content"),
+        ("GET", "/api/v1/files/{file_id}/layers"),
         ("GET", "/api/v1/files/{file_id}/thumbnail"),
         # Uploads are their caller's.
         ("OPTIONS", "/api/v1/uploads"),

@@ -195,6 +195,22 @@ async def test_a_picture_that_is_known_already_is_not_sent_again(surface: Surfac
     assert (await surface.client.get(path, headers=tag)).status_code == 404
 
 
+async def test_a_file_tells_where_its_layers_begin(surface: Surface) -> None:
+    content = GCODE + b";LAYER_CHANGE\nG1 X5 E1\n;LAYER_CHANGE\nG1 X9 E1\n"
+    path = f"/api/v1/files/{(await raw(surface, content)).json()['id']}/layers"
+    found = await surface.client.get(path)
+    first = content.index(b";LAYER")
+    told = {"size": len(content), "starts": [first, content.rindex(b";LAYER")]}
+    assert found.json() == told
+    known = {"if-none-match": found.headers["etag"]}
+    assert (await surface.client.get(path, headers=known)).status_code == 304
+    unmarked = f"/api/v1/files/{(await raw(surface, GCODE)).json()['id']}/layers"
+    bare = await surface.client.get(unmarked, headers=known)
+    assert bare.json() == {"size": len(GCODE), "starts": []}
+    await surface.client.delete(path.removesuffix("/layers"))
+    assert (await surface.client.get(path, headers=known)).json()["code"] == "file_not_found"
+
+
 async def test_files_come_page_by_page_newest_first(surface: Surface) -> None:
     made = [(await raw(surface, GCODE + f"; {n}\n".encode())).json()["id"] for n in range(5)]
     seen: list[str] = []

@@ -411,6 +411,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/files/{file_id}/layers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * File Layers
+         * @description Where the file's layers begin: with a print's progress this tells the layer it is at.
+         */
+        get: operations["get_files_file_id_layers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/files/{file_id}/thumbnail": {
         parameters: {
             query?: never;
@@ -2742,6 +2762,21 @@ export interface components {
              * Format: date-time
              */
             until: string;
+        };
+        /**
+         * LayersOut
+         * @description Where the layers of a file begin: bytes from its start, in order.
+         *
+         *     By the slicer's own marks: `starts` is empty where there are none, or more than 100,000.
+         */
+        LayersOut: {
+            /**
+             * Size
+             * @description bytes
+             */
+            size: number;
+            /** Starts */
+            starts: number[];
         };
         /**
          * LevelsOut
@@ -5875,6 +5910,49 @@ export interface operations {
                      */
                     "text/x.gcode": string;
                 };
+            };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    get_files_file_id_layers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description an id, or a number */
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "size": 1048576,
+                     *       "starts": 2048
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LayersOut"];
+                };
+            };
+            /** @description They are those that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             401: components["responses"]["Refused401"];
             403: components["responses"]["Refused403"];

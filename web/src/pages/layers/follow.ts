@@ -1,4 +1,5 @@
 // How far a running print is in its file, from the share of the file that its printer tells.
+import { lastUpTo } from "@/ui/lookup";
 import type { Layer } from "@/viewer/toolpath";
 
 export interface Position {
@@ -10,14 +11,12 @@ export interface Position {
 /** Where in its layers a file is at this byte; null where nothing was read yet. */
 export function positionAt(layers: readonly Layer[], byte: number, size: number): Position | null {
   if (!layers.length) return null;
-  let [low, high] = [0, layers.length - 1];
-  while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if ((layers[middle]?.byte ?? 0) <= byte) low = middle;
-    else high = middle - 1;
-  }
-  const from = layers[low]?.byte ?? 0;
-  const to = layers[low + 1]?.byte ?? size;
+  const layer = Math.max(
+    0,
+    lastUpTo(layers.length, (at) => layers[at]?.byte ?? 0, byte),
+  );
+  const from = layers[layer]?.byte ?? 0;
+  const to = layers[layer + 1]?.byte ?? size;
   const share = to > from ? (byte - from) / (to - from) : 1;
-  return { layer: low, until: Math.max(0, Math.min(1, share)) };
+  return { layer, until: Math.max(0, Math.min(1, share)) };
 }

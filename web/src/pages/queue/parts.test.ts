@@ -93,7 +93,7 @@ const BED: Reason = {
 };
 
 it("sends the request that removes a reason as the server told it", async () => {
-  fetched.mockResolvedValue(Response.json({}));
+  fetched.mockImplementation(() => Promise.resolve(Response.json({})));
   const line = show(ReasonLine, { reason: BED });
   button("The bed is clear")?.click();
   await vi.waitFor(() => expect(line.findComponent(ReasonLine).emitted("done")).toHaveLength(1));
@@ -103,7 +103,7 @@ it("sends the request that removes a reason as the server told it", async () => 
 });
 
 it("says plainly that the bed is another one by now, and claims nothing else", async () => {
-  fetched.mockResolvedValue(problem(409, "bed_changed", "the bed is at version 7"));
+  fetched.mockImplementation(() => Promise.resolve(problem(409, "bed_changed", "the bed is at version 7")));
   const line = show(ReasonLine, { reason: BED });
   button("The bed is clear")?.click();
   const told = "Another print has begun on this bed";
@@ -165,7 +165,7 @@ it("moves by an arrow key once the server has taken it, says so, and keeps the f
 });
 
 it("leaves the order and says why where the server refuses a move", async () => {
-  fetched.mockResolvedValue(problem(403, "role_too_low", "no"));
+  fetched.mockImplementation(() => Promise.resolve(problem(403, "role_too_low", "no")));
   const list = waiting("a", "b");
   await list.get("[data-handle=a]").trigger("keydown", { key: "ArrowDown" });
   await vi.waitFor(() => expect(list.html()).toContain(`role="alert"`));
@@ -210,7 +210,7 @@ it("tells a place only where it has seen the job there", async () => {
 it("claims nothing about the order where the second of two calls was refused", async () => {
   fetched
     .mockResolvedValueOnce(new Response(null, { status: 204 }))
-    .mockResolvedValue(problem(409, "job_ended", "b has ended"));
+    .mockImplementation(() => Promise.resolve(problem(409, "job_ended", "b has ended")));
   const list = waiting("a", "b");
   await list.get("[data-handle=a]").trigger("keydown", { key: "ArrowDown" });
   const said = useNotices().said;

@@ -36,6 +36,8 @@ async function answer(request: Request): Promise<Response> {
   if (request.method === "POST") posted.push(`${path} ${await request.clone().text()}`.trim());
   if (path.endsWith("/pause")) return Response.json({ command_id: "c" }, { status: 202 });
   if (path === "/commands/c") return Response.json({ state, answer: "it is heating" });
+  if (path === "/files/f/layers") return Response.json({ size: 1000, starts: [100, 400, 800] });
+  if (path === "/files/f") return Response.json({ id: "f", analysis: { layers: 3 } });
   if (path.startsWith("/prints/")) return Response.json({ id: "p", job_id: "j", number: 3 });
   return Response.json({ id: "j", name: "Vase", copies: 1, file_id: "f" });
 }
@@ -158,6 +160,17 @@ describe("CurrentPanel", () => {
     expect(buttons()).toEqual([]);
     await panel.setProps({ live: { ...RESTS, bed: "unknown" } });
     expect(buttons()).toEqual(["The bed is clear"]);
+  });
+
+  it("says about which layer is printed, once one that the slicer marked has begun", async () => {
+    await show({ ...LIVE, progress: 0.05 });
+    expect(panel.text()).toContain("3 layers");
+    for (const [progress, number] of [[0.1, 1], [0.399, 1], [0.4, 2], [1, 3]] as const) {
+      await panel.setProps({ live: { ...LIVE, progress } });
+      expect(panel.text()).toContain(`About layer ${number} of 3`);
+    }
+    await panel.setProps({ live: { ...LIVE, progress: null } });
+    expect(panel.text()).not.toContain("About");
   });
 
   it("asks before it cancels", async () => {
