@@ -7,6 +7,8 @@ import { createMemoryHistory, createRouter } from "vue-router";
 
 import { i18n, speak } from "@/i18n";
 
+import { useFarmUploads } from "@/pages/farm/uploads";
+
 import AddPrinterPage from "./AddPrinterPage.vue";
 
 const DRIVER = {
@@ -114,14 +116,21 @@ describe("AddPrinterPage", () => {
     expect(page.text()).not.toContain("It answers.");
   });
 
-  it("saves, and goes to the printer's page", async () => {
+  it("saves, and asks for the first file, which is sent to this printer and ordered", async () => {
     await tryConnection();
     await page.findAll("form")[1]?.trigger("submit");
     await flushPromises();
     expect(sent[1]).toMatchObject({
       path: "/printers", body: { name: "Lefty", driver: "odd", model: { nozzles_mm: [0.4] } },
     });
-    expect(router.currentRoute.value.fullPath).toBe("/printers/new");
+    expect(page.findAll("form")).toHaveLength(0);
+    expect(document.activeElement?.textContent).toContain("What does Left print first?");
+    expect(page.find("a").attributes("href")).toBe("/printers/new");
+    const start = vi.spyOn(useFarmUploads(), "start").mockReturnValue();
+    const file = new File(["G28"], "cube.gcode");
+    Object.defineProperty(page.find("input").element, "files", { value: [file] });
+    await page.find("input").trigger("change");
+    expect(start).toHaveBeenCalledExactlyOnceWith(file, "new");
   });
 
   it("shows a refusal at its field, and stays", async () => {
