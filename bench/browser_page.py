@@ -25,7 +25,7 @@ AFTER_EVENT_S = 0.4
 """Until the browser has told how long the answer to a press took."""
 
 WATCH = """(() => {
-  const seen = { long: [], shift: 0, painted: 0, largest: "", events: [] };
+  const seen = { long: [], shift: 0, painted: 0, largest: "", events: [], presses: 0 };
   globalThis.seen = seen;
   const watch = (type, take, more = {}) =>
     new PerformanceObserver((list) => list.getEntries().forEach(take))
@@ -38,6 +38,8 @@ WATCH = """(() => {
   });
   watch("event", (one) => { if (one.interactionId) seen.events.push(one.duration); },
     { durationThreshold: 16 });
+  for (const type of ["click", "keydown"])
+    addEventListener(type, (one) => { if (one.isTrusted) seen.presses += 1; }, true);
 })()"""
 PICTURES = """(seconds) => new Promise((done) => {
   const at = [];
@@ -50,6 +52,7 @@ PICTURES = """(seconds) => new Promise((done) => {
 })"""
 TAKE_LONG = "() => seen.long.splice(0)"
 TAKE_EVENTS = "() => seen.events.splice(0)"
+TAKE_PRESSES = "() => { const { presses } = seen; seen.presses = 0; return presses; }"
 TASKS = ("disabled-by-default-devtools.timeline",)
 
 
@@ -134,8 +137,10 @@ class MeasuredPage:
     async def answered_ms(self, press: Callable[[], Awaitable[None]]) -> list[float]:
         """How long the page takes to show its answer to each key or click of `press`."""
         await self.page.evaluate(TAKE_EVENTS)
+        await self.page.evaluate(TAKE_PRESSES)
         await press()
         await asyncio.sleep(AFTER_EVENT_S)
+        assert await self.page.evaluate(TAKE_PRESSES), "the page saw no key and no click"
         found: list[float] = await self.page.evaluate(TAKE_EVENTS)
         return found
 

@@ -101,6 +101,7 @@ def _task_rows(rounds: list[Found]) -> list[Row]:
 
 def _other_rows(rounds: list[Found]) -> list[Row]:
     memory, load = max(found.most_mb for found in rounds), os.getloadavg()[0]
+    assert memory > 0, "the memory of the page could not be read"
     rows = [
         Row("memory of the page and its worker, the most", memory, "MB", "≤ 400", memory <= MOST_MB)
     ]

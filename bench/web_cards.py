@@ -4,14 +4,14 @@ Everything is as people have it: `buildplate serve` with its default settings, v
 all print and speak once a second, the built UI in Debian's chromium on 1920 × 1080, signed in as an
 operator. Server, printers and browser share the machine's cores. The first look is with an empty
 cache; there the processor is also slowed down four times. The budget for 1,000 printers is one of
-the main thread alone; the other rows have no goal there.
+the main thread alone; the other rows have no goal there. A task's length is by the clock, in which
+other processes have their part: the goal is for the median of some stretches, the worst stands by.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from playwright.async_api import Browser, expect
@@ -43,6 +44,7 @@ from tests.browser.pages import is_live, sign_in
 NAME = "W1 live cards"
 PORT = 15932
 SECONDS, PICTURES_S, TRACED_S, SETTLED_S = 20.0, 8.0, 8.0, 6.0
+STRETCHES = 3
 LOOKS, PAINTED_S = 5, 1.5
 SLOWER = 4.0
 FEW, MANY = 500, 1000
@@ -58,8 +60,8 @@ class Live:
     """What one view of the farm costs while it is only looked at."""
 
     busy: Busy
-    longest_ms: float
-    longest_thread_ms: float
+    longest_ms: list[float]
+    longest_thread_ms: list[float]
     pictures: float
     heap_mb: float
     shift: float
@@ -146,14 +148,16 @@ async def _live(browser: Browser, farm: PrintingFarm, view: str) -> Live:
         busy = await page.busy(SECONDS)
         heap = await page.heap_bytes()
         pictures = await page.pictures_per_second(PICTURES_S)
-        longest, longest_thread = await page.longest_task_ms(TRACED_S)
+        traced = [await page.longest_task_ms(TRACED_S) for _ in range(STRETCHES)]
+        longest, longest_thread = map(list, zip(*traced, strict=True))
         shift = await visit.page.evaluate("() => seen.shift")
         return Live(busy, longest, longest_thread, pictures, heap / 1e6, shift)
 
 
 def _live_rows(what: str, live: Live, most_ms: float, *, whole_budget: bool = True) -> list[Row]:
     busy, unit = live.busy, "ms/s"
-    longest = max([live.longest_ms, *busy.long_ms])
+    longest, worst = median(live.longest_ms), max([*live.longest_ms, *busy.long_ms])
+    stretches = f"{STRETCHES} stretches of {TRACED_S:.0f} s"
 
     def held(what_else: str, value: float, unit: str, goal: str, *, met: bool) -> Row:
         budget = (goal, met) if whole_budget else ("", None)
@@ -166,8 +170,9 @@ def _live_rows(what: str, live: Live, most_ms: float, *, whole_budget: bool = Tr
         Row(f"{what}: scripts in it", busy.scripts_ms, unit),
         Row(f"{what}: style and layout in it", busy.style_ms, unit),
         Row(f"{what}: main thread by the kernel's count", busy.kernel_ms, unit),
-        held("longest task", longest, "ms", "≤ 50", met=longest <= LONG_MS),
-        Row(f"{what}: longest task, thread time", live.longest_thread_ms, "ms"),
+        held(f"longest task, median of {stretches}", longest, "ms", "≤ 50", met=longest <= LONG_MS),
+        Row(f"{what}: longest task, in the worst of them", worst, "ms"),
+        Row(f"{what}: longest task, thread time", median(live.longest_thread_ms), "ms"),
         held("pictures", live.pictures, "/s", "≥ 55", met=smooth),
         held("heap", live.heap_mb, "MB", "≤ 20", met=small),
         held("layout shift (CLS)", live.shift, "", "≤ 0.02", met=live.shift <= SHIFT),
@@ -187,7 +192,7 @@ async def _first_looks(browser: Browser, farm: PrintingFarm) -> list[Row]:
     for what, path, known in (("sign-in", "/sign-in", {}), ("farm of 500", "/", signed_in)):
         for slower, most in ((1.0, PAINTED_MS), (SLOWER, PAINTED_SLOWER_MS)):
             looks = [await _look(browser, farm, path, slower, known) for _ in range(LOOKS)]
-            painted = statistics.median(look.painted_ms for look in looks)
+            painted = median(look.painted_ms for look in looks)
             shift = max(look.shift for look in looks)
             named = f"{what}, {slower:.0f}× slower" if slower > 1 else what
             goal, met = f"≤ {most:,.0f}", painted <= most
@@ -209,6 +214,7 @@ async def _look(
         await visit.page.wait_for_load_state("networkidle")
         await asyncio.sleep(PAINTED_S)
         seen = await visit.page.evaluate("() => seen")
+        assert seen["painted"] > 0, "the browser told no largest paint"
         return Look(seen["painted"], seen["shift"])
 
 
