@@ -45,6 +45,9 @@ STALLED_S = 30.0
 CHECK_AGAIN_S = 30.0
 """How often it is made sure that the client may still stay."""
 
+BEAT_S = 5.0
+"""After so long without a frame the client is told that there is none to send."""
+
 MOST_SAID = 1000
 """Messages a client may send in all; they mean nothing."""
 
@@ -171,6 +174,7 @@ class _Client:
             # A ticket's caller was known some time ago; groups decide what is sent at all.
             doubted = self._caller.groups is not None or not self._knocked
             check_at, doubts = loop.time() + CHECK_AGAIN_S, self._hub.doubts(self._wish)
+            beat_at = loop.time() + BEAT_S
             while True:
                 if doubted or loop.time() >= check_at:
                     doubts = self._hub.doubts(self._wish)
@@ -178,14 +182,18 @@ class _Client:
                         return
                     doubted, check_at = False, loop.time() + CHECK_AGAIN_S
                 try:
-                    async with asyncio.timeout_at(check_at):
+                    async with asyncio.timeout_at(min(check_at, beat_at)):
                         frame, after = await self._hub.next(self._wish, after, doubts)
                 except TimeoutError:
-                    continue
+                    if loop.time() < beat_at:
+                        continue
+                    frame = f'{{"type":"beat","at_s":{self._hub.now():.3f}}}'
                 if frame is None:
                     doubted = True
                 elif not await self._sent(frame):
                     return
+                else:
+                    beat_at = loop.time() + BEAT_S
 
     async def _sent(self, frame: str) -> bool:
         """Send one frame; False where the client does not take it."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,17 @@ class Listener:
         self.queue: dict[str, Any] = {}
         self.events: list[dict[str, Any]] = []
 
-    async def next(self) -> dict[str, Any]:
-        """Take one frame in."""
+    async def heard(self) -> dict[str, Any]:
+        """The next frame of any type, as it comes."""
         message = await self._socket.receive(timeout=SOON_S)
         assert message.type is aiohttp.WSMsgType.TEXT, message
         frame: dict[str, Any] = json.loads(message.data)
+        return frame
+
+    async def next(self) -> dict[str, Any]:
+        """Take one frame in that tells something."""
+        while (frame := await self.heard())["type"] == "beat":
+            pass
         self.frames.append(frame)
         if frame["type"] == "snapshot":
             self.printers, self.jobs, self.events = {}, {}, []
@@ -276,6 +283,22 @@ async def test_a_printer_that_is_added_or_retired_comes_and_goes(surface: Surfac
         answer = await surface.client.delete(f"/api/v1/printers/{printer['id']}")
         assert answer.is_success
         await seen.until(lambda: printer["id"] not in seen.printers)
+
+
+async def test_a_farm_at_rest_says_now_and_then_that_it_is_there(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "BEAT_S", 0.3)
+    monkeypatch.setattr(live, "CHECK_AGAIN_S", 0.1)
+    async with listening(surface) as port, listener(surface, port, topics="events") as seen:
+        first = await seen.next()
+        beats = [await seen.heard() for _ in range(3)]
+        assert [beat.keys() for beat in beats] == [{"type", "at_s"}] * 3
+        times = [first["at_s"], *(beat["at_s"] for beat in beats)]
+        assert all(later - before >= 0.29 for before, later in pairwise(times)), times
+        await surface.client.post("/api/v1/queue/stop")
+        await seen.until(lambda: len(seen.events) == 1)
+        assert seen.frames[-1]["seq"] > first["seq"], "what follows a beat goes on behind the last"
 
 
 async def test_a_client_that_does_not_read_holds_up_nobody_and_is_let_go(

@@ -43,4 +43,10 @@ export interface Patch {
   events?: LiveEvent[];
 }
 
+/** Nothing has changed: the farm rests, and the line is not dead. */
+export interface Beat {
+  type: "beat";
+  at_s: number;
+}
+
 export type Frame = Snapshot | Patch;

@@ -257,6 +257,18 @@ describe("the live socket", () => {
     expect(world.sockets).toHaveLength(2);
   });
 
+  it("knows by its beats that a farm at rest is there, and asks nothing", async () => {
+    const world = opened();
+    for (let time = 0; time < 10; time += 1) {
+      await world.pass(SILENCE_MS / 2);
+      world.socket.tell({ type: "beat", at_s: time });
+    }
+    const batches = world.batches.length;
+    world.turn();
+    expect([world.sockets.length, world.probes]).toEqual([1, 0]);
+    expect(world.batches.length).toBe(batches);
+  });
+
   it("asks at once for an open socket, and connects one anew that is not", async () => {
     const world = opened();
     world.live.hurry();

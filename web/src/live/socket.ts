@@ -1,5 +1,5 @@
 // Keeps one live socket open: goes on where it was, waits longer and longer, says how it stands.
-import type { Frame } from "./frames";
+import type { Beat, Frame } from "./frames";
 import type { Place } from "./board";
 
 /** `live`: frames come. `lost`: what is shown is old. `signed_out`: nobody is let in. */
@@ -9,7 +9,7 @@ export type Probe = "fine" | "signed_out" | "unreachable";
 
 export const FIRST_WAIT_MS = 500;
 export const LONGEST_WAIT_MS = 15_000;
-/** A farm in which nothing at all happens sends nothing: then it is asked whether it is there. */
+/** A server that is there says something every five seconds: after silence it is asked. */
 export const SILENCE_MS = 10_000;
 /** After so many silences in a row the socket is made anew: it may be dead where requests pass. */
 export const MOST_SILENCES = 3;
@@ -121,7 +121,8 @@ export class LiveSocket {
     if (this.socket !== socket || typeof text !== "string") return;
     this.silences = 0;
     this.watch();
-    if (this.waiting.push(JSON.parse(text) as Frame) > 1) return;
+    const frame = JSON.parse(text) as Frame | Beat;
+    if (frame.type === "beat" || this.waiting.push(frame) > 1) return;
     this.around.nextTurn(() => this.flush());
   }
 
