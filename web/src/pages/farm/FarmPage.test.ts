@@ -133,6 +133,16 @@ describe("FarmPage", () => {
     expect(needs.find("a").attributes("href")).toBe("/queue?print=y");
   });
 
+  it("offers a viewer what is known of a print, and nothing to say about it", async () => {
+    const word = () => shown.find("section[aria-labelledby='needs-you'] a").text();
+    const queue = [{ path: "/queue", name: "queue" }];
+    await open("viewer", "/", queue);
+    expect(word()).toBe("What is known");
+    shown.unmount();
+    await open("operator", "/", queue);
+    expect(word()).toBe("Say how it ended");
+  });
+
   it("links to no page that is not there", async () => {
     await open("operator");
     expect(shown.findAll("a")).toHaveLength(0);
