@@ -113,6 +113,19 @@ it("says plainly that the bed is another one by now, and claims nothing else", a
   expect(line.findComponent(ReasonLine).emitted("done")).toBeUndefined();
 });
 
+it("tells the day until which it waits, where that is not today", () => {
+  const until = new Date();
+  const wait = { action: "wait", target: null, method: null, path: null };
+  const said = (): string => {
+    const params = { for: "print", until: until.toISOString() };
+    return show(ReasonLine, { reason: { ...BED, unblock: { ...wait, params } } }).text();
+  };
+  until.setFullYear(until.getFullYear() + 1);
+  expect(said()).toContain(String(until.getFullYear()));
+  until.setFullYear(until.getFullYear() - 1);
+  expect(said()).not.toContain(String(until.getFullYear()));
+});
+
 it("shows a viewer the reason and no button", () => {
   signedInAs("viewer");
   const line = show(ReasonLine, { reason: BED });
