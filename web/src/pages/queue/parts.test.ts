@@ -103,12 +103,13 @@ it("sends the request that removes a reason as the server told it", async () => 
 });
 
 it("says plainly that the bed is another one by now, and claims nothing else", async () => {
-  fetched.mockImplementation(() => Promise.resolve(problem(409, "bed_changed", "the bed is at version 7")));
+  const told = "the bed is at version 7";
+  fetched.mockImplementation(async () => problem(409, "bed_changed", told));
   const line = show(ReasonLine, { reason: BED });
   button("The bed is clear")?.click();
-  const told = "Another print has begun on this bed";
-  for (let looks = 0; looks < 100 && !line.text().includes(told); looks += 1) await soon(50);
-  expect(line.get("[role=alert]").text()).toContain(told);
+  const worded = "Another print has begun on this bed";
+  for (let looks = 0; looks < 100 && !line.text().includes(worded); looks += 1) await soon(50);
+  expect(line.get("[role=alert]").text()).toContain(worded);
   expect(line.get("[role=alert]").text()).toContain("Nothing was changed.");
   expect(line.findComponent(ReasonLine).emitted("done")).toBeUndefined();
 });
