@@ -143,6 +143,21 @@ describe("FarmPage", () => {
     expect(word()).toBe("Say how it ended");
   });
 
+  it("keeps the focus beside what needed a person and needs them no more", async () => {
+    await open("operator", "/", [{ path: "/queue", name: "queue" }]);
+    const { printers } = useLive();
+    const now = async (id: string, changes: Partial<LivePrinter>) => {
+      printers.set(id, { ...(printers.get(id) as LivePrinter), ...changes });
+      await flushPromises();
+      return document.activeElement?.textContent?.trim();
+    };
+    const needs = shown.find("section[aria-labelledby='needs-you']");
+    needs.find<HTMLElement>("[data-act=clear_bed]").element.focus();
+    expect(await now("a", { bed: "clear" })).toBe("Say how it ended");
+    expect(await now("c", { needs_attention: false })).toBe("Farm");
+    expect(document.activeElement?.tagName).toBe("H1");
+  });
+
   it("links to no page that is not there", async () => {
     await open("operator");
     expect(shown.findAll("a")).toHaveLength(0);
