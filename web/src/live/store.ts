@@ -89,6 +89,12 @@ export const useLive = defineStore("live", () => {
     return Math.max(0, server - printer.told_at_s);
   }
 
+  /** The same in whole seconds, once that is worth a word; else null: rows change with it alone. */
+  function oldAgeOf(printer: Pick<LivePrinter, "told_at_s"> | undefined): number | null {
+    const seconds = printer ? ageOf(printer) : null;
+    return seconds !== null && seconds > OLD_S ? Math.floor(seconds) : null;
+  }
+
   function stop(): void {
     socket.stop();
     board.clear();
@@ -106,6 +112,7 @@ export const useLive = defineStore("live", () => {
     rights,
     staleness,
     ageOf,
+    oldAgeOf,
     start: () => socket.start(),
     stop,
     retry: () => socket.hurry(),

@@ -264,6 +264,24 @@ describe("FarmPage", () => {
     await vi.waitFor(() => expect(shown.text()).toContain("3 picked"));
   });
 
+  it("says on the plan how old a printer's progress is", async () => {
+    const floor = { id: "f", version: 1, name: "Hall", width_mm: 9000, depth_mm: 5000 };
+    const place = { floor: "f", x: 100, y: 100, rotation: 0 };
+    fetched.mockImplementation(async ({ url }) => {
+      const described = { tags: [], materials: [], model: { name: "" }, floor_position: place };
+      const printer = { ...PRINTERS[1], ...described };
+      const found = url.includes("/floors") ? [floor] : [printer];
+      return Response.json({ items: found, next_cursor: null });
+    });
+    await open("viewer", "/?view=plan");
+    await vi.waitFor(() => expect(shown.find("li.absolute").text()).toContain("50"));
+    expect(shown.find("li.absolute").text()).not.toContain("old");
+    const told_at_s = performance.now() / 1000 - 70;
+    useLive().printers.set("b", { ...PRINTERS[1], told_at_s } as LivePrinter);
+    await flushPromises();
+    expect(shown.find("li.absolute").text()).toContain("1 min old");
+  });
+
   it("lets administrators alone rename and remove a floor beside its plan", async () => {
     const floor = { id: "f", version: 3, name: "Hall", width_mm: 9000, depth_mm: 5000 };
     const sent: { method: string; version: string | null; body: unknown }[] = [];
