@@ -107,6 +107,8 @@ export const useLive = defineStore("live", () => {
     queue: board.queue,
     events: board.events,
     connection,
+    /** How often a snapshot followed the first: some events and values passed unheard. */
+    anew: board.anew,
     /** Whether there has been a snapshot: before it an empty farm is only an unknown one. */
     known,
     rights,
