@@ -37,6 +37,17 @@ describe("a board", () => {
     expect(new Board().apply(patch(1))).toBe(false);
   });
 
+  it("counts the snapshots after the first: what was told between has passed unheard", () => {
+    const board = known();
+    board.apply(patch(41));
+    expect(board.anew.value).toBe(0);
+    board.apply(snapshot(60));
+    expect(board.anew.value).toBe(1);
+    board.clear();
+    board.apply(snapshot(1));
+    expect(board.anew.value).toBe(1);
+  });
+
   it("changes only the fields that a patch names, and only that printer's object", () => {
     const board = known();
     const [a, b] = [board.printers.get("a"), board.printers.get("b")];

@@ -26,6 +26,8 @@ export class Board {
   readonly jobs: Map<string, LiveJob> = shallowReactive(new Map());
   readonly queue: ShallowRef<LiveQueue> = shallowRef(NO_QUEUE);
   readonly events: ShallowRef<LiveEvent[]> = shallowRef([]);
+  /** How often everything was told anew: what was told between is known to the server alone. */
+  readonly anew: ShallowRef<number> = shallowRef(0);
   /** Those that have ended, the last one last. */
   private readonly ended = new Set<string>();
   place: Place | null = null;
@@ -61,6 +63,7 @@ export class Board {
   }
 
   private replace(snapshot: Snapshot): void {
+    const again = this.place !== null;
     replaceAll(this.printers, snapshot.printers ?? []);
     replaceAll(this.jobs, snapshot.jobs ?? []);
     this.ended.clear();
@@ -68,6 +71,7 @@ export class Board {
     this.queue.value = snapshot.queue ?? NO_QUEUE;
     this.place = { epoch: snapshot.epoch, seq: snapshot.seq };
     this.lastEvent = snapshot.last_event ?? 0;
+    if (again) this.anew.value += 1;
   }
 
   private change(patch: Patch): void {

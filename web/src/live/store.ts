@@ -89,6 +89,12 @@ export const useLive = defineStore("live", () => {
     return Math.max(0, server - printer.told_at_s);
   }
 
+  /** The same in whole seconds, once that is worth a word; else null: rows change with it alone. */
+  function oldAgeOf(printer: Pick<LivePrinter, "told_at_s"> | undefined): number | null {
+    const seconds = printer ? ageOf(printer) : null;
+    return seconds !== null && seconds > OLD_S ? Math.floor(seconds) : null;
+  }
+
   function stop(): void {
     socket.stop();
     board.clear();
@@ -101,11 +107,14 @@ export const useLive = defineStore("live", () => {
     queue: board.queue,
     events: board.events,
     connection,
+    /** How often a snapshot followed the first: some events and values passed unheard. */
+    anew: board.anew,
     /** Whether there has been a snapshot: before it an empty farm is only an unknown one. */
     known,
     rights,
     staleness,
     ageOf,
+    oldAgeOf,
     start: () => socket.start(),
     stop,
     retry: () => socket.hurry(),

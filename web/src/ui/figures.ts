@@ -9,6 +9,8 @@ type Format = Intl.NumberFormat;
 export interface Figures {
   /** A day and a time of day; empty where there is none. */
   moment(at: string | null | undefined): string;
+  /** The time of day where it is today, with the day where it is not: never read as today's. */
+  when(at: string | Date): string;
   /** A day; empty where there is none. */
   day(at: string | null | undefined): string;
   /** Bytes in the largest unit that leaves a number above one; a kilobyte has 1000. */
@@ -32,6 +34,17 @@ export function useFigures(): Figures {
   const moment = computed(
     () => new Intl.DateTimeFormat(locale.value, { dateStyle: "medium", timeStyle: "short" }),
   );
+  const clock = { hour: "2-digit", minute: "2-digit" } as const;
+  const ofToday = computed(() => new Intl.DateTimeFormat(locale.value, clock));
+  const ofThisYear = computed(
+    () => new Intl.DateTimeFormat(locale.value, { day: "numeric", month: "short", ...clock }),
+  );
+  function when(at: string | Date): string {
+    const [then, now] = [new Date(at), new Date()];
+    if (then.toDateString() === now.toDateString()) return ofToday.value.format(then);
+    const near = then.getFullYear() === now.getFullYear() ? ofThisYear : moment;
+    return near.value.format(then);
+  }
   const day = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: "medium" }));
   // A picture that follows a finger writes many numbers a second: their formats are made once.
   const formats = computed(() => ({ locale: locale.value, byDigits: new Map<number, Format>() }));
@@ -51,6 +64,7 @@ export function useFigures(): Figures {
   }
   return {
     moment: (at) => (at ? moment.value.format(new Date(at)) : ""),
+    when,
     day: (at) => (at ? day.value.format(new Date(at)) : ""),
     bytes(size) {
       const step = size < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(size) / 3));

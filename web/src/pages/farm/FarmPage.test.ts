@@ -133,6 +133,31 @@ describe("FarmPage", () => {
     expect(needs.find("a").attributes("href")).toBe("/queue?print=y");
   });
 
+  it("offers a viewer what is known of a print, and nothing to say about it", async () => {
+    const word = () => shown.find("section[aria-labelledby='needs-you'] a").text();
+    const queue = [{ path: "/queue", name: "queue" }];
+    await open("viewer", "/", queue);
+    expect(word()).toBe("What is known");
+    shown.unmount();
+    await open("operator", "/", queue);
+    expect(word()).toBe("Say how it ended");
+  });
+
+  it("keeps the focus beside what needed a person and needs them no more", async () => {
+    await open("operator", "/", [{ path: "/queue", name: "queue" }]);
+    const { printers } = useLive();
+    const now = async (id: string, changes: Partial<LivePrinter>) => {
+      printers.set(id, { ...(printers.get(id) as LivePrinter), ...changes });
+      await flushPromises();
+      return document.activeElement?.textContent?.trim();
+    };
+    const needs = shown.find("section[aria-labelledby='needs-you']");
+    needs.find<HTMLElement>("[data-act=clear_bed]").element.focus();
+    expect(await now("a", { bed: "clear" })).toBe("Say how it ended");
+    expect(await now("c", { needs_attention: false })).toBe("Farm");
+    expect(document.activeElement?.tagName).toBe("H1");
+  });
+
   it("links to no page that is not there", async () => {
     await open("operator");
     expect(shown.findAll("a")).toHaveLength(0);
@@ -237,6 +262,24 @@ describe("FarmPage", () => {
     await boxes[2]?.trigger("keydown", { key: " ", shiftKey: true });
     await boxes[2]?.setValue(true);
     await vi.waitFor(() => expect(shown.text()).toContain("3 picked"));
+  });
+
+  it("says on the plan how old a printer's progress is", async () => {
+    const floor = { id: "f", version: 1, name: "Hall", width_mm: 9000, depth_mm: 5000 };
+    const place = { floor: "f", x: 100, y: 100, rotation: 0 };
+    fetched.mockImplementation(async ({ url }) => {
+      const described = { tags: [], materials: [], model: { name: "" }, floor_position: place };
+      const printer = { ...PRINTERS[1], ...described };
+      const found = url.includes("/floors") ? [floor] : [printer];
+      return Response.json({ items: found, next_cursor: null });
+    });
+    await open("viewer", "/?view=plan");
+    await vi.waitFor(() => expect(shown.find("li.absolute").text()).toContain("50"));
+    expect(shown.find("li.absolute").text()).not.toContain("old");
+    const told_at_s = performance.now() / 1000 - 70;
+    useLive().printers.set("b", { ...PRINTERS[1], told_at_s } as LivePrinter);
+    await flushPromises();
+    expect(shown.find("li.absolute").text()).toContain("1 min old");
   });
 
   it("lets administrators alone rename and remove a floor beside its plan", async () => {

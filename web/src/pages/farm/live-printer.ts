@@ -5,7 +5,7 @@ import { useI18n } from "vue-i18n";
 
 import type { LivePrinter } from "@/live/frames";
 import { usePrintNames } from "@/live/prints";
-import { OLD_S, useLive } from "@/live/store";
+import { useLive } from "@/live/store";
 import { LOOKS, type Look, type PrinterState } from "@/ui/states";
 
 import { useBrief } from "./brief";
@@ -65,10 +65,6 @@ export function usePrinterView(id: () => string): PrinterView {
       const progress = printer.value?.progress ?? null;
       return progress === null ? "–" : formats.percent(progress);
     }),
-    age: computed(() => {
-      if (!printer.value) return null;
-      const seconds = live.ageOf(printer.value);
-      return seconds !== null && seconds > OLD_S ? Math.floor(seconds) : null;
-    }),
+    age: computed(() => live.oldAgeOf(printer.value)),
   };
 }

@@ -52,3 +52,38 @@ it("is made anew when another printer prints, and not when one says how warm it 
   page.unmount();
   vi.unstubAllGlobals();
 });
+
+it("keeps the focus beside a job that waits no more", async () => {
+  vi.stubGlobal("fetch", () => new Promise(() => undefined));
+  const pinia = createPinia();
+  const routes = ["/", "/jobs/:id"].map((path) => ({ path, component: { render: () => null } }));
+  const router = createRouter({
+    history: createMemoryHistory(),
+    routes: [{ ...routes[0], name: "queue" }, { ...routes[1], name: "job" }] as never,
+  });
+  const live = useLive(pinia);
+  live.known = true;
+  const item = (job_id: string) => ({
+    job_id, print_id: `${job_id}-1`, job_number: 1, priority: "normal", waiting_summary: [],
+    expected_start: null, printer_id: null, due: null,
+  });
+  const tell = (...jobs: string[]) =>
+    (live.queue = { items: jobs.map(item), total: jobs.length } as never);
+  tell("a", "b", "c");
+  const global = { plugins: [pinia, i18n, router, VueQueryPlugin] };
+  const page = mount(QueuePage, { global, attachTo: document.body });
+  await nextTick();
+  page.find<HTMLElement>("[data-job=b] a").element.focus();
+  const focused = async (...jobs: string[]) => {
+    tell(...jobs);
+    await vi.waitFor(() => expect(page.findAll("[data-job]")).toHaveLength(jobs.length));
+    await nextTick();
+    const row = document.activeElement?.closest("[data-job]");
+    return row ? row.getAttribute("data-job") : document.activeElement?.tagName;
+  };
+  expect(await focused("a", "c")).toBe("c");
+  expect(document.activeElement?.textContent).toContain("Why waiting?");
+  expect(await focused()).toBe("H2");
+  page.unmount();
+  vi.unstubAllGlobals();
+});

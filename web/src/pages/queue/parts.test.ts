@@ -103,15 +103,28 @@ it("sends the request that removes a reason as the server told it", async () => 
 });
 
 it("says plainly that the bed is another one by now, and claims nothing else", async () => {
-  const changed = problem.bind(null, 409, "bed_changed", "the bed is at version 7");
-  fetched.mockImplementation(() => Promise.resolve(changed()));
+  const told = "the bed is at version 7";
+  fetched.mockImplementation(async () => problem(409, "bed_changed", told));
   const line = show(ReasonLine, { reason: BED });
   button("The bed is clear")?.click();
-  const told = "Another print has begun on this bed";
-  for (let looks = 0; looks < 100 && !line.text().includes(told); looks += 1) await soon(50);
-  expect(line.get("[role=alert]").text()).toContain(told);
+  const worded = "Another print has begun on this bed";
+  for (let looks = 0; looks < 100 && !line.text().includes(worded); looks += 1) await soon(50);
+  expect(line.get("[role=alert]").text()).toContain(worded);
   expect(line.get("[role=alert]").text()).toContain("Nothing was changed.");
   expect(line.findComponent(ReasonLine).emitted("done")).toBeUndefined();
+});
+
+it("tells the day until which it waits, where that is not today", () => {
+  const until = new Date();
+  const wait = { action: "wait", target: null, method: null, path: null };
+  const said = (): string => {
+    const params = { for: "print", until: until.toISOString() };
+    return show(ReasonLine, { reason: { ...BED, unblock: { ...wait, params } } }).text();
+  };
+  until.setFullYear(until.getFullYear() + 1);
+  expect(said()).toContain(String(until.getFullYear()));
+  until.setFullYear(until.getFullYear() - 1);
+  expect(said()).not.toContain(String(until.getFullYear()));
 });
 
 it("shows a viewer the reason and no button", () => {

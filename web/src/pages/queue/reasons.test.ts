@@ -8,7 +8,7 @@ import { detailOf, remedyOf, wordsOf, type Reason, type Speech } from "./reasons
 const speech: Speech = {
   t: (key, named) => i18n.global.t(key, named ?? {}),
   te: (key) => i18n.global.te(key),
-  clock: (at) => at.toISOString().slice(11, 16),
+  when: (at) => at.toISOString().slice(11, 16),
   number: (value) => String(value),
 };
 const request = (action: string, target: string, params: object, path: string, method = "POST") =>

@@ -5,11 +5,12 @@ import type { Role } from "@/app/session";
 export type Reason = components["schemas"]["ReasonOut"];
 export type Unblock = components["schemas"]["UnblockOut"];
 
-/** The language at hand: vue-i18n's `t` and `te`, and the time of day. */
+/** The language at hand: vue-i18n's `t` and `te`, moments and numbers. */
 export interface Speech {
   t: (key: string, named?: Record<string, unknown>) => string;
   te: (key: string) => boolean;
-  clock: (at: Date) => string;
+  /** A moment: the time of day, with the day where it is not today. */
+  when: (at: Date) => string;
   number: (value: number) => string;
 }
 
@@ -85,7 +86,7 @@ function waiting({ params }: Unblock, speech: Speech): Remedy {
   const text = speech.t(`reason.wait.${known ? what : "other"}`);
   const until = typeof params["until"] === "string" ? new Date(params["until"]) : null;
   if (until === null || Number.isNaN(until.getTime())) return { kind: "words", text };
-  const when = speech.t("reason.until", { at: speech.clock(until) });
+  const when = speech.t("reason.until", { at: speech.when(until) });
   return { kind: "words", text: `${text} ${when}` };
 }
 

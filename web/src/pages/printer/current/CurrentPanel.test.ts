@@ -7,7 +7,9 @@ import { createMemoryHistory, createRouter } from "vue-router";
 
 import { useSession, type Role } from "@/app/session";
 import { i18n, speak } from "@/i18n";
-import type { LivePrinter } from "@/live/frames";
+import type { LiveEvent, LivePrinter } from "@/live/frames";
+import { useLive } from "@/live/store";
+import { useNotices } from "@/ui/notices";
 
 import type { Printer } from "../printer";
 import CurrentPanel from "./CurrentPanel.vue";
@@ -30,6 +32,7 @@ let pinia: Pinia;
 let panel: VueWrapper;
 const posted: string[] = [];
 let state = "answered";
+let wished = false;
 
 async function answer(request: Request): Promise<Response> {
   const path = new URL(request.url).pathname.replace("/api/v1", "");
@@ -38,7 +41,9 @@ async function answer(request: Request): Promise<Response> {
   if (path === "/commands/c") return Response.json({ state, answer: "it is heating" });
   if (path === "/files/f/layers") return Response.json({ size: 1000, starts: [100, 400, 800] });
   if (path === "/files/f") return Response.json({ id: "f", analysis: { layers: 3 } });
-  if (path.startsWith("/prints/")) return Response.json({ id: "p", job_id: "j", number: 3 });
+  if (path.startsWith("/prints/")) {
+    return Response.json({ id: "p", job_id: "j", number: 3, wants_cancel: wished });
+  }
   return Response.json({ id: "j", name: "Vase", copies: 1, file_id: "f" });
 }
 
@@ -46,6 +51,8 @@ beforeEach(async () => {
   await speak("en", false);
   posted.length = 0;
   state = "answered";
+  wished = false;
+  useNotices().forget();
   vi.stubGlobal("fetch", vi.fn(answer));
   pinia = createPinia();
   setActivePinia(pinia);
@@ -57,7 +64,7 @@ afterEach(() => {
 
 async function show(live: LivePrinter, role: Role = "operator"): Promise<void> {
   const global = { plugins: [i18n, pinia, router, VueQueryPlugin] };
-  const props = { printer: { id: "a" } as Printer, live };
+  const props = { printer: { id: "a", name: "Left" } as Printer, live };
   panel = mount(CurrentPanel, { global, props, attachTo: document.body });
   useSession().me = { name: "kim", role } as never;
   await flushPromises();
@@ -188,5 +195,35 @@ describe("CurrentPanel", () => {
     [...sure].find((one) => one.textContent?.trim() === "Cancel the print")?.click();
     await flushPromises();
     expect(posted).toEqual(["/prints/p/cancel"]);
+  });
+
+  it("says at once that it is being cancelled, and takes no second cancel", async () => {
+    await show(LIVE);
+    expect(panel.text()).not.toContain("being cancelled");
+    await press("Cancel the print");
+    wished = true;
+    const sure = document.querySelectorAll<HTMLElement>("[role=alertdialog] button");
+    [...sure].find((one) => one.textContent?.trim() === "Cancel the print")?.click();
+    await flushPromises();
+    const said = useNotices().list.map(({ text }) => text);
+    expect(said).toEqual(["Left: the print is being cancelled."]);
+    expect(panel.text()).toContain("This print is being cancelled.");
+    expect(panel.find("[data-act=cancel]").attributes("aria-disabled")).toBe("true");
+    await press("Cancel the print");
+    expect(document.querySelector("[role=alertdialog]")).toBeNull();
+    expect(posted).toEqual(["/prints/p/cancel"]);
+  });
+
+  it.each([
+    { kind: "print.cancel_wanted", print_id: "p", job_id: "j" },
+    { kind: "job.cancelled", print_id: null, job_id: "j" },
+  ])("hears that somebody else has asked for it: $kind", async (told) => {
+    await show(LIVE);
+    wished = true;
+    useLive().events = [{ seq: 9, printer_id: "a", data: {}, ...told } as unknown as LiveEvent];
+    await flushPromises();
+    expect(panel.text()).toContain("This print is being cancelled.");
+    await panel.setProps({ live: { ...LIVE, needs_attention: true } });
+    expect(panel.text()).not.toContain("being cancelled");
   });
 });

@@ -77,12 +77,10 @@ it("keeps what is shown where older ones do not come, and says so", async () => 
   expect(older()).toBeDefined();
 });
 
-it("reads anew once it listens again: what was told meanwhile is in the log", async () => {
+it("reads the log anew once everything was told anew: some events passed unheard", async () => {
   const live = useLive(pinia);
-  live.connection = "lost";
-  await flushPromises();
   expect(asked).toHaveLength(1);
-  live.connection = "live";
+  live.anew += 1;
   await flushPromises();
   expect(asked).toHaveLength(2);
 });
@@ -110,4 +108,21 @@ it("reads the log anew rather than keep all that it heard", async () => {
   }
   expect(asked.length).toBe(2);
   expect(numbers()).toEqual(Array.from({ length: 20 }, (_, back) => LAST - back));
+});
+
+it("says in words what happened, and what a person wrote of it", async () => {
+  const plain = { at: "2026-01-01T00:00:00Z", printer_id: "a", job_id: null, print_id: null };
+  const told = (seq: number, kind: string, data: object) => ({ ...plain, id: "", seq, kind, data });
+  useLive(pinia).events = [
+    told(50, "print.noted", { note: "warped at one corner", by: "user kim" }),
+    told(51, "command.settled", { command_id: "c" }),
+    told(52, "printer.owned", {}),
+  ] as never;
+  await flushPromises();
+  const said = panel.findAll("li > span").map((one) => one.text().replace(/\s+/g, " "));
+  expect(said.slice(0, 3)).toEqual([
+    "The server took control of it",
+    "Order given up: never answered",
+    "Note on a print warped at one corner",
+  ]);
 });

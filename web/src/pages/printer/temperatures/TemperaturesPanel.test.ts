@@ -14,6 +14,7 @@ import TemperaturesPanel from "./TemperaturesPanel.vue";
 vi.mock("./TemperatureChart.vue", () => ({ __esModule: true, default: { render: () => null } }));
 
 const asked: URL[] = [];
+let broken = false;
 let panel: VueWrapper;
 let store: ReturnType<typeof useLive>;
 let age = 0;
@@ -22,6 +23,7 @@ let first: LivePrinter;
 async function answer(request: Request): Promise<Response> {
   const url = new URL(request.url);
   asked.push(url);
+  if (broken) return new Response("{}", { status: 503 });
   const second = url.searchParams.get("since") === "more";
   const at = new Date(Date.now() - (second ? 60_000 : 120_000)).toISOString();
   const temperatures = { tool0: { actual: second ? 101 : 100, target: 215 } };
@@ -36,13 +38,16 @@ async function show(): Promise<void> {
   const pinia = createPinia();
   store = useLive(pinia);
   store.ageOf = () => age;
-  panel = mount(TemperaturesPanel, { global: { plugins: [i18n, pinia, VueQueryPlugin] }, props });
+  const once = { queryClientConfig: { defaultOptions: { queries: { retry: false } } } };
+  const queries: [typeof VueQueryPlugin, object] = [VueQueryPlugin, once];
+  panel = mount(TemperaturesPanel, { global: { plugins: [i18n, pinia, queries] }, props });
   await flushPromises();
 }
 
 beforeEach(async () => {
   await speak("en", false);
   asked.length = 0;
+  broken = false;
   vi.stubGlobal("fetch", vi.fn(answer));
   age = 0;
   await show();
@@ -93,4 +98,19 @@ it("reads anew once it listens again", async () => {
   store.connection = "live";
   await flushPromises();
   expect(asked.length).toBe(before + 2);
+});
+
+it("reads anew once everything was told anew, whatever the connection says", async () => {
+  const before = asked.length;
+  store.anew += 1;
+  await flushPromises();
+  expect(asked.length).toBe(before + 2);
+});
+
+it("keeps what it had read where reading again fails", async () => {
+  await panel.find("[role=switch]").trigger("click");
+  broken = true;
+  store.anew += 1;
+  await vi.waitFor(() => expect(panel.find("[role=alert]").exists()).toBe(true));
+  expect(rows()).toHaveLength(3);
 });

@@ -80,10 +80,9 @@ export function useSamples(
     { immediate: true },
   );
   // What was told while nobody listened is written down.
-  watch(
-    () => store.connection,
-    (now, before) => now === "live" && before === "lost" && void query.refetch(),
-  );
+  watch([() => store.connection, () => store.anew], ([now, anew], [before, known]) => {
+    if (anew !== known || (now === "live" && before === "lost")) void query.refetch();
+  });
   const samples = computed(() => {
     const told = query.data.value?.told ?? [];
     const newest = Math.max(points.value.at(-1)?.at ?? 0, told.at(-1)?.at ?? 0);

@@ -1,0 +1,79 @@
+// Whoever works by keyboard goes on beside the row that went.
+import { mount, type VueWrapper } from "@vue/test-utils";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { h, nextTick, ref, useTemplateRef } from "vue";
+
+import { useKeptRow } from "./kept-focus";
+
+const names = ref<string[]>([]);
+let kept: ReturnType<typeof useKeptRow>;
+let page: VueWrapper;
+
+const row = (name: string) =>
+  h("li", { key: name }, [h("a", { href: "#" }, name), h("button", { "data-act": "do" }, name)]);
+const Page = {
+  setup() {
+    kept = useKeptRow(useTemplateRef<HTMLElement>("box"), [names]);
+    const rows = () => h("section", [h("h2", "Rows"), h("ul", names.value.map(row))]);
+    return () => [
+      h("h1", "Page"),
+      h("input"),
+      h("div", { ref: "box" }, names.value.length ? [rows()] : []),
+    ];
+  },
+};
+
+beforeEach(() => {
+  names.value = ["a", "b", "c"];
+  page = mount(Page, { attachTo: document.body });
+});
+afterEach(() => page.unmount());
+
+const focus = (name: string, tag = "button") =>
+  page.findAll<HTMLElement>(tag).find((one) => one.text() === name)?.element.focus();
+async function show(...left: string[]): Promise<string | null | undefined> {
+  names.value = left;
+  await nextTick();
+  await nextTick();
+  return document.activeElement?.textContent;
+}
+
+it("goes on with what can be done with the next row, at the end with the one before", async () => {
+  focus("b", "a");
+  expect(await show("a", "c")).toBe("c");
+  expect(document.activeElement?.tagName).toBe("BUTTON");
+  expect(await show("a")).toBe("a");
+  expect(await show()).toBe("Page");
+});
+
+it("counts from where the row is by then", async () => {
+  focus("b");
+  await show("z", "a", "b", "c");
+  expect(await show("z", "a", "c")).toBe("c");
+});
+
+it("takes the focus from nobody, and gives it to nobody who had left the rows", async () => {
+  focus("b");
+  page.find("input").element.focus();
+  await show("a", "c");
+  expect(document.activeElement?.tagName).toBe("INPUT");
+  focus("c");
+  page.find("h1").element.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+  (document.activeElement as HTMLElement).blur();
+  await show("a");
+  expect(document.activeElement).toBe(document.body);
+});
+
+it("comes back beside the row that went while a dialog was open over the page", async () => {
+  const dialog = document.createElement("div");
+  dialog.setAttribute("role", "alertdialog");
+  dialog.innerHTML = "<button>Sure</button>";
+  document.body.append(dialog);
+  focus("a");
+  dialog.querySelector("button")?.focus();
+  expect(await show("b", "c")).toBe("Sure");
+  dialog.remove();
+  kept.settle();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(document.activeElement?.textContent).toBe("b");
+});
