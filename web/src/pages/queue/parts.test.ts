@@ -103,7 +103,8 @@ it("sends the request that removes a reason as the server told it", async () => 
 });
 
 it("says plainly that the bed is another one by now, and claims nothing else", async () => {
-  fetched.mockImplementation(() => Promise.resolve(problem(409, "bed_changed", "the bed is at version 7")));
+  const refusal = problem(409, "bed_changed", "the bed is at version 7");
+  fetched.mockImplementation(() => Promise.resolve(refusal));
   const line = show(ReasonLine, { reason: BED });
   button("The bed is clear")?.click();
   const told = "Another print has begun on this bed";
