@@ -3,6 +3,7 @@ import { VueQueryPlugin } from "@tanstack/vue-query";
 import { flushPromises, mount, type VueWrapper } from "@vue/test-utils";
 import { createPinia, setActivePinia } from "pinia";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Plugin } from "vue";
 import { createMemoryHistory, createRouter, type Router } from "vue-router";
 
 import { useSession, type Role } from "@/app/session";
@@ -10,12 +11,15 @@ import { i18n, speak } from "@/i18n";
 import type { LivePrinter } from "@/live/frames";
 import { useLive } from "@/live/store";
 
+import BulkBar from "./BulkBar.vue";
 import FarmPage from "./FarmPage.vue";
+import { useRound } from "./round";
 import { useFarmUploads } from "./uploads";
 
 const fetched = vi.fn<(request: Request) => Promise<Response>>();
 let shown: VueWrapper;
 let router: Router;
+let global: { plugins: Plugin[] };
 
 class Everything {
   constructor(private readonly tell: (entries: object[]) => void) {}
@@ -52,7 +56,7 @@ async function open(role: Role, at = "/", extra: { path: string; name: string }[
   await router.push(at);
   const pinia = createPinia();
   setActivePinia(pinia);
-  const plugins = [pinia, i18n, router, VueQueryPlugin];
+  global = { plugins: [pinia, i18n, router, VueQueryPlugin] };
   // Stores that use queries are made inside an app, as the page makes them.
   const frame = {
     render: () => null,
@@ -63,8 +67,16 @@ async function open(role: Role, at = "/", extra: { path: string; name: string }[
       for (const one of PRINTERS) live.printers.set(one.id, one);
     },
   };
-  mount(frame, { global: { plugins } });
-  shown = mount(FarmPage, { global: { plugins }, attachTo: document.body });
+  mount(frame, { global });
+  shown = mount(FarmPage, { global, attachTo: document.body });
+  await flushPromises();
+}
+
+/** As one does who looks at another page in between. */
+async function leaveAndReturn(): Promise<void> {
+  shown.unmount();
+  await flushPromises();
+  shown = mount(FarmPage, { global, attachTo: document.body });
   await flushPromises();
 }
 
@@ -221,6 +233,48 @@ describe("FarmPage", () => {
     await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
     await shown.findAll("button").find((one) => one.text() === "Cancel…")?.trigger("click");
     expect(await confirm("Cancel the print")).toEqual(["/api/v1/prints/x/cancel"]);
+  });
+
+  it("fetches what many are told with only once one is picked", async () => {
+    await open("operator");
+    expect(shown.findComponent(BulkBar).exists()).toBe(false);
+    await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    await vi.waitFor(() => expect(shown.findComponent(BulkBar).exists()).toBe(true));
+  });
+
+  it("still shows what many were told, and who refused, after another page", async () => {
+    await open("operator");
+    let refuse = (): void => undefined;
+    const headers = { "content-type": "application/problem+json" };
+    const told = JSON.stringify({ status: 409, code: "no_active_print", detail: "", hint: "" });
+    fetched.mockImplementation((request) => {
+      if (request.method === "GET") return new Promise(() => undefined);
+      return new Promise((resolve) => {
+        refuse = () => resolve(new Response(told, { status: 409, headers }));
+      });
+    });
+    await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
+    await button("section[aria-label='Picked printers']", "Pause")?.trigger("click");
+    await leaveAndReturn();
+    await vi.waitFor(() => expect(shown.text()).toContain("0 of 1 have answered."));
+    refuse();
+    const bar = () => shown.find("section[aria-label='Picked printers']");
+    await vi.waitFor(() => expect(bar().text()).toContain("Refused or not known: 1."));
+    expect(bar().text()).toContain("Birch");
+    await leaveAndReturn();
+    await vi.waitFor(() => expect(bar().text()).toContain("Birch"));
+    await bar().find("[aria-label='Close']").trigger("click");
+    expect(bar().exists()).toBe(false);
+  });
+
+  it("shows nobody what was told in another session", async () => {
+    await open("operator");
+    useRound().begin("pause", ["b"])({ printerId: "b", problem: null });
+    await vi.waitFor(() => expect(shown.text()).toContain("Birch"));
+    expect(useRound().present).not.toBeNull();
+    useSession().me = null;
+    expect(useRound().present).toBeNull();
   });
 
   it("shows files that were on their way before the page was opened", async () => {
