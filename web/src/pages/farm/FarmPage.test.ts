@@ -145,6 +145,54 @@ describe("FarmPage", () => {
     expect(needs.find("a").attributes("href")).toBe("/queue?print=y");
   });
 
+  describe("sorted by what changes", () => {
+    const progress = (id: string, share: number) => {
+      const { printers } = useLive();
+      printers.set(id, { ...(printers.get(id) as LivePrinter), progress: share, print_id: "x" });
+      return flushPromises();
+    };
+    const row = (id: string) => shown.get<HTMLElement>(`[data-printer=${id}]`);
+    const list = () => row("a").element.parentElement?.parentElement as HTMLElement;
+    beforeEach(async () => {
+      await open("operator", "/?sort=progress");
+      await progress("a", 0.3);
+      await progress("b", 0.5);
+    });
+
+    it("holds the order while a pointer is over the list", async () => {
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      list().dispatchEvent(new PointerEvent("pointerenter"));
+      await progress("a", 0.9);
+      await progress("d", 0.1);
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      list().dispatchEvent(new PointerEvent("pointerleave"));
+      await flushPromises();
+      expect(cards().slice(0, 3)).toEqual(["d", "b", "a"]);
+    });
+
+    it("holds it while the focus is in a row, and sorts once it is not", async () => {
+      row("a").element.focus();
+      await progress("a", 0.9);
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      row("b").element.focus();
+      await new Promise((resolve) => setTimeout(resolve));
+      await flushPromises();
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      row("b").element.blur();
+      await vi.waitFor(() => expect(cards().slice(0, 2)).toEqual(["b", "a"]));
+    });
+
+    it("sorts at once by what is wished, and the focus goes with its row", async () => {
+      const button = row("c").get<HTMLElement>("button").element;
+      button.focus();
+      await progress("a", 0.9);
+      await router.replace("/?sort=-name");
+      await flushPromises();
+      expect(cards()).toEqual(["d", "c", "b", "a"]);
+      expect(document.activeElement).toBe(button);
+    });
+  });
+
   it("links to no page that is not there", async () => {
     await open("operator");
     expect(shown.findAll("a")).toHaveLength(0);
