@@ -240,6 +240,27 @@ describe("what is shown of numbers and time", () => {
   });
 });
 
+describe("notices", () => {
+  const notices = useNotices();
+  const texts = () => notices.list.map((one) => one.text);
+  afterEach(() => notices.forget());
+
+  it("make room by what was done, never by what failed and nobody has seen", () => {
+    const problem = new Problem(409, { code: "x", detail: "no" });
+    notices.failed("failed 1", problem);
+    notices.done("linked", { label: "Open", act: () => undefined });
+    for (const text of ["done 1", "done 2", "done 3"]) notices.done(text);
+    expect(texts()).toEqual(["failed 1", "linked", "done 2", "done 3"]);
+    for (const text of ["failed 2", "failed 3", "failed 4", "failed 5"]) {
+      notices.failed(text, problem);
+    }
+    expect(texts()).toEqual(["failed 1", "failed 2", "failed 3", "failed 4", "failed 5"]);
+    notices.done("done 4");
+    notices.done("done 5");
+    expect(texts().slice(5)).toEqual(["done 5"]);
+  });
+});
+
 describe("TextField", () => {
   it("tells a screen reader its label and what is wrong", () => {
     const props = { label: "Name", error: "It is taken.", modelValue: "ann" };

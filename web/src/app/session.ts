@@ -82,8 +82,13 @@ export const useSession = defineStore("session", () => {
     enter(await data(api.POST("/api/v1/setup", { body: { token, name, password } })));
   }
 
+  /** End the session; one that the server does not know any more has ended already. */
   async function signOut(): Promise<void> {
-    await api.POST("/api/v1/auth/logout");
+    try {
+      await api.POST("/api/v1/auth/logout");
+    } catch (thrown) {
+      if (!(thrown instanceof Problem && thrown.status === 401)) throw thrown;
+    }
     leave();
   }
 

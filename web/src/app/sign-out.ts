@@ -18,7 +18,10 @@ export function useSignOut(): () => Promise<void> {
       await session.signOut();
       await router.push({ name: "sign-in" });
     } catch (thrown) {
-      notices.failed(t("shell.sign_out_failed"), asProblem(thrown));
+      const problem = asProblem(thrown);
+      // Without an answer nobody here knows whether the session has ended.
+      const text = problem.refused ? t("shell.sign_out_failed") : t("shell.sign_out_unknown");
+      notices.failed(text, problem);
     }
   };
 }

@@ -61,7 +61,9 @@ export interface Read {
   from: number;
   layers: Layer[];
   box: Box;
+  /** There is no more to come; `whole`: and this is all that the file has. */
   ended: boolean;
+  whole: boolean;
 }
 
 export type FromWorker =

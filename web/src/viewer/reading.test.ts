@@ -37,7 +37,7 @@ describe("a file", () => {
     const { trouble, told } = await read();
     expect(trouble).toBeNull();
     const last = told.at(-1);
-    expect(last).toMatchObject({ bytes: BODY.length, size: BODY.length, ended: true });
+    expect(last).toMatchObject({ bytes: BODY.length, size: BODY.length, ended: true, whole: true });
     expect(together(told).map((one) => one.prints)).toEqual([1, 1]);
   });
 
@@ -66,7 +66,7 @@ describe("a file", () => {
     answers(new Response(BODY, sized(BODY.length + 1)));
     const { trouble, told } = await read();
     expect(trouble).toEqual({ kind: "lost" });
-    expect(told.at(-1)).toMatchObject({ ended: true });
+    expect(told.at(-1)).toMatchObject({ ended: true, whole: false });
     expect(together(told)).toHaveLength(2);
   });
 

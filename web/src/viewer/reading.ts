@@ -14,7 +14,6 @@ const TURN_MS = 12;
 /** When no byte has come for so long, the connection is given up, in ms. */
 const SILENCE_MS = 30_000;
 
-
 /** Read all that there is at this address; why there is no more, where something is wrong. */
 export async function readInto(
   path: Toolpath,
@@ -104,14 +103,14 @@ class Teller {
 
   tellSometimes(): void {
     if (performance.now() - this.#at < TOLD_MS) return;
-    this.#some(false);
+    this.#some("more");
   }
 
   /** Tell the rest, and that there is no more. */
   end(trouble: Trouble | null): Trouble | null {
     this.#forgetMerged();
-    while (this.#path.layers.length - this.#told > TOLD_AT_ONCE) this.#some(false);
-    this.#some(true);
+    while (this.#path.layers.length - this.#told > TOLD_AT_ONCE) this.#some("more");
+    this.#some(trouble === null ? "whole" : "broken off");
     return trouble;
   }
 
@@ -123,12 +122,13 @@ class Teller {
   }
 
   /** The last layer that was told may have grown since: it is told again. */
-  #some(ended: boolean): void {
+  #some(now: "more" | "whole" | "broken off"): void {
     this.#forgetMerged();
     const from = Math.max(0, this.#told - 1);
     const layers = this.#path.layers.slice(from, from + TOLD_AT_ONCE);
     const { bytes, size } = this;
-    this.#tell({ type: "read", bytes, size, from, layers, box: this.#path.printed, ended });
+    const end = { ended: now !== "more", whole: now === "whole" };
+    this.#tell({ type: "read", bytes, size, from, layers, box: this.#path.printed, ...end });
     this.#told = from + layers.length;
     this.#at = performance.now();
   }

@@ -13,6 +13,8 @@ export interface Viewer {
   bytes: Ref<number>;
   size: Ref<number | null>;
   ended: Ref<boolean>;
+  /** Whether the file was read from its beginning to its end. */
+  whole: Ref<boolean>;
   problem: ShallowRef<Problem | null>;
   /** Why there is no picture in space. */
   noSpace: Ref<"missing" | "lost" | null>;
@@ -50,6 +52,7 @@ export function useViewer(url: string, makeWorker: () => Worker = newWorker): Vi
   const bytes = ref(0);
   const size = ref<number | null>(null);
   const ended = ref(false);
+  const whole = ref(false);
   const problem = shallowRef<Problem | null>(null);
   const noSpace = ref<"missing" | "lost" | null>(null);
   const draws = ref(true);
@@ -80,7 +83,7 @@ export function useViewer(url: string, makeWorker: () => Worker = newWorker): Vi
       box.value = told.box;
       bytes.value = told.bytes;
       size.value = told.size;
-      ended.value = told.ended;
+      [ended.value, whole.value] = [told.ended, told.whole];
     }
   }
 
@@ -92,7 +95,8 @@ export function useViewer(url: string, makeWorker: () => Worker = newWorker): Vi
   function again(): void {
     layers.value = [];
     box.value = emptyBox();
-    [bytes.value, size.value, ended.value] = [0, null, false];
+    [bytes.value, size.value] = [0, null];
+    ended.value = whole.value = false;
     problem.value = noSpace.value = drawn.value = null;
     read();
   }
@@ -107,6 +111,7 @@ export function useViewer(url: string, makeWorker: () => Worker = newWorker): Vi
     bytes,
     size,
     ended,
+    whole,
     problem,
     noSpace,
     draws,

@@ -230,7 +230,8 @@ describe("the page's side", () => {
   const layer = (first: number): Layer => ({
     first, z: 0, byte: 0, prints: 0, travels: 0, printed: 0, travelled: 0, kinds: [],
   });
-  const told = { type: "read", bytes: 10, size: 20, box: emptyBox(), ended: false } as const;
+  const more = { ended: false, whole: false };
+  const told = { type: "read", bytes: 10, size: 20, box: emptyBox(), ...more } as const;
 
   it("puts together what the worker tells, the last layer again and again", () => {
     const { viewer, say, sent } = open();

@@ -3,6 +3,7 @@ import { VueQueryPlugin } from "@tanstack/vue-query";
 import { flushPromises, mount, type VueWrapper } from "@vue/test-utils";
 import { createPinia, setActivePinia } from "pinia";
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Plugin } from "vue";
 import { createMemoryHistory, createRouter, type Router } from "vue-router";
 
 import { useSession, type Role } from "@/app/session";
@@ -10,12 +11,15 @@ import { i18n, speak } from "@/i18n";
 import type { LivePrinter } from "@/live/frames";
 import { useLive } from "@/live/store";
 
+import BulkBar from "./BulkBar.vue";
 import FarmPage from "./FarmPage.vue";
+import { useRound } from "./round";
 import { useFarmUploads } from "./uploads";
 
 const fetched = vi.fn<(request: Request) => Promise<Response>>();
 let shown: VueWrapper;
 let router: Router;
+let global: { plugins: Plugin[] };
 
 class Everything {
   constructor(private readonly tell: (entries: object[]) => void) {}
@@ -52,7 +56,7 @@ async function open(role: Role, at = "/", extra: { path: string; name: string }[
   await router.push(at);
   const pinia = createPinia();
   setActivePinia(pinia);
-  const plugins = [pinia, i18n, router, VueQueryPlugin];
+  global = { plugins: [pinia, i18n, router, VueQueryPlugin] };
   // Stores that use queries are made inside an app, as the page makes them.
   const frame = {
     render: () => null,
@@ -63,8 +67,16 @@ async function open(role: Role, at = "/", extra: { path: string; name: string }[
       for (const one of PRINTERS) live.printers.set(one.id, one);
     },
   };
-  mount(frame, { global: { plugins } });
-  shown = mount(FarmPage, { global: { plugins }, attachTo: document.body });
+  mount(frame, { global });
+  shown = mount(FarmPage, { global, attachTo: document.body });
+  await flushPromises();
+}
+
+/** As one does who looks at another page in between. */
+async function leaveAndReturn(): Promise<void> {
+  shown.unmount();
+  await flushPromises();
+  shown = mount(FarmPage, { global, attachTo: document.body });
   await flushPromises();
 }
 
@@ -158,6 +170,54 @@ describe("FarmPage", () => {
     expect(document.activeElement?.tagName).toBe("H1");
   });
 
+  describe("sorted by what changes", () => {
+    const progress = (id: string, share: number) => {
+      const { printers } = useLive();
+      printers.set(id, { ...(printers.get(id) as LivePrinter), progress: share, print_id: "x" });
+      return flushPromises();
+    };
+    const row = (id: string) => shown.get<HTMLElement>(`[data-printer=${id}]`);
+    const list = () => row("a").element.parentElement?.parentElement as HTMLElement;
+    beforeEach(async () => {
+      await open("operator", "/?sort=progress");
+      await progress("a", 0.3);
+      await progress("b", 0.5);
+    });
+
+    it("holds the order while a pointer is over the list", async () => {
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      list().dispatchEvent(new PointerEvent("pointerenter"));
+      await progress("a", 0.9);
+      await progress("d", 0.1);
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      list().dispatchEvent(new PointerEvent("pointerleave"));
+      await flushPromises();
+      expect(cards().slice(0, 3)).toEqual(["d", "b", "a"]);
+    });
+
+    it("holds it while the focus is in a row, and sorts once it is not", async () => {
+      row("a").element.focus();
+      await progress("a", 0.9);
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      row("b").element.focus();
+      await new Promise((resolve) => setTimeout(resolve));
+      await flushPromises();
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      row("b").element.blur();
+      await vi.waitFor(() => expect(cards().slice(0, 2)).toEqual(["b", "a"]));
+    });
+
+    it("sorts at once by what is wished, and the focus goes with its row", async () => {
+      const button = row("c").get<HTMLElement>("button").element;
+      button.focus();
+      await progress("a", 0.9);
+      await router.replace("/?sort=-name");
+      await flushPromises();
+      expect(cards()).toEqual(["d", "c", "b", "a"]);
+      expect(document.activeElement).toBe(button);
+    });
+  });
+
   it("links to no page that is not there", async () => {
     await open("operator");
     expect(shown.findAll("a")).toHaveLength(0);
@@ -246,6 +306,48 @@ describe("FarmPage", () => {
     await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
     await shown.findAll("button").find((one) => one.text() === "Cancel…")?.trigger("click");
     expect(await confirm("Cancel the print")).toEqual(["/api/v1/prints/x/cancel"]);
+  });
+
+  it("fetches what many are told with only once one is picked", async () => {
+    await open("operator");
+    expect(shown.findComponent(BulkBar).exists()).toBe(false);
+    await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    await vi.waitFor(() => expect(shown.findComponent(BulkBar).exists()).toBe(true));
+  });
+
+  it("still shows what many were told, and who refused, after another page", async () => {
+    await open("operator");
+    let refuse = (): void => undefined;
+    const headers = { "content-type": "application/problem+json" };
+    const told = JSON.stringify({ status: 409, code: "no_active_print", detail: "", hint: "" });
+    fetched.mockImplementation((request) => {
+      if (request.method === "GET") return new Promise(() => undefined);
+      return new Promise((resolve) => {
+        refuse = () => resolve(new Response(told, { status: 409, headers }));
+      });
+    });
+    await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
+    await button("section[aria-label='Picked printers']", "Pause")?.trigger("click");
+    await leaveAndReturn();
+    await vi.waitFor(() => expect(shown.text()).toContain("0 of 1 have answered."));
+    refuse();
+    const bar = () => shown.find("section[aria-label='Picked printers']");
+    await vi.waitFor(() => expect(bar().text()).toContain("Refused or not known: 1."));
+    expect(bar().text()).toContain("Birch");
+    await leaveAndReturn();
+    await vi.waitFor(() => expect(bar().text()).toContain("Birch"));
+    await bar().find("[aria-label='Close']").trigger("click");
+    expect(bar().exists()).toBe(false);
+  });
+
+  it("shows nobody what was told in another session", async () => {
+    await open("operator");
+    useRound().begin("pause", ["b"])({ printerId: "b", problem: null });
+    await vi.waitFor(() => expect(shown.text()).toContain("Birch"));
+    expect(useRound().present).not.toBeNull();
+    useSession().me = null;
+    expect(useRound().present).toBeNull();
   });
 
   it("shows files that were on their way before the page was opened", async () => {

@@ -1,9 +1,11 @@
 // Moves printers on the server: a new place is one only when the server has said so.
 import { useQuery, useQueryClient } from "@tanstack/vue-query";
 import { computed, shallowReactive, type ComputedRef, type ShallowRef } from "vue";
+import { useI18n } from "vue-i18n";
 
 import { api, data } from "@/api/client";
 import { asProblem, type Problem } from "@/api/problem";
+import { useUndo } from "@/ui/undo";
 
 import type { Descriptions } from "./descriptions";
 import type { Floor, Place } from "./floor";
@@ -38,6 +40,16 @@ export function usePlaces(descriptions: Descriptions): Places {
     },
   });
   const moves = shallowReactive(new Map<string, Move>());
+  const { t } = useI18n();
+  const offerUndo = useUndo();
+
+  async function put(printerId: string, place: Place | null): Promise<void> {
+    await api.PATCH("/api/v1/printers/{printer_id}", {
+      params: { path: { printer_id: printerId } },
+      body: { floor_position: place },
+    });
+    await descriptions.renew();
+  }
 
   return {
     floors: computed(() => found.data.value),
@@ -48,12 +60,11 @@ export function usePlaces(descriptions: Descriptions): Places {
       const under: Move = { place, problem: null };
       moves.set(printerId, under);
       try {
-        await api.PATCH("/api/v1/printers/{printer_id}", {
-          params: { path: { printer_id: printerId } },
-          body: { floor_position: place },
-        });
-        await descriptions.renew();
+        const { name = "", floor_position: before = null } =
+          descriptions.byId.value.get(printerId) ?? {};
+        await put(printerId, place);
         if (moves.get(printerId) === under) moves.delete(printerId);
+        offerUndo(t("farm.was_placed", { name }), () => put(printerId, before));
       } catch (thrown) {
         const problem = asProblem(thrown);
         if (moves.get(printerId) === under) moves.set(printerId, { place, problem });

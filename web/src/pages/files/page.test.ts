@@ -247,6 +247,25 @@ describe("the queue", () => {
     expect(wrapper.text()).not.toContain("cat.png");
   });
 
+  it.each([
+    [4, "What was sent is kept", "Discard what was sent of half.gcode"],
+    [0, "Nothing of it was stored", "Take half.gcode off the list"],
+  ])("says what goes with a failed upload of which %i bytes stay", async (kept, note, label) => {
+    const place = { headers: { "upload-offset": String(kept) } };
+    answers = (method, path) => {
+      if (method === "HEAD") return new Response(null, place);
+      return method === "PATCH" ? json({ code: "disk_full" }, 507) : uploading(method, path);
+    };
+    const wrapper = await page("operator");
+    useUploads().add([new File(["G28\nG1 X1\n"], "half.gcode")]);
+    await settle();
+    expect(wrapper.find("[role=alert]").text()).toContain(note);
+    await wrapper.find(`[aria-label='${label}']`).trigger("click");
+    await settle();
+    expect(asked).toContain("DELETE /api/v1/uploads/u1");
+    expect(wrapper.text()).not.toContain("half.gcode");
+  });
+
   it("tells what an earlier visit has left, and forgets it when it is given up", async () => {
     const begun = Date.now();
     const left = { path: "/api/v1/uploads/o", name: "old.gcode", size: 9, begun };

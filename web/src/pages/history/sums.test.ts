@@ -42,8 +42,15 @@ it("counts a reason however the print ended by it", () => {
   expect(bar).toEqual({ key: "jam", label: "jam", values: [1, 2, 0], said: "3" });
 });
 
-it("takes a foreign print for printing, and leaves out what nobody watched", () => {
-  expect(timeBars([spent], words)[0]?.values).toEqual([15, 1, 20, 2]);
+it("has a part of its own for foreign prints, so that the first part is the utilisation", () => {
+  const one = { ...spent, utilization: 10 / 38 };
+  const [bar] = timeBars([one], { ...words, share: String });
+  expect(bar?.values).toEqual([10, 5, 1, 20, 2]);
+  const all = (bar?.values ?? []).reduce((sum, value) => sum + value, 0);
+  expect(Number(bar?.said)).toBeCloseTo((bar?.values[0] ?? 0) / all);
+});
+
+it("leaves out what nobody watched", () => {
   const nothing = { ...spent, printing_s: 0, foreign_s: 0, idle_s: 0, waiting_s: 0, offline_s: 0 };
   expect(wasThere(spent)).toBe(true);
   expect(wasThere(nothing)).toBe(false);

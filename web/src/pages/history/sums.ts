@@ -10,7 +10,7 @@ export type Due = Schemas["PromiseOut"];
 /** How prints ended, in the order of the bars' parts. */
 export const ENDS = ["completed", "failed", "cancelled", "not_started"] as const;
 /** What printers did, in the order of the bars' parts. */
-export const TIMES = ["printing", "waiting", "idle", "offline"] as const;
+export const TIMES = ["printing", "foreign", "waiting", "idle", "offline"] as const;
 
 export interface Words {
   /** The name of a key; null is what nobody knows. */
@@ -42,12 +42,12 @@ export function reasonBars(
   }));
 }
 
-/** Time spent as bars, in seconds; a foreign print is printing, too. `said` is the utilisation. */
+/** Time spent as bars, in seconds. `said` is the utilisation: the share of our own prints. */
 export function timeBars(items: readonly Spent[], words: Words): Bar[] {
   return items.map((one) => ({
     key: one.key ?? "",
     label: words.name(one.key),
-    values: [one.printing_s + one.foreign_s, one.waiting_s, one.idle_s, one.offline_s],
+    values: TIMES.map((time) => one[`${time}_s`]),
     said: words.share(one.utilization),
   }));
 }

@@ -10,9 +10,12 @@ import { useSession, type Me } from "@/app/session";
 import { i18n, speak } from "@/i18n";
 import type { LiveJob, LivePrinter, QueueItem } from "@/live/frames";
 import { useLive } from "@/live/store";
+import type { MenuEntry } from "@/ui/menu";
+import Menu from "@/ui/Menu.vue";
 import { useNotices } from "@/ui/notices";
 
 import { provideJobQuestion } from "./job-question";
+import JobMenu from "./JobMenu.vue";
 import JobPage from "./JobPage.vue";
 import JobQuestion from "./JobQuestion.vue";
 import type { Reason } from "./reasons";
@@ -20,6 +23,7 @@ import ReasonLine from "./ReasonLine.vue";
 import ResolveDialog from "./ResolveDialog.vue";
 import WaitingList from "./WaitingList.vue";
 
+const notices = useNotices();
 const fetched = vi.fn<(request: Request) => Promise<Response>>();
 vi.stubGlobal("fetch", fetched);
 const router = createRouter({
@@ -76,6 +80,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   for (const one of shown.splice(0)) one.unmount();
+  notices.forget();
   document.body.innerHTML = "";
 });
 
@@ -173,9 +178,36 @@ it("moves by an arrow key once the server has taken it, says so, and keeps the f
   await list.setProps({ items: [item("a", 1), item("c", 2), item("b", 3)] });
   await nextTick();
   expect(order(list)).toEqual(["a", "c", "b"]);
-  const said = useNotices().said;
-  await vi.waitFor(() => expect(said.value).toBe("c is now at place 2 of 3 in its priority."));
+  const { said } = notices;
+  const text = "c is now at place 2 of 3 in its priority.";
+  await vi.waitFor(() => expect(said.value).toBe(`${text} It can be undone.`));
   expect((document.activeElement as HTMLElement).dataset["handle"]).toBe("c");
+});
+
+it("moves a job back to where it stood, also to the end", async () => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c");
+  await list.get("[data-handle=c]").trigger("keydown", { key: "ArrowUp" });
+  await list.setProps({ items: [item("a", 1), item("c", 2), item("b", 3)] });
+  await vi.waitFor(() => expect(notices.undoable.value).not.toBeNull());
+  await notices.act(notices.undoable.value?.id ?? 0);
+  const bodies = await Promise.all(fetched.mock.calls.map(([request]) => request.json()));
+  expect(bodies.slice(1)).toEqual([{ job_id: "c", before: "b" }, { job_id: "b", before: "c" }]);
+});
+
+it.each([
+  [false, "hold", "release", "a is on hold."],
+  [true, "release", "hold", "a is released."],
+])("takes a hold back, and a release: %j", async (held, there, back, text) => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const job = { id: "a", name: "a", state: "queued", hold: held, copies: 1, queued: 1 } as LiveJob;
+  const menu = show(JobMenu, { job });
+  const entries = menu.getComponent(Menu).props("entries") as MenuEntry[];
+  entries.find((one) => one.key === there)?.act();
+  await vi.waitFor(() => expect(notices.undoable.value?.text).toBe(text));
+  await notices.act(notices.undoable.value?.id ?? 0);
+  const paths = fetched.mock.calls.map(([request]) => new URL(request.url).pathname);
+  expect(paths).toEqual([`/api/v1/jobs/a/${there}`, `/api/v1/jobs/a/${back}`]);
 });
 
 it("leaves the order and says why where the server refuses a move", async () => {
@@ -215,7 +247,7 @@ it("tells a place only where it has seen the job there", async () => {
     const list = waiting("a", "b", "c");
     await list.get("[data-handle=c]").trigger("keydown", { key: "ArrowUp" });
     await vi.advanceTimersByTimeAsync(3500);
-    expect(useNotices().said.value).toBe("The server has taken the new order.");
+    expect(useNotices().said.value).toContain("The server has taken the new order.");
   } finally {
     vi.useRealTimers();
   }

@@ -7,8 +7,9 @@ import { api } from "@/api/client";
 import { useNotices } from "@/ui/notices";
 import { usePending, type Pending } from "@/ui/pending";
 import { useServerWords } from "@/ui/server-words";
+import { useUndo } from "@/ui/undo";
 
-import { movesTo, peersOf, placeBeside, type QueueRow } from "./rows";
+import { movesBack, movesTo, peersOf, placeBeside, type Move, type QueueRow } from "./rows";
 
 export interface Reorder {
   doing: Pending<[jobId: string, place: number]>;
@@ -23,6 +24,14 @@ export interface Reorder {
 /** So long the new order may take to be seen before only its taking is said, in ms. */
 const SEEN_WITHIN_MS = 3000;
 
+/** Ask the server for these moves, one after the other; each one that it took is counted. */
+async function call(moves: readonly Move[], took?: () => void): Promise<void> {
+  for (const { job, before } of moves) {
+    await api.POST("/api/v1/queue/reorder", { body: { job_id: job, before } });
+    took?.();
+  }
+}
+
 export function useReorder(
   rows: ComputedRef<readonly QueueRow[]>,
   nameOf: (jobId: string) => string,
@@ -32,6 +41,7 @@ export function useReorder(
   const { t } = useI18n();
   const notices = useNotices();
   const server = useServerWords();
+  const offerUndo = useUndo();
   const moving = ref<string | null>(null);
 
   /** How many of the calls of this move were answered well. */
@@ -39,15 +49,13 @@ export function useReorder(
 
   const doing = usePending(async (jobId: string, place: number) => {
     taken = 0;
-    for (const { job, before } of movesTo(rows.value, jobId, place)) {
-      await api.POST("/api/v1/queue/reorder", { body: { job_id: job, before } });
-      taken += 1;
-    }
-    await seen(jobId, place);
+    const back = movesBack(rows.value, jobId);
+    await call(movesTo(rows.value, jobId, place), () => (taken += 1));
+    await seen(jobId, place, () => call(back));
   });
 
   /** Wait until the live queue shows the job at its place, and say where it is. */
-  function seen(jobId: string, place: number): Promise<void> {
+  function seen(jobId: string, place: number, back: () => Promise<void>): Promise<void> {
     return new Promise((resolve) => {
       const there = (): boolean => peersOf(rows.value, jobId).indexOf(jobId) === place;
       const end = (): void => {
@@ -55,7 +63,7 @@ export function useReorder(
         clearTimeout(timer);
         const count = peersOf(rows.value, jobId).length;
         const found = { name: nameOf(jobId), place: place + 1, count };
-        notices.say(there() ? t("queue.moved", found) : t("queue.moving"));
+        offerUndo(there() ? t("queue.moved", found) : t("queue.moving"), back);
         resolve();
       };
       const timer = setTimeout(end, SEEN_WITHIN_MS);

@@ -36,6 +36,23 @@ export function peersOf(rows: readonly QueueRow[], jobId: string): string[] {
   return rows.filter((row) => row.priority === priority).map((row) => row.jobId);
 }
 
+/** The calls that bring a job back to where it stood when the rows were these. */
+export function movesBack(rows: readonly QueueRow[], jobId: string): Move[] {
+  const peers = peersOf(rows, jobId);
+  const at = peers.indexOf(jobId);
+  const [last, follower] = [peers[at - 1], peers[at + 1]];
+  if (follower !== undefined) return [{ job: jobId, before: follower }];
+  return last === undefined ? [] : behind(jobId, last);
+}
+
+/** There is no "behind": ahead of the last one, and then the last one ahead of it. */
+function behind(jobId: string, last: string): Move[] {
+  return [
+    { job: jobId, before: last },
+    { job: last, before: jobId },
+  ];
+}
+
 /** The calls that bring a job to a place (from 0) among its peers; none where it is there. */
 export function movesTo(rows: readonly QueueRow[], jobId: string, place: number): Move[] {
   const peers = peersOf(rows, jobId);
@@ -45,11 +62,7 @@ export function movesTo(rows: readonly QueueRow[], jobId: string, place: number)
   if (place >= 0 && before !== undefined) return [{ job: jobId, before }];
   const last = others.at(-1);
   if (place < others.length || last === undefined) return [];
-  // There is no "behind": ahead of the last one, and then the last one ahead of it.
-  return [
-    { job: jobId, before: last },
-    { job: last, before: jobId },
-  ];
+  return behind(jobId, last);
 }
 
 /** The place one further up (-1) or down (1) among the peers; null at the end. */

@@ -12,8 +12,8 @@ export interface Panels {
   columns(shown: (key: PanelKey) => boolean): PanelKey[][];
   isFolded(key: PanelKey): boolean;
   canMove(key: PanelKey, by: -1 | 1): boolean;
-  /** Move a panel; the focus goes with it. */
-  move(key: PanelKey, by: -1 | 1): Promise<void>;
+  /** Move a panel; the focus goes with it. What is returned puts all back in their order. */
+  move(key: PanelKey, by: -1 | 1): Promise<() => void>;
   fold(key: PanelKey): void;
 }
 
@@ -23,8 +23,11 @@ export function usePanels(): Panels {
   const size = computed(() => sizeOf(width.value));
   const present = computed(() => arranged(remembered.value[size.value], size.value));
 
-  function remember(next: Arrangement): void {
-    remembered.value = { ...remembered.value, [size.value]: next };
+  function remember(next: Arrangement, at = size.value): void {
+    remembered.value = { ...remembered.value, [at]: next };
+  }
+  function reorder(order: PanelKey[], at: Size): void {
+    remember({ ...arranged(remembered.value[at], at), order }, at);
   }
 
   return {
@@ -32,9 +35,11 @@ export function usePanels(): Panels {
     isFolded: (key) => present.value.folded.includes(key),
     canMove: (key, by) => moved(present.value, key, by) !== present.value,
     async move(key, by) {
+      const [{ order }, at] = [present.value, size.value];
       remember(moved(present.value, key, by));
       await nextTick();
       document.querySelector<HTMLElement>(`[data-panel="${key}"] [data-arrange]`)?.focus();
+      return () => reorder(order, at);
     },
     fold: (key) => remember(toggled(present.value, key)),
   };

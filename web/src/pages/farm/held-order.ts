@@ -1,0 +1,52 @@
+// Rows do not move under a pointer or away from the focus: while either is in the list its order
+// stays, and what changed meanwhile sorts it again once it is left.
+import { useEventListener } from "@vueuse/core";
+import { computed, nextTick, shallowRef, watch, type ComputedRef, type ShallowRef } from "vue";
+
+import { sameList } from "./roster";
+
+const ROW = "[data-printer]";
+
+/** The order that was shown, of those that are still there; who is new comes last. */
+export function keepOrder(before: readonly string[], now: readonly string[]): readonly string[] {
+  const [there, known] = [new Set(now), new Set(before)];
+  const kept = [...before.filter((id) => there.has(id)), ...now.filter((id) => !known.has(id))];
+  return sameList(kept, now) ? now : kept;
+}
+
+/** `sorted` as it is to be shown in `list`; another `wish` sorts at once. */
+export function useHeldOrder(
+  sorted: ComputedRef<readonly string[]>,
+  wish: () => string,
+  list: Readonly<ShallowRef<HTMLElement | null>>,
+): ComputedRef<readonly string[]> {
+  const pointed = shallowRef(false);
+  const focused = shallowRef(false);
+  /** The row that has the focus, or has a part that has it. */
+  function row(): HTMLElement | null {
+    const active = document.activeElement;
+    return list.value?.contains(active) ? (active?.closest<HTMLElement>(ROW) ?? null) : null;
+  }
+  const look = () => void (focused.value = row() !== null);
+  useEventListener(list, "pointerenter", () => (pointed.value = true));
+  useEventListener(list, "pointerleave", () => (pointed.value = false));
+  useEventListener(list, "focusin", look);
+  useEventListener(list, "focusout", () => setTimeout(look)); // it may go to another row
+  watch(list, () => (pointed.value = focused.value = false));
+
+  const made = computed<{ wish: string; ids: readonly string[] }>((before) => {
+    const now = wish();
+    const held = (pointed.value || focused.value) && before?.wish === now;
+    const ids = held ? keepOrder(before.ids, sorted.value) : sorted.value;
+    return { wish: now, ids: before && sameList(before.ids, ids) ? before.ids : ids };
+  });
+  const shown = computed(() => made.value.ids);
+  watch(shown, async () => {
+    const active = row() && (document.activeElement as HTMLElement);
+    await nextTick();
+    // A row that moves is taken out and put in elsewhere: the focus goes with it.
+    if (active?.isConnected) active.focus({ preventScroll: true });
+    look(); // the row that had it may be gone
+  });
+  return shown;
+}
