@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, distinct, exists, func, not_, select
+from sqlalchemy import ColumnElement, and_, distinct, func, not_, select
 
 from buildplate.core.job_state import JobState
-from buildplate.core.print_table import ACTIVE, PrintState
-from buildplate.storage.tables import jobs, prints
+from buildplate.core.print_table import PrintState
+from buildplate.storage.tables import PRINT_IS_ACTIVE, jobs, prints
 
 _OF_JOB = prints.c.job_id == jobs.c.id
-_ACTIVE = exists().where(
-    _OF_JOB, prints.c.state.in_([state.value for state in PrintState if state in ACTIVE])
-)
-_QUEUED = exists().where(_OF_JOB, prints.c.state == PrintState.QUEUED.value)
+# By the few prints that are under way or wait, whatever the number of jobs that ever were.
+_ACTIVE = jobs.c.id.in_(select(prints.c.job_id).where(PRINT_IS_ACTIVE))
+_QUEUED = jobs.c.id.in_(select(prints.c.job_id).where(prints.c.state == PrintState.QUEUED.value))
 _FINISHED = (
     select(func.count(distinct(prints.c.copy_no)))
     .where(_OF_JOB, prints.c.state == PrintState.COMPLETED.value)

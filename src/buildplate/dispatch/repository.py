@@ -55,7 +55,7 @@ from buildplate.storage import (
     to_json,
     to_micros,
 )
-from buildplate.storage.tables import idempotency, jobs, print_files, prints
+from buildplate.storage.tables import PRINT_IS_ACTIVE, idempotency, jobs, print_files, prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ _DROP_QUEUED = (
 _WISH_CANCEL = (
     update(prints)
     .where(prints.c.id == bindparam("print_id"))
-    .where(prints.c.state.in_([state.value for state in PrintState if state in ACTIVE]))
+    .where(PRINT_IS_ACTIVE)
     .where(prints.c.wants_cancel.is_(False))
     .values(wants_cancel=True, version=prints.c.version + 1)
 )

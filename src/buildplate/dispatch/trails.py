@@ -9,21 +9,24 @@ from collections import OrderedDict
 from collections.abc import MutableMapping
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from structlog.contextvars import get_contextvars
 
-from buildplate.core.print_table import ACTIVE, PrintState
+from buildplate.core.print_table import PrintState
 from buildplate.storage import Storage, Tx, from_json
-from buildplate.storage.tables import events, prints
+from buildplate.storage.tables import PRINT_IS_ACTIVE, events, prints
 
 CREATED = "job.queued"
 FIELD = "correlation_id"
 KEPT = 10_000
-_LIVE = [PrintState.QUEUED.value, *sorted(state.value for state in ACTIVE)]
+_LIVE = union_all(
+    select(prints.c.job_id).where(prints.c.state == PrintState.QUEUED.value),
+    select(prints.c.job_id).where(PRINT_IS_ACTIVE),
+)
 _KNOWN = (
     select(events.c.job_id, events.c.data)
     .where(events.c.kind == CREATED)
-    .where(events.c.job_id.in_(select(prints.c.job_id).where(prints.c.state.in_(_LIVE))))
+    .where(events.c.job_id.in_(_LIVE))
     .limit(KEPT)
 )
 

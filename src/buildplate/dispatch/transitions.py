@@ -15,7 +15,7 @@ from sqlalchemy import Update, bindparam, insert, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from buildplate.core.job_state import Attempt, retry_pause, wants_replacement
-from buildplate.core.print_table import ACTIVE, EXIT_EVENT, Event, PrintState, after
+from buildplate.core.print_table import EXIT_EVENT, Event, PrintState, after
 from buildplate.core.printers import Bed
 from buildplate.dispatch import forgotten
 from buildplate.dispatch.errors import IntentRefused, Stale, UnknownPrint
@@ -32,7 +32,7 @@ from buildplate.storage import (
     to_json,
     to_micros,
 )
-from buildplate.storage.tables import farm, jobs, prints
+from buildplate.storage.tables import PRINT_IS_ACTIVE, farm, jobs, prints
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,7 @@ _ABANDON = _cas(
 ).returning(prints)
 _STEP = _cas("exit_step").returning(prints)
 _END = _cas("state", "reason", "evidence", "exit_step", "ended_at", "exit_verdict", "exit_by")
-_ACTIVE_STATES = [state.value for state in PrintState if state in ACTIVE]
-_ACTIVE = select(prints).where(prints.c.state.in_(_ACTIVE_STATES))
+_ACTIVE = select(prints).where(PRINT_IS_ACTIVE)
 _PRINT = select(prints).where(prints.c.id == bindparam("print_id"))
 _PRINT_BY_NUMBER = select(prints).where(prints.c.number == bindparam("number"))
 _PRINT_HELD = _PRINT.with_for_update()
@@ -546,7 +545,7 @@ async def queue_print(
 _TAKE_OVER = (
     update(prints)
     .where(prints.c.printer_id == bindparam("of_printer"))
-    .where(prints.c.state.in_(_ACTIVE_STATES))
+    .where(PRINT_IS_ACTIVE)
     .values(fence=bindparam("new_fence"), version=prints.c.version + 1)
 )
 
@@ -564,7 +563,7 @@ async def active_prints(tx: Tx) -> Sequence[PrintRecord]:
 _ACTIVE_ON = (
     select(prints.c.id)
     .where(prints.c.printer_id == bindparam("of_printer"))
-    .where(prints.c.state.in_(_ACTIVE_STATES))
+    .where(PRINT_IS_ACTIVE)
     .limit(1)
 )
 

@@ -51,7 +51,7 @@ from buildplate.storage import (
     to_json,
     to_micros,
 )
-from buildplate.storage.tables import IN_FLIGHT_STATES, commands, printers
+from buildplate.storage.tables import COMMAND_IS_IN_FLIGHT, COMMAND_IS_UNSETTLED, commands, printers
 
 
 def _maybe_time(micros: int | None) -> Any:
@@ -370,7 +370,7 @@ _CLAIMABLE = (
 _IN_FLIGHT = (
     select(commands.c.id)
     .where(commands.c.printer_id == bindparam("printer_id"))
-    .where(commands.c.state.in_(IN_FLIGHT_STATES))
+    .where(COMMAND_IS_IN_FLIGHT)
     .limit(1)
 )
 
@@ -470,7 +470,7 @@ async def get_command(tx: Tx, command_id: str) -> CommandRecord | None:
 _OPEN_COMMANDS = (
     select(commands)
     .where(commands.c.printer_id == bindparam("of_printer"))
-    .where(commands.c.state.in_([CommandState.ASKED.value, *IN_FLIGHT_STATES]))
+    .where(COMMAND_IS_UNSETTLED)
     .order_by(commands.c.asked_at)
 )
 
@@ -512,6 +512,7 @@ async def ask_command(tx: Tx, command: CommandRecord, event: EventRecord) -> Com
     waiting = await tx.row(
         select(commands.c.kind)
         .where(commands.c.print_id == command.print_id)
+        .where(COMMAND_IS_UNSETTLED)
         .where(commands.c.state == CommandState.ASKED.value)
     )
     if waiting is not None:
@@ -555,11 +556,10 @@ async def close_command(
 ) -> None:
     """Store what came of a command: answered, refused, unknown or settled."""
     column = commands.c.settled_at if state is CommandState.SETTLED else commands.c.answered_at
-    open_states = [CommandState.ASKED.value, *IN_FLIGHT_STATES]
     changed = await tx.change(
         update(commands)
         .where(commands.c.id == command_id)
-        .where(commands.c.state.in_(open_states))
+        .where(COMMAND_IS_UNSETTLED)
         .values({"state": state.value, "answer": answer, column.name: to_micros(event.at)})
     )
     if changed:
@@ -571,6 +571,7 @@ async def refuse_asked(tx: Tx, print_id: str, answer: str, at: int) -> None:
     await tx.change(
         update(commands)
         .where(commands.c.print_id == print_id)
+        .where(COMMAND_IS_UNSETTLED)
         .where(commands.c.state == CommandState.ASKED.value)
         .values(state=CommandState.REFUSED.value, answer=answer, answered_at=at)
     )
