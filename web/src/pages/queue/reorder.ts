@@ -20,6 +20,11 @@ export interface Reorder {
   to(jobId: string, place: number): void;
 }
 
+interface Target {
+  jobId: string;
+  place: number;
+}
+
 /** So long the new order may take to be seen before only its taking is said, in ms. */
 const SEEN_WITHIN_MS = 3000;
 
@@ -36,6 +41,9 @@ export function useReorder(
 
   /** How many of the calls of this move were answered well. */
   let taken = 0;
+  /** Where the job that is being moved is to go, and what was asked for meanwhile. */
+  let going: Target | null = null;
+  let next: Target | null = null;
 
   const doing = usePending(async (jobId: string, place: number) => {
     taken = 0;
@@ -55,7 +63,8 @@ export function useReorder(
         clearTimeout(timer);
         const count = peersOf(rows.value, jobId).length;
         const found = { name: nameOf(jobId), place: place + 1, count };
-        notices.say(there() ? t("queue.moved", found) : t("queue.moving"));
+        // Of a place that it is to leave at once nothing is said.
+        if (next === null) notices.say(there() ? t("queue.moved", found) : t("queue.moving"));
         resolve();
       };
       const timer = setTimeout(end, SEEN_WITHIN_MS);
@@ -65,11 +74,20 @@ export function useReorder(
   }
 
   async function run(jobId: string, place: number): Promise<void> {
-    if (doing.pending.value) return;
+    if (doing.pending.value) {
+      next = { jobId, place };
+      return;
+    }
     moving.value = jobId;
+    going = { jobId, place };
     const done = await doing.run(jobId, place);
     moving.value = null;
-    if (done) return;
+    const then = next;
+    going = next = null;
+    if (done) {
+      if (then !== null) await run(then.jobId, then.place);
+      return;
+    }
     const { value: problem } = doing.problem;
     const given = { name: nameOf(jobId), why: problem ? server.happened(problem).text : "" };
     // Without an answer, or half done, nobody here knows what the order is.
@@ -87,7 +105,8 @@ export function useReorder(
     doing,
     moving,
     step(jobId, by) {
-      const place = placeBeside(rows.value, jobId, by);
+      const from = [next, going].find((one) => one?.jobId === jobId)?.place;
+      const place = placeBeside(rows.value, jobId, by, from);
       if (place !== null) void run(jobId, place);
       else {
         const shownLast = by === 1 && mayFollow(jobId);
