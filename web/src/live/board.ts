@@ -1,6 +1,7 @@
 // The farm as the frames tell it: a snapshot replaces all, a patch changes what it names.
 import { shallowReactive, shallowRef, triggerRef, type ShallowRef } from "vue";
 
+import { hasEnded } from "./ended";
 import type { Frame, LiveEvent, LiveJob, LivePrinter, LiveQueue, Patch, Snapshot } from "./frames";
 
 export const NO_QUEUE: LiveQueue = { items: [], total: 0 };
@@ -9,7 +10,6 @@ export const KEPT_EVENTS = 200;
 
 /** Ended jobs that are kept: a page that stays open for weeks does not keep them all. */
 export const KEPT_ENDED = 1000;
-const ENDED: ReadonlySet<LiveJob["state"]> = new Set(["completed", "failed", "cancelled"]);
 
 /** Where one is in the server's numbering; `null` before the first snapshot. */
 export interface Place {
@@ -92,9 +92,10 @@ export class Board {
     if (patch.events?.length) this.tell(patch.events);
   }
 
-  private noteEnd({ id, state }: LiveJob): void {
+  private noteEnd(job: LiveJob): void {
+    const { id } = job;
     this.ended.delete(id);
-    if (!ENDED.has(state)) return;
+    if (!hasEnded(job)) return;
     this.ended.add(id);
     const [oldest] = this.ended;
     if (this.ended.size <= KEPT_ENDED || oldest === undefined) return;

@@ -22,8 +22,8 @@ export interface FarmContext {
   nameOf(printerId: string): string;
   /** What a printer prints: the job's name, else the file's; empty where it prints nothing. */
   jobOf(printerId: string): string;
-  /** Ask whether to end what these printers print now. */
-  askCancel(printerIds: readonly string[]): void;
+  /** Ask whether to end what this printer prints now. */
+  askCancel(printerId: string): void;
   /** Let the person choose a file and print it there. */
   pickFile(printerId: string): void;
   print(files: Iterable<File>, printerId: string): void;

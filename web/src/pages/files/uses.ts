@@ -1,15 +1,14 @@
 // Which unfinished jobs still need a file: the server deletes none that is needed.
 import { computed, type ComputedRef } from "vue";
 
+import { hasEnded } from "@/live/ended";
 import type { LiveJob } from "@/live/frames";
 import { useLive } from "@/live/store";
-
-const ENDED: ReadonlySet<LiveJob["state"]> = new Set(["completed", "failed", "cancelled"]);
 
 /** The unfinished jobs of a file, oldest first. */
 export function jobsOf(jobs: Iterable<LiveJob>, fileId: string): LiveJob[] {
   return [...jobs]
-    .filter((job) => job.file_id === fileId && !ENDED.has(job.state))
+    .filter((job) => job.file_id === fileId && !hasEnded(job))
     .sort((left, right) => left.number - right.number);
 }
 

@@ -3,6 +3,7 @@ import type { components } from "@/api/schema";
 import {
   faultsOfSlots, materialsOf, slotsOf, type Slot, type SlotFault,
 } from "@/pages/printer/materials";
+import { listed } from "@/ui/comma-list";
 
 type Requirements = components["schemas"]["RequirementsBody"];
 
@@ -63,8 +64,6 @@ export function isFaulty(faults: DemandFaults): boolean {
 }
 
 const given = (text: string): string | null => text.trim() || null;
-const words = (text: string): string[] =>
-  text.split(",").map((one) => one.trim()).filter((one) => one !== "");
 
 function requirementsOf(demands: Demands): Required<Requirements> {
   const { x, y, z } = demands;
@@ -80,8 +79,8 @@ function requirementsOf(demands: Demands): Required<Requirements> {
     nozzle_mm: demands.nozzle ?? null,
     plate: given(demands.plate),
     build_volume: whole ? { x, y, z } : null,
-    tags_all: words(demands.tagsAll),
-    tags_none: words(demands.tagsNone),
+    tags_all: listed(demands.tagsAll),
+    tags_none: listed(demands.tagsNone),
   };
 }
 

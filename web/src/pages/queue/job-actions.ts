@@ -1,15 +1,9 @@
 // What can be done with a job as it stands, and the calls behind it.
 import { api, data } from "@/api/client";
+import { hasEnded } from "@/live/ended";
 import type { LiveJob } from "@/live/frames";
 
 export type JobAction = "hold" | "release" | "edit" | "retry" | "duplicate" | "cancel";
-
-const ENDED: ReadonlySet<LiveJob["state"]> = new Set(["completed", "failed", "cancelled"]);
-
-/** Whether nothing of the job is to come, as it stands. */
-export function hasEnded(job: Pick<LiveJob, "state">): boolean {
-  return ENDED.has(job.state);
-}
 
 /** The actions that make sense for a job, in the order of a menu. */
 export function actionsFor(job: LiveJob): JobAction[] {

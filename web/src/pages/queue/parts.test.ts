@@ -210,6 +210,53 @@ it.each([
   expect(paths).toEqual([`/api/v1/jobs/a/${there}`, `/api/v1/jobs/a/${back}`]);
 });
 
+it("gathers the keys that are pressed while the new order is awaited into one place", async () => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c", "d");
+  const handle = list.get<HTMLElement>("[data-handle=d]");
+  for (let presses = 0; presses < 3; presses += 1) {
+    await handle.trigger("keydown", { key: "ArrowUp" });
+  }
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledOnce());
+  useNotices().say("");
+  await list.setProps({ items: ["a", "b", "d", "c"].map((name, at) => item(name, at + 1)) });
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2));
+  const sent = fetched.mock.calls[1]?.[0] as Request;
+  expect(await sent.json()).toEqual({ job_id: "d", before: "a" });
+  expect(useNotices().said.value).toBe("");
+  await list.setProps({ items: ["d", "a", "b", "c"].map((name, at) => item(name, at + 1)) });
+  const said = useNotices().said;
+  await vi.waitFor(() => expect(said.value).toContain("d is now at place 1 of 4"));
+  await soon(5);
+  expect(fetched).toHaveBeenCalledTimes(2);
+  await notices.act(notices.undoable.value?.id ?? 0);
+  const back = fetched.mock.calls.slice(2).map(([request]) => (request as Request).json());
+  const end = [{ job_id: "d", before: "c" }, { job_id: "c", before: "d" }];
+  expect(await Promise.all(back), "to where it was before the first key").toEqual(end);
+});
+
+it("forgets what was pressed meanwhile where the move is refused", async () => {
+  fetched.mockImplementation(() => Promise.resolve(problem(403, "role_too_low", "no")));
+  const list = waiting("a", "b", "c");
+  for (let presses = 0; presses < 2; presses += 1) {
+    await list.get("[data-handle=c]").trigger("keydown", { key: "ArrowUp" });
+  }
+  await vi.waitFor(() => expect(useNotices().said.value).toContain("c was not moved"));
+  await soon(5);
+  expect(fetched).toHaveBeenCalledOnce();
+});
+
+const WITHIN = ["[data-act=why]", "a", "[data-handle=c]"];
+it.each(WITHIN)("keeps the focus on %s in a row that moves", async (at) => {
+  const list = waiting("a", "b", "c");
+  const held = list.get<HTMLElement>(`[data-job=c] ${at}`).element;
+  held.focus();
+  await list.setProps({ items: ["c", "a", "b"].map((name, place) => item(name, place + 1)) });
+  await nextTick();
+  expect(document.activeElement).toBe(held);
+  expect(held.closest("li")?.previousElementSibling).toBeNull();
+});
+
 it("leaves the order and says why where the server refuses a move", async () => {
   fetched.mockImplementation(() => Promise.resolve(problem(403, "role_too_low", "no")));
   const list = waiting("a", "b");

@@ -21,6 +21,11 @@ export interface Reorder {
   to(jobId: string, place: number): void;
 }
 
+interface Target {
+  jobId: string;
+  place: number;
+}
+
 /** So long the new order may take to be seen before only its taking is said, in ms. */
 const SEEN_WITHIN_MS = 3000;
 
@@ -46,16 +51,22 @@ export function useReorder(
 
   /** How many of the calls of this move were answered well. */
   let taken = 0;
+  /** Where the job that is being moved is to go, and what was asked for meanwhile. */
+  let going: Target | null = null;
+  let next: Target | null = null;
+  /** What leads a job back to where it was before its first move of several. */
+  let back: { jobId: string; moves: readonly Move[] } | null = null;
 
   const doing = usePending(async (jobId: string, place: number) => {
     taken = 0;
-    const back = movesBack(rows.value, jobId);
+    if (back?.jobId !== jobId) back = { jobId, moves: movesBack(rows.value, jobId) };
+    const { moves } = back;
     await call(movesTo(rows.value, jobId, place), () => (taken += 1));
-    await seen(jobId, place, () => call(back));
+    await seen(jobId, place, () => call(moves));
   });
 
   /** Wait until the live queue shows the job at its place, and say where it is. */
-  function seen(jobId: string, place: number, back: () => Promise<void>): Promise<void> {
+  function seen(jobId: string, place: number, undo: () => Promise<void>): Promise<void> {
     return new Promise((resolve) => {
       const there = (): boolean => peersOf(rows.value, jobId).indexOf(jobId) === place;
       const end = (): void => {
@@ -63,7 +74,8 @@ export function useReorder(
         clearTimeout(timer);
         const count = peersOf(rows.value, jobId).length;
         const found = { name: nameOf(jobId), place: place + 1, count };
-        offerUndo(there() ? t("queue.moved", found) : t("queue.moving"), back);
+        // Of a place that it is to leave at once nothing is said.
+        if (next === null) offerUndo(there() ? t("queue.moved", found) : t("queue.moving"), undo);
         resolve();
       };
       const timer = setTimeout(end, SEEN_WITHIN_MS);
@@ -73,11 +85,21 @@ export function useReorder(
   }
 
   async function run(jobId: string, place: number): Promise<void> {
-    if (doing.pending.value) return;
+    if (doing.pending.value) {
+      next = { jobId, place };
+      return;
+    }
     moving.value = jobId;
+    going = { jobId, place };
     const done = await doing.run(jobId, place);
     moving.value = null;
-    if (done) return;
+    const then = next;
+    going = next = null;
+    if (!done || then === null) back = null;
+    if (done) {
+      if (then !== null) await run(then.jobId, then.place);
+      return;
+    }
     const { value: problem } = doing.problem;
     const given = { name: nameOf(jobId), why: problem ? server.happened(problem).text : "" };
     // Without an answer, or half done, nobody here knows what the order is.
@@ -95,7 +117,8 @@ export function useReorder(
     doing,
     moving,
     step(jobId, by) {
-      const place = placeBeside(rows.value, jobId, by);
+      const from = [next, going].find((one) => one?.jobId === jobId)?.place;
+      const place = placeBeside(rows.value, jobId, by, from);
       if (place !== null) void run(jobId, place);
       else {
         const shownLast = by === 1 && mayFollow(jobId);

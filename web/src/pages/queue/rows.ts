@@ -65,14 +65,18 @@ export function movesTo(rows: readonly QueueRow[], jobId: string, place: number)
   return behind(jobId, last);
 }
 
-/** The place one further up (-1) or down (1) among the peers; null at the end. */
+/**
+ * The place one further up (-1) or down (1) among the peers; null at the end. `from`: where it is
+ * to be by then, where that is not where it is.
+ */
 export function placeBeside(
   rows: readonly QueueRow[],
   jobId: string,
   step: -1 | 1,
+  from?: number,
 ): number | null {
   const peers = peersOf(rows, jobId);
-  const place = peers.indexOf(jobId) + step;
+  const place = (from ?? peers.indexOf(jobId)) + step;
   return place < 0 || place >= peers.length ? null : place;
 }
 

@@ -1,6 +1,7 @@
 // What people say of a printer besides its connection, as a form holds it and as the API takes it.
 import type { Problem } from "@/api/problem";
 import type { components } from "@/api/schema";
+import { listed } from "@/ui/comma-list";
 
 type Printer = components["schemas"]["PrinterOut"];
 
@@ -47,10 +48,6 @@ function nozzlesOf(text: string): number[] {
   return parts.map((part) => Number(part.replace(",", ".")));
 }
 
-function tagsOf(text: string): string[] {
-  return text.split(",").map((tag) => tag.trim()).filter((tag) => tag !== "");
-}
-
 const SIDES = ["x", "y", "z"] as const;
 
 export function faultsOfDescription(given: Description): DescriptionFaults {
@@ -81,7 +78,7 @@ export function bodyOf(given: Description) {
     },
     group: given.group.trim() || null,
     location: given.location.trim() || null,
-    tags: tagsOf(given.tags),
+    tags: listed(given.tags),
   };
 }
 
