@@ -98,6 +98,9 @@ it("shows a new key once, and has forgotten it when the dialog opens again", asy
   expect(body).toEqual({ name: "the shop", role: "operator", groups: null, expires_at: null });
   const secret = document.body.querySelector<HTMLInputElement>("input[readonly]");
   expect(secret?.value).toBe("bp_shown-once");
+  // Nothing takes it away by mistake: only who says that they have kept it closes the dialog.
+  const ways = [...document.body.querySelectorAll("[role=dialog] button")];
+  expect(ways.map((one) => one.textContent?.trim())).toEqual(["Copy", "I have kept it"]);
   await wrapper.setProps({ open: false });
   await wrapper.setProps({ open: true });
   await flushPromises();
@@ -138,7 +141,9 @@ it("is left by its own buttons alone while a key is made and shown", async () =>
   await flushPromises();
   expect(told).toEqual([]);
   expect(document.body.querySelector<HTMLInputElement>("input[readonly]")?.value).toContain("bp_");
-  await press("Close");
+  await press("Close"); // there is none by now
+  expect(told).toEqual([]);
+  await press("I have kept it");
   expect(told).toEqual([false]);
 });
 
