@@ -85,7 +85,8 @@ class Opening:
 
     `back`: the step whose button has the focus again once it is closed, if one has. `answers` are
     given in the place of the server's, `changed` is done to its answer: for what a farm seldom
-    comes to. `firm`: what it shows is shown once, so that Escape leaves it open.
+    comes to. `firm`: what it shows is shown once, so that only the button with these words closes
+    it, and Escape leaves it open.
     """
 
     component: str
@@ -96,7 +97,7 @@ class Opening:
     answers: tuple[tuple[str, int, dict[str, Any]], ...] = ()
     changed: tuple[str, Change] | None = None
     note: str = ""
-    firm: bool = False
+    firm: str = ""
 
     @property
     def what(self) -> str:
@@ -290,7 +291,7 @@ OPENINGS: tuple[Opening, ...] = (
         "/settings/keys",
         (button("settings.keys.add"), write("settings.name", "script")),
         note="with the key",
-        firm=True,
+        firm="settings.keys.kept",
     ),
     Opening(
         "pages/settings/KeysSection.vue",

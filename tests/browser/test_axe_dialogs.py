@@ -47,7 +47,7 @@ async def closes(ann: Visit, one: Opening, back: Locator | None) -> list[str]:
     await ann.page.keyboard.press("Escape")
     if one.firm:
         await drawn(ann.page)
-        await one.shown(ann).get_by_role("button", name=ann.say("ui.close")).press("Enter")
+        await one.shown(ann).get_by_role("button", name=ann.say(one.firm)).press("Enter")
     await expect(one.shown(ann)).to_have_count(0)
     if back is None:
         return []

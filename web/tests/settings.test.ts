@@ -12,9 +12,11 @@ import { i18n, speak } from "@/i18n";
 import HistoryPage from "@/pages/history/HistoryPage.vue";
 import PrintDialog from "@/pages/history/PrintDialog.vue";
 import KeyDialog from "@/pages/settings/KeyDialog.vue";
+import PlacesSection from "@/pages/settings/PlacesSection.vue";
 import SessionsList from "@/pages/settings/SessionsList.vue";
 import SettingsPage from "@/pages/settings/SettingsPage.vue";
 import UserDialog from "@/pages/settings/UserDialog.vue";
+import UsersSection from "@/pages/settings/UsersSection.vue";
 import UserSwitch from "@/pages/settings/UserSwitch.vue";
 import BarPlot from "@/ui/BarPlot.vue";
 
@@ -87,6 +89,25 @@ it("shows a viewer no part that only administrators may use", async () => {
   expect(links("admin")).toContain("/settings/users");
 });
 
+it.each([
+  ["users", UsersSection, "/api/v1/users"],
+  ["groups", PlacesSection, "/api/v1/groups"],
+  ["floors", PlacesSection, "/api/v1/floors"],
+])("shows all %s, however many pages they are", async (_, section, path) => {
+  fetched.mockImplementation(async ({ url }) => {
+    const { pathname, searchParams } = new URL(url);
+    if (pathname !== path) return Response.json({ items: [], next_cursor: null });
+    const name = searchParams.get("cursor") ? "behind" : "first";
+    const made = { id: name, name, role: "viewer", groups: null, password_at: "2027-01-31" };
+    const place = { width_mm: 1000, depth_mm: 1000, description: "" };
+    const next_cursor = name === "first" ? "c" : null;
+    return Response.json({ items: [{ ...made, ...place }], next_cursor });
+  });
+  const wrapper = open(section, { role: "admin" });
+  await vi.waitFor(() => expect(wrapper.text()).toContain("first"));
+  expect(wrapper.text()).toContain("behind");
+});
+
 it("shows a new key once, and has forgotten it when the dialog opens again", async () => {
   fetched.mockImplementation(async () => Response.json({ key: "bp_shown-once", items: [] }));
   const wrapper = open(KeyDialog, { role: "admin" }, { open: true });
@@ -98,6 +119,9 @@ it("shows a new key once, and has forgotten it when the dialog opens again", asy
   expect(body).toEqual({ name: "the shop", role: "operator", groups: null, expires_at: null });
   const secret = document.body.querySelector<HTMLInputElement>("input[readonly]");
   expect(secret?.value).toBe("bp_shown-once");
+  // Nothing takes it away by mistake: only who says that they have kept it closes the dialog.
+  const ways = [...document.body.querySelectorAll("[role=dialog] button")];
+  expect(ways.map((one) => one.textContent?.trim())).toEqual(["Copy", "I have kept it"]);
   await wrapper.setProps({ open: false });
   await wrapper.setProps({ open: true });
   await flushPromises();
@@ -138,7 +162,9 @@ it("is left by its own buttons alone while a key is made and shown", async () =>
   await flushPromises();
   expect(told).toEqual([]);
   expect(document.body.querySelector<HTMLInputElement>("input[readonly]")?.value).toContain("bp_");
-  await press("Close");
+  await press("Close"); // there is none by now
+  expect(told).toEqual([]);
+  await press("I have kept it");
   expect(told).toEqual([false]);
 });
 

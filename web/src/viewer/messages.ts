@@ -47,7 +47,9 @@ export type Trouble =
   | { kind: "answer"; status: number; told: Partial<Pick<Problem, "code" | "hint">> & Told }
   | { kind: "lost" }
   | { kind: "nothing" }
-  | { kind: "full" };
+  | { kind: "full" }
+  /** A mistake of ours, or too little memory for the file. */
+  | { kind: "broken" };
 interface Told {
   detail?: string;
 }

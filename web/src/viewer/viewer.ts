@@ -38,12 +38,17 @@ function newWorker(): Worker {
   return new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 }
 
+const CODES = { full: "layers_too_many", nothing: "layers_none", broken: "layers_broke" };
+
 /** What went wrong, as our problems are; words are those of `problem.json`. */
 function problemOf(trouble: Trouble): Problem {
   if (trouble.kind === "answer") return new Problem(trouble.status, trouble.told);
   if (trouble.kind === "lost") return new Problem(0);
-  return new Problem(422, { code: trouble.kind === "full" ? "layers_too_many" : "layers_none" });
+  return new Problem(422, { code: CODES[trouble.kind] });
 }
+
+/** Its program is the server's, too, and may be that of an older build. */
+const NOT_LOADED = { code: "layers_not_loaded" };
 
 /** Read and show the file at this address; ends with the component. */
 export function useViewer(url: string, makeWorker: () => Worker = newWorker): Viewer {
@@ -67,8 +72,10 @@ export function useViewer(url: string, makeWorker: () => Worker = newWorker): Vi
     if (gone) return;
     const made = makeWorker();
     made.onmessage = ({ data }: MessageEvent<FromWorker>) => take(data);
-    // A worker that could not be loaded, or broke, says so only here.
-    made.onerror = () => (problem.value = new Problem(0));
+    // A worker that could not be loaded, or broke, says so only here; one that broke says how.
+    made.onerror = (event) => {
+      problem.value = event.message ? problemOf({ kind: "broken" }) : new Problem(0, NOT_LOADED);
+    };
     worker = made;
     send({ type: "open", url });
     for (const [what, passed] of early.splice(0)) send(what, passed);

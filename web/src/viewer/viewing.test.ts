@@ -1,6 +1,8 @@
 // From messages to pictures: the camera, the flat picture, vertices, and the page's side.
-import { describe, expect, it, vi } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { effectScope } from "vue";
+
+import { i18n, speak } from "@/i18n";
 
 import { dragged, turned, whole, zoomed, zoomedAt } from "./camera";
 import { drawFlat, projection, type Context } from "./flat";
@@ -12,6 +14,8 @@ import { Reader } from "./reader";
 import { emptyBox, Toolpath, type Layer } from "./toolpath";
 import { gridOf, Thinned, VERTEX_BYTES, VertexWriter } from "./vertices";
 import { useViewer } from "./viewer";
+
+beforeAll(() => speak("en", false));
 
 function read(text: string): Toolpath {
   const path = new Toolpath();
@@ -218,6 +222,7 @@ describe("the page's side", () => {
     const worker = {
       onmessage: (() => undefined) as (told: MessageEvent) => void,
       postMessage: (one: unknown) => sent.push(one),
+      onerror: (() => undefined) as (event: { message?: string }) => void,
       terminate: vi.fn(),
     };
     const make = vi.fn(() => worker as unknown as Worker);
@@ -225,7 +230,9 @@ describe("the page's side", () => {
     const viewer = scope.run(() => useViewer("/content", make));
     if (!viewer) throw new Error("no viewer");
     const say = (told: FromWorker): void => worker.onmessage({ data: told } as MessageEvent);
-    return { viewer, say, sent, make, terminate: worker.terminate, leave: () => scope.stop() };
+    const fail = (event: { message?: string }): void => worker.onerror(event);
+    const leave = (): void => scope.stop();
+    return { viewer, say, fail, sent, make, terminate: worker.terminate, leave };
   }
   const layer = (first: number): Layer => ({
     first, z: 0, byte: 0, prints: 0, travels: 0, printed: 0, travelled: 0, kinds: [],
@@ -258,6 +265,19 @@ describe("the page's side", () => {
     expect(viewer.problem.value).toBeNull();
     expect(sent).toHaveLength(2);
     expect(terminate).toHaveBeenCalledOnce(); // the first one
+  });
+
+  it("tells a worker that broke from one that could not be loaded, and from the server", () => {
+    const { viewer, fail, say } = open();
+    viewer.read();
+    fail({ message: "RangeError: Array buffer allocation failed" });
+    expect(viewer.problem.value?.code).toBe("layers_broke");
+    fail({});
+    expect(viewer.problem.value?.code).toBe("layers_not_loaded");
+    say({ type: "trouble", trouble: { kind: "broken" } });
+    expect(viewer.problem.value?.code).toBe("layers_broke");
+    const words = i18n.global.te("problem.layers_broke.detail");
+    expect([words, i18n.global.te("problem.layers_not_loaded.hint")]).toEqual([true, true]);
   });
 
   it("has no worker until it is to read, and none once it is left", () => {

@@ -22,6 +22,12 @@ function draw(): void {
 }
 const drawn = (): FromWorker[] => told.filter((one) => one.type === "drawn");
 
+it("tells of what broke in a promise, which nobody else hears of", async () => {
+  await import("./worker");
+  self.dispatchEvent(new Event("unhandledrejection"));
+  expect(told).toContainEqual({ type: "trouble", trouble: { kind: "broken" } });
+});
+
 it("tells that a layer is drawn only once the layer has been read", async () => {
   await import("./worker");
   const send = (data: ToWorker): unknown => self.onmessage?.({ data } as MessageEvent<ToWorker>);

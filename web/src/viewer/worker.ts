@@ -134,6 +134,10 @@ async function open(url: string): Promise<void> {
   if (trouble) say({ type: "trouble", trouble });
 }
 
+// What no page hears of otherwise: it happens in a promise.
+self.addEventListener("unhandledrejection", () => {
+  say({ type: "trouble", trouble: { kind: "broken" } });
+});
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === "open") {
     void open(data.url);

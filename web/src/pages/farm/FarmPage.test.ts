@@ -10,6 +10,7 @@ import { useSession, type Role } from "@/app/session";
 import { i18n, speak } from "@/i18n";
 import type { LivePrinter } from "@/live/frames";
 import { useLive } from "@/live/store";
+import { useNotices } from "@/ui/notices";
 
 import BulkBar from "./BulkBar.vue";
 import FarmPage from "./FarmPage.vue";
@@ -348,6 +349,15 @@ describe("FarmPage", () => {
     expect(useRound().present).not.toBeNull();
     useSession().me = null;
     expect(useRound().present).toBeNull();
+  });
+
+  it("lets the wall, beneath which all is inert, hear what is said", async () => {
+    HTMLDialogElement.prototype.showModal ??= () => undefined;
+    await open("viewer", "/?view=wall");
+    await vi.waitFor(() => expect(shown.find("dialog").exists()).toBe(true));
+    useNotices().say("The connection to the server is lost.");
+    await flushPromises();
+    expect(shown.get("dialog [aria-live=polite]").text()).toContain("is lost");
   });
 
   it("shows files that were on their way before the page was opened", async () => {

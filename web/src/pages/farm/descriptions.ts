@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/vue-query";
 import { computed, watch, type ComputedRef, type Ref, type ShallowRef } from "vue";
 
 import { api, data } from "@/api/client";
+import { everyPage } from "@/api/pages";
 import type { Problem } from "@/api/problem";
 import type { components } from "@/api/schema";
 import { useLive } from "@/live/store";
@@ -11,18 +12,8 @@ import { useLive } from "@/live/store";
 export type Description = components["schemas"]["PrinterOut"];
 
 /** The descriptions of all printers, however many pages they are. */
-export async function readAll(): Promise<Description[]> {
-  const all: Description[] = [];
-  let cursor: string | null = null;
-  do {
-    const query: { limit: number; cursor: string | null } = { limit: 1000, cursor };
-    const page: components["schemas"]["PrinterPage"] = await data(
-      api.GET("/api/v1/printers", { params: { query } }),
-    );
-    all.push(...page.items);
-    cursor = page.next_cursor;
-  } while (cursor !== null);
-  return all;
+export function readAll(): Promise<Description[]> {
+  return everyPage((query) => data(api.GET("/api/v1/printers", { params: { query } })));
 }
 
 export interface Descriptions {

@@ -4,6 +4,7 @@ import { computed, shallowReactive, type ComputedRef, type ShallowRef } from "vu
 import { useI18n } from "vue-i18n";
 
 import { api, data } from "@/api/client";
+import { everyPage } from "@/api/pages";
 import { asProblem, type Problem } from "@/api/problem";
 import { useUndo } from "@/ui/undo";
 
@@ -34,10 +35,7 @@ export function usePlaces(descriptions: Descriptions): Places {
   const queries = useQueryClient();
   const found = useQuery<Floor[], Problem>({
     queryKey: KEY,
-    queryFn: async () => {
-      const query = { params: { query: { limit: 1000 } } };
-      return (await data(api.GET("/api/v1/floors", query))).items;
-    },
+    queryFn: () => everyPage((query) => data(api.GET("/api/v1/floors", { params: { query } }))),
   });
   const moves = shallowReactive(new Map<string, Move>());
   const { t } = useI18n();

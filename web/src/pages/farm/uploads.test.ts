@@ -80,6 +80,26 @@ it("sends the file, then orders it for that printer alone", async () => {
   });
 });
 
+it("sends two at a time, and the others in turn; one that waits can be stopped", async () => {
+  const release: (() => void)[] = [];
+  server.refuse = (request) => {
+    if (request.method !== "POST" || request.url.endsWith("/jobs")) return null;
+    return new Promise((resolve) => {
+      release.push(() => resolve(problem(422, "empty_file")));
+    });
+  };
+  const uploads = makeUploads();
+  for (let file = 0; file < 20; file += 1) uploads.start(FILE, "printer");
+  const steps = () => [...uploads.list.values()].map((one) => one.step);
+  await vi.waitFor(() => expect(release).toHaveLength(2));
+  expect(steps().filter((one) => one === "waiting")).toHaveLength(18);
+  uploads.stop(3);
+  await vi.waitFor(() => expect(steps()[2]).toBe("stopped"));
+  release[0]?.();
+  await vi.waitFor(() => expect(release).toHaveLength(3));
+  expect(steps().slice(0, 5)).toEqual(["failed", "sending", "stopped", "sending", "waiting"]);
+});
+
 it("says why a file was refused, and orders nothing", async () => {
   server.refuse = ({ method }) => (method === "PATCH" ? problem(422, "empty_file") : null);
   const { one } = start();

@@ -6,8 +6,10 @@ import { api, data } from "@/api/client";
 import { orderKey } from "@/api/order-key";
 import { asProblem, type Problem } from "@/api/problem";
 import { useSession } from "@/app/session";
+import { giveUp, makeLine, useLine, type Line } from "@/pages/files/line";
 
-export type UploadStep = "sending" | "lost" | "ordering" | "ordered" | "failed" | "stopped";
+export type UploadStep =
+  "waiting" | "sending" | "lost" | "ordering" | "ordered" | "failed" | "stopped";
 
 export interface Upload {
   id: number;
@@ -44,14 +46,14 @@ interface Parts {
 
 /** They go on while other pages are shown, and end with the session. */
 export const useFarmUploads = defineStore("farm-uploads", () => {
-  const uploads = makeUploads();
+  const uploads = makeUploads(useLine());
   const session = useSession();
   watch(() => session.me, (me) => me ?? uploads.clear(), { flush: "sync" });
   return uploads;
 });
 
 /** A list of uploads. */
-export function makeUploads(): Uploads {
+export function makeUploads(line: Line = makeLine()): Uploads {
   const list = shallowReactive(new Map<number, Upload>());
   const parts = new Map<number, Parts>();
   let lastId = 0;
@@ -65,9 +67,14 @@ export function makeUploads(): Uploads {
     const [upload, own] = [list.get(id), parts.get(id)];
     if (!upload || !own) return;
     own.stop = new AbortController();
-    change(id, { step: "sending", problem: null });
+    change(id, { step: "waiting", problem: null });
     try {
-      const fileId = await send(id, own);
+      const fileId = await line.send(own.file, () => own.path, own.stop.signal, {
+        begins: () => change(id, { step: "sending" }),
+        sent: (bytes) => change(id, { sent: own.file.size ? bytes / own.file.size : 1 }),
+        path: (path) => (own.path = path),
+        lost: (is) => change(id, { step: is ? "lost" : "sending" }),
+      });
       own.stop.signal.throwIfAborted();
       change(id, { step: "ordering", sent: 1 });
       change(id, { step: "ordered", jobNumber: await order(fileId, upload.printerId, own.key) });
@@ -77,28 +84,13 @@ export function makeUploads(): Uploads {
     }
   }
 
-  async function send(id: number, own: Parts): Promise<string> {
-    const { BROWSER, deliver } = await import("@/pages/files/courier");
-    return deliver(own.file, own.path, own.stop.signal, BROWSER, {
-      sent: (bytes) => change(id, { sent: own.file.size ? bytes / own.file.size : 1 }),
-      path: (path) => (own.path = path),
-      lost: (is) => change(id, { step: is ? "lost" : "sending" }),
-    });
-  }
-
   async function stop(id: number): Promise<void> {
     const own = parts.get(id);
     if (!own) return;
     own.stop.abort();
     const { path } = own;
     own.path = null;
-    if (path === null) return;
-    try {
-      const { tus } = await import("@/pages/files/tus");
-      await tus.end(path);
-    } catch (thrown) {
-      asProblem(thrown); // the server clears it away by itself after a day
-    }
+    if (path !== null) await giveUp(path);
   }
 
   return {
@@ -110,7 +102,7 @@ export function makeUploads(): Uploads {
         id,
         printerId,
         fileName: file.name,
-        step: "sending",
+        step: "waiting",
         sent: 0,
         jobNumber: null,
         problem: null,

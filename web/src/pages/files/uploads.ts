@@ -1,4 +1,4 @@
-// The queue of uploads: two at a time, each on its own; goes on while other pages are shown.
+// The queue of uploads, each on its own; goes on while other pages are shown.
 import { useQueryClient } from "@tanstack/vue-query";
 import { defineStore } from "pinia";
 import { computed, reactive, ref, watch } from "vue";
@@ -7,12 +7,9 @@ import { api, data } from "@/api/client";
 import { asProblem, Problem } from "@/api/problem";
 import { useSession } from "@/app/session";
 
-import { BROWSER, deliver } from "./courier";
+import { giveUp, useLine } from "./line";
 import { markOf, recall, recallAll, remember } from "./memory";
 import { tus } from "./tus";
-
-/** So many at once: one alone leaves the line idle between two parts. */
-const AT_ONCE = 2;
 
 export type UploadState = "waiting" | "sending" | "lost" | "done" | "failed";
 
@@ -41,6 +38,7 @@ export interface Unfinished {
 export const useUploads = defineStore("uploads", () => {
   const session = useSession();
   const queries = useQueryClient();
+  const line = useLine();
   const list = reactive<Upload[]>([]);
   const unfinished = ref<Unfinished[]>([]);
   const files = new Map<number, File>();
@@ -54,26 +52,13 @@ export const useUploads = defineStore("uploads", () => {
     for (const file of chosen) {
       const id = ++lastId;
       files.set(id, file);
-      list.push({
-        id,
-        name: file.name,
-        size: file.size,
-        sent: 0,
-        state: "waiting",
-        problem: null,
-        fileId: null,
-        storedAs: null,
-      });
+      const more = { problem: null, fileId: null, storedAs: null };
+      list.push({ id, name: file.name, size: file.size, sent: 0, state: "waiting", ...more });
       const mark = markOf(file, who());
       unfinished.value = unfinished.value.filter((one) => one.mark !== mark);
+      const added = list.at(-1); // as it is watched
+      if (added) void run(added);
     }
-    startNext();
-  }
-
-  function startNext(): void {
-    const under = list.filter((one) => one.state === "sending" || one.state === "lost").length;
-    const next = list.filter((one) => one.state === "waiting");
-    for (const upload of next.slice(0, Math.max(0, AT_ONCE - under))) void run(upload);
   }
 
   async function run(upload: Upload): Promise<void> {
@@ -81,11 +66,12 @@ export const useUploads = defineStore("uploads", () => {
     if (!file) return;
     const stop = new AbortController();
     stops.set(upload.id, stop);
-    upload.state = "sending";
+    upload.state = "waiting";
     upload.problem = null;
     const mark = markOf(file, who());
     try {
-      upload.fileId = await deliver(file, recall(mark)?.path ?? null, stop.signal, BROWSER, {
+      upload.fileId = await line.send(file, () => recall(mark)?.path ?? null, stop.signal, {
+        begins: () => (upload.state = "sending"),
         sent: (bytes) => (upload.sent = bytes),
         path: (path) => remember(mark, file, path),
         lost: (is) => (upload.state = is ? "lost" : "sending"),
@@ -100,8 +86,7 @@ export const useUploads = defineStore("uploads", () => {
       upload.problem = asProblem(thrown);
       upload.state = "failed";
     } finally {
-      stops.delete(upload.id);
-      startNext();
+      if (stops.get(upload.id) === stop) stops.delete(upload.id);
     }
   }
 
@@ -140,25 +125,12 @@ export const useUploads = defineStore("uploads", () => {
     if (known) await giveUp(known.path);
   }
 
-  async function giveUp(path: string): Promise<void> {
-    try {
-      await tus.end(path);
-    } catch (thrown) {
-      asProblem(thrown); // the server clears it away by itself after a day
-    }
-  }
-
-  function again(upload: Upload): void {
-    upload.state = "waiting";
-    upload.problem = null;
-    startNext();
-  }
+  const again = (upload: Upload): void => void run(upload);
 
   function remove(upload: Upload): void {
     const at = list.findIndex((one) => one.id === upload.id);
     if (at >= 0) list.splice(at, 1);
     files.delete(upload.id);
-    startNext();
   }
 
   function clearDone(): void {

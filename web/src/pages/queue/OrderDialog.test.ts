@@ -14,6 +14,7 @@ import OrderDialog from "./OrderDialog.vue";
 
 let cursor: string | null;
 let sent: unknown[];
+let queryClient: QueryClient;
 let shown: VueWrapper | undefined;
 
 async function answer(request: Request): Promise<Response> {
@@ -31,7 +32,7 @@ async function show(groups: string[] | null, fields = false): Promise<void> {
   const pinia = createPinia();
   const routes = [{ path: "/", component: { render: () => null } }];
   const router = createRouter({ history: createMemoryHistory(), routes });
-  const queryClient = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  queryClient = new QueryClient({ defaultOptions: { queries: { retry: false } } });
   const session = () =>
     (useSession(pinia).me = { id: "u1", name: "ann", role: "operator", groups } as Me);
   const query = [VueQueryPlugin, { queryClient }] as never;
@@ -69,6 +70,18 @@ it("is for a group of one's own where one is confined to some", async () => {
   document.querySelector("form")?.dispatchEvent(new Event("submit", { cancelable: true }));
   await vi.waitFor(() => expect(sent).toHaveLength(1));
   expect(sent[0]).toMatchObject({ requirements: { group: "ours" } });
+});
+
+it("keeps what was filled in where its list of files cannot be read again", async () => {
+  await show(null);
+  const copies = document.querySelector<HTMLInputElement>("form input[type=text]");
+  expect(document.querySelector("form")).not.toBeNull();
+  vi.stubGlobal("fetch", () => Promise.reject(new TypeError("network")));
+  await queryClient.refetchQueries({ queryKey: ["files"] });
+  await flushPromises();
+  expect(document.querySelector("[role=alert]")?.textContent).toContain("does not answer");
+  expect(document.querySelector("form")).not.toBeNull();
+  expect(document.querySelector("form input[type=text]")).toBe(copies);
 });
 
 it("may be for any group where one is confined to none", async () => {

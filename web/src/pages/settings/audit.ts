@@ -1,5 +1,6 @@
 // What of the audit is asked for, and how an entry is read.
 import { api, data } from "@/api/client";
+import { everyPage } from "@/api/pages";
 import type { components } from "@/api/schema";
 
 type Entry = Pick<components["schemas"]["AuditOut"], "asked" | "changes">;
@@ -42,10 +43,10 @@ export function keyOf(action: string): string | undefined {
 /** Users and keys, whoever may stand in the audit and still exists. */
 export async function everyone(): Promise<{ id: string; name: string }[]> {
   const [users, keys] = await Promise.all([
-    data(api.GET("/api/v1/users", { params: { query: { limit: 1000 } } })),
+    everyPage((query) => data(api.GET("/api/v1/users", { params: { query } }))),
     data(api.GET("/api/v1/keys")),
   ]);
-  return [...users.items, ...keys.items].map(({ id, name }) => ({ id, name }));
+  return [...users, ...keys.items].map(({ id, name }) => ({ id, name }));
 }
 
 /** What was asked for, then each row that changed: as text to read. */

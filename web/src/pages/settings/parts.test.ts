@@ -1,6 +1,6 @@
-import { expect, it } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 
-import { inShort, keyOf } from "./audit";
+import { everyone, inShort, keyOf } from "./audit";
 import { partsOf, type Detailed } from "./health";
 import { endOf, standing } from "./keys";
 import { asGroups } from "./people";
@@ -19,6 +19,17 @@ it("knows how a key stands; a revoked one is revoked, whatever its end", () => {
 it("ends a key after its term, or never", () => {
   expect(endOf("never", NOW)).toBeNull();
   expect(endOf("30", NOW)).toBe("2027-03-02T12:00:00.000Z");
+});
+
+afterEach(() => vi.unstubAllGlobals());
+
+it("knows everyone who may stand in the audit, also behind the first page of users", async () => {
+  vi.stubGlobal("fetch", async ({ url }: Request) => {
+    const { pathname, searchParams } = new URL(url);
+    const name = pathname.endsWith("keys") ? "script" : searchParams.get("cursor") ? "zoe" : "ann";
+    return Response.json({ items: [{ id: name, name }], next_cursor: name === "ann" ? "c" : null });
+  });
+  expect((await everyone()).map((one) => one.name)).toEqual(["ann", "zoe", "script"]);
 });
 
 it("confines to the chosen groups, or to none", () => {

@@ -4,6 +4,7 @@ import { computed, type ComputedRef } from "vue";
 import { useI18n } from "vue-i18n";
 
 import { api, data } from "@/api/client";
+import { everyPage } from "@/api/pages";
 import type { Role } from "@/app/session";
 
 /** Characters that a password has at least; the server says no to less. */
@@ -20,8 +21,7 @@ export function useRoles(): ComputedRef<{ value: Role; label: string }[]> {
 export function useGroups() {
   return useQuery({
     queryKey: ["groups"],
-    queryFn: async () =>
-      (await data(api.GET("/api/v1/groups", { params: { query: { limit: 1000 } } }))).items,
+    queryFn: () => everyPage((query) => data(api.GET("/api/v1/groups", { params: { query } }))),
   });
 }
 
