@@ -11,6 +11,7 @@ from tests.architecture.source import ROOT
 
 OWED = {"L": 42, "P": 37, "O": 46, "F": 40, "K": 50, "B": 26}
 LINE = re.compile(r"^\| ([LPOFKB]\d+) \| (.+?) \| (\w+) \|(.*)\|$")
+COMPONENT_TEST = re.compile(r"`(web/[\w./-]+\.test\.ts)`")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
@@ -63,3 +64,9 @@ def test_every_named_test_exists() -> None:
         for e in entries()
     }
     assert {id_: tests for id_, tests in missing.items() if tests} == {}
+
+
+def test_every_named_component_test_exists() -> None:
+    named = {path for e in entries() for path in COMPONENT_TEST.findall(e.shown_by)}
+    assert named
+    assert {path for path in named if not (ROOT / path).is_file()} == set()

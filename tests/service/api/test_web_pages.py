@@ -39,6 +39,9 @@ def built(tmp_path: Path) -> Path:
     (root / "assets" / "index-abc.js.br").write_bytes(BROTLI)
     (tmp_path / "secret.txt").write_text("not for anybody")
     (root / "out.txt").symlink_to(tmp_path / "secret.txt")
+    (root / ".vite").mkdir()
+    (root / ".vite" / "manifest.json").write_text("not for anybody")
+    (root / ".env").write_text("not for anybody")
     return root
 
 
@@ -68,7 +71,11 @@ async def test_an_address_of_the_ui_is_answered_with_its_page(
     assert answer.headers["cache-control"] == "no-cache"
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy
-    assert "script-src 'self';" in policy
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    assert rules["default-src"] == "'none'"
+    own = {"script-src", "style-src", "font-src", "connect-src", "manifest-src", "worker-src"}
+    assert {rules[name] for name in own} == {"'self'"}
+    assert {rules[name] for name in ("frame-ancestors", "base-uri")} == {"'none'"}
 
 
 async def test_a_worker_may_fetch_from_its_server_and_nothing_else(
@@ -165,6 +172,7 @@ async def test_head_answers_as_get_without_a_body(client: httpx.AsyncClient) -> 
         "/../secret.txt", "/assets/../../secret.txt", "/%2e%2e/secret.txt", "/..%2fsecret.txt",
         "/assets/..%2f..%2fsecret.txt", "/out.txt", "//secret.txt", "/assets/%00", "/.",
         "/assets/index-abc.js.gz", "/assets/index-abc.js/", "/assets",
+        "/.vite/manifest.json", "/.env",
     ],
 )  # fmt: skip
 async def test_no_path_leads_out_of_the_built_ui(built: Path, path: str) -> None:

@@ -10,10 +10,12 @@ const ids = (count: number) => Array.from({ length: count }, (_, at) => `p${at}`
 const listed = ref<string[]>([]);
 const order = ref("up");
 let told: IntersectionObserverCallback;
+let margin: string | undefined;
 
 class Observer {
-  constructor(tell: IntersectionObserverCallback) {
+  constructor(tell: IntersectionObserverCallback, options: IntersectionObserverInit) {
     told = tell;
+    margin = options.rootMargin;
   }
   observe = vi.fn();
   unobserve = vi.fn();
@@ -71,6 +73,10 @@ it("comes whole in a few pictures, and what the screen holds is live", async () 
   await pictures(8);
   expect(list.findAll("li").map((one) => one.attributes("data-printer"))).toEqual(ids(100));
   expect(list.findAll("li").filter((one) => one.text().startsWith("live"))).toHaveLength(FIRST);
+});
+
+it("counts as near what is 400 px beyond the screen: what is scrolled to is there already", () => {
+  expect(margin).toBe("400px 0px");
 });
 
 it("grows again where more comes after there was little", async () => {

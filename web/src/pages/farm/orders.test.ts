@@ -41,6 +41,23 @@ it("gives each of 20 printers its own answer: three refuse, each for its own rea
   expect(reasons).toEqual(refuses);
 });
 
+it("tells no more than six printers at the same time, and all of them in the end", async () => {
+  let [under, most] = [0, 0];
+  fetched.mockImplementation(async (request) => {
+    if (request.method !== "POST") return command("answered");
+    under += 1;
+    most = Math.max(most, under);
+    await new Promise((resolve) => setTimeout(resolve));
+    under -= 1;
+    return Response.json({ command_id: "c" }, { status: 202 });
+  });
+  const outcomes: Outcome[] = [];
+  const asked = new Map(Array.from({ length: 20 }, (_, at) => [`p${at}`, seen(1)] as const));
+  await tellAll("pause", asked, (one) => outcomes.push(one));
+  expect(most).toBe(6);
+  expect(outcomes).toHaveLength(20);
+});
+
 it("clears many beds in one request that names each one's version as it was seen", async () => {
   let sent: unknown;
   fetched.mockImplementation(async (request) => {

@@ -14,6 +14,8 @@ const PATH = "/api/v1/uploads/u1";
 class Server {
   kept = 0;
   ends = 0;
+  /** Parts that have come, and wait for an answer. */
+  held = 0;
   orders: { key: string | null; body: object }[] = [];
   refuse: (request: Request) => Response | Promise<Response> | null = () => null;
 
@@ -123,13 +125,14 @@ it("says that the line is cut, and goes on where it was", async () => {
 it("orders nothing once it is stopped, and leaves nothing on the server", async () => {
   server.refuse = (request) => {
     if (request.method !== "PATCH") return null;
+    server.held += 1;
     return new Promise((_, reject) => {
       request.signal.onabort = () => reject(new DOMException("stopped", "AbortError"));
     });
   };
   const { uploads, one } = start();
-  await vi.waitFor(() => expect(one().step).toBe("sending"));
-  await new Promise((resolve) => setTimeout(resolve, 20)); // it is being sent
+  await vi.waitFor(() => expect(server.held).toBe(1));
+  expect(one().step).toBe("sending");
   uploads.stop(1);
   await vi.waitFor(() => expect(one().step).toBe("stopped"));
   await vi.waitFor(() => expect(server.ends).toBe(1));
@@ -156,6 +159,7 @@ it("goes on while another page is shown, and ends with the session", async () =>
   let cut = false;
   server.refuse = (request) => {
     if (request.method !== "PATCH") return null;
+    server.held += 1;
     return new Promise((_, reject) => {
       request.signal.onabort = () => {
         cut = true;
@@ -173,7 +177,7 @@ it("goes on while another page is shown, and ends with the session", async () =>
   session.me = { name: "ann", role: "operator" } as Me;
   const first = mount(page, { global });
   useFarmUploads(pinia).start(FILE, "printer");
-  await new Promise((resolve) => setTimeout(resolve, 20)); // it is being sent
+  await vi.waitFor(() => expect(server.held).toBe(1));
   first.unmount();
   const second = mount(page, { global }).vm as unknown as {
     own: ReturnType<typeof useFarmUploads>;

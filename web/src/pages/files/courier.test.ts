@@ -92,6 +92,35 @@ describe("deliver", () => {
     expect(told.path.mock.calls).toEqual([["/u/1"]]);
   });
 
+  it("sends parts of about a second: twice as large at most, smaller on a slow line", async () => {
+    const { server, file, around, told, stop } = setting("G1 X10 Y10\n".repeat(600_000));
+    const KB = 1024;
+    let [now, kept, speed] = [0, 0, 10_000 * KB];
+    const sizes: number[] = [];
+    const watched = (part: string): void => {
+      sizes.push(part.length / KB);
+      kept += part.length;
+      now += (part.length / speed) * 1000;
+      if (kept > 1500 * KB) speed = 400 * KB;
+    };
+    around.now = () => now;
+    server.troubles = [fine, fine, ...Array<typeof watched>(100).fill(watched)];
+    await deliver(file, null, stop.signal, around, told);
+    expect(sizes.slice(0, 3)).toEqual([256, 512, 1024]);
+    expect(sizes[3]).toBe(2048);
+    expect(sizes[4]).toBeCloseTo(400, 0);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(2048);
+  });
+
+  it("tries again what a later try can mend", async () => {
+    for (const status of [0, 408, 429, 502, 503, 504]) {
+      const { server, file, around, told, stop } = setting();
+      server.troubles = [fine, fine, fail(status)];
+      expect(await deliver(file, null, stop.signal, around, told), String(status)).toBe("f1");
+      expect(told.lost.mock.calls.map(([is]) => is)).toContain(true);
+    }
+  });
+
   it("goes on from what the server has kept of a part that was cut off", async () => {
     const { server, file, around, told, stop } = setting();
     const cut = (part: string): void => {

@@ -232,6 +232,25 @@ describe("the queue", () => {
     expect(localStorage.getItem("buildplate.uploads")).toBe("{}");
   });
 
+  it("shows how much of a file the server keeps while it is being sent", async () => {
+    const size = 1024 * 1024;
+    let parts = 0;
+    vi.stubGlobal("fetch", (request: Request) => {
+      if (request.method !== "PATCH") return answer(request);
+      parts += 1;
+      if (parts > 1) return new Promise(() => undefined);
+      const headers = { "upload-offset": String(size / 4) };
+      return Promise.resolve(new Response(null, { status: 204, headers }));
+    });
+    answers = uploading;
+    const wrapper = await page("operator");
+    useUploads().add([new File([new Uint8Array(size)], "large.gcode")]);
+    await vi.waitFor(() => expect(parts).toBe(2));
+    await settle();
+    const progress = wrapper.find("[role=progressbar]");
+    expect(progress.attributes("aria-valuenow")).toBe("25");
+  });
+
   it("shows a refusal with its reason, and nothing to try again", async () => {
     const refusal = { code: "not_gcode", detail: "this is a picture.", hint: "Slice it." };
     answers = (method, path) =>

@@ -16,6 +16,13 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+function show(): void {
+  const queryClient = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  const plugins = [createPinia(), i18n, [VueQueryPlugin, { queryClient }] as never];
+  const stubs = { RouterLink: true };
+  shown = mount(HistoryFigures, { props: { filters: filtersOf({}) }, global: { plugins, stubs } });
+}
+
 async function figures(inTime: number): Promise<string> {
   const job = {
     job_id: "a", number: 1, name: "Shade", customer: null, copies: 1, made: 1,
@@ -25,10 +32,7 @@ async function figures(inTime: number): Promise<string> {
     const lateness = url.includes("lateness");
     return Response.json(lateness ? { items: [job], in_time: inTime, late: 0 } : { items: [] });
   });
-  const queryClient = new QueryClient({ defaultOptions: { queries: { retry: false } } });
-  const plugins = [createPinia(), i18n, [VueQueryPlugin, { queryClient }] as never];
-  const stubs = { RouterLink: true };
-  shown = mount(HistoryFigures, { props: { filters: filtersOf({}) }, global: { plugins, stubs } });
+  show();
   await flushPromises();
   await vi.waitFor(() => expect(shown.text()).toContain("Jobs against what was promised"));
   return shown.text();
@@ -41,4 +45,18 @@ it("say of how many jobs the lateness is drawn, where it is not all of them", as
 
 it("say nothing of it where all jobs are drawn", async () => {
   expect(await figures(1)).not.toContain("due last");
+});
+
+it("put each reason's ends under the words for them", async () => {
+  const reason = { key: null, failed: 31, cancelled: 21, not_started: 11, completed: 0 };
+  vi.stubGlobal("fetch", async ({ url }: Request) =>
+    Response.json({ items: url.includes("by=reason") ? [reason] : [] }),
+  );
+  show();
+  await vi.waitFor(() => expect(shown.find("table").exists()).toBe(true));
+  const cells = (of: string): string[] => shown.findAll(`table ${of}`).map((one) => one.text());
+  const ends = new Map(cells("thead th").slice(1).map((word, at) => [word, cells("tbody td")[at]]));
+  expect(Object.fromEntries(ends)).toEqual({
+    Failed: "31", Cancelled: "21", "Never started": "11", Prints: "63",
+  });
 });

@@ -409,6 +409,32 @@ it("takes a word on a print only with both what was seen and what lies on the be
   await vi.waitFor(() => expect(document.body.textContent).toContain("Recorded. The print ends"));
 });
 
+it("takes a word unchecked only while the printer cannot be asked", async () => {
+  const sent = async (comesBack: boolean): Promise<unknown> => {
+    fetched.mockClear();
+    await asked("offline");
+    for (const value of ["failed", "occupied"]) tick(value);
+    document.querySelector<HTMLInputElement>("#resolve input[type=checkbox]")?.click();
+    await nextTick();
+    if (comesBack) {
+      const back = { id: "p1", name: "Cedar", link: "online" } as LivePrinter;
+      useLive(pinia).printers.set("p1", back);
+      await nextTick();
+    }
+    document.querySelector<HTMLFormElement>("#resolve")?.dispatchEvent(new Event("submit"));
+    const posted = await vi.waitFor(() => {
+      const found = fetched.mock.calls.map(([one]) => one).find((one) => one.method === "POST");
+      expect(found).toBeDefined();
+      return found as Request;
+    });
+    shown.pop()?.unmount();
+    return posted.json();
+  };
+  const word = { outcome: "failed", bed: "occupied" };
+  expect(await sent(false)).toEqual({ ...word, override: true });
+  expect(await sent(true)).toEqual({ ...word, override: false });
+});
+
 it("keeps a form that is half filled in where asking again fails", async () => {
   await asked("online");
   tick("failed");
