@@ -84,6 +84,16 @@ it("keeps the focus beside a job that waits no more", async () => {
   expect(await focused("a", "c")).toBe("c");
   expect(document.activeElement?.textContent).toContain("Why waiting?");
   expect(await focused()).toBe("H2");
+  const puzzle = (needs_attention: boolean) => {
+    const printer = { id: "p", number: 1, name: "Left", print_id: "x", needs_attention };
+    live.printers.set("p", printer as LivePrinter);
+    return nextTick();
+  };
+  await puzzle(true);
+  page.findAll("button").find((one) => one.text() === "What is known")?.element.focus();
+  await puzzle(false);
+  await nextTick();
+  expect(document.activeElement?.tagName).toBe("H1");
   page.unmount();
   vi.unstubAllGlobals();
 });
