@@ -9,6 +9,9 @@ Where is what:
   started again there; its people and its simulated printers.
 - `pages.py`: what is on the pages, found as people find it: by role and name. Words come from the
   UI's own messages (`web/src/i18n`), so a test names `shell.theme` and runs in every language.
+- `screens.py`: a desktop and a phone, an English and a German reader.
+- `openings.py`: how every dialog, drawer and menu is opened. **A new one adds its line there**, and
+  in `roles.py` where a viewer opens it.
 - `axe.py`: `examine(page, what)` runs axe-core light and dark, on a desktop and on a phone.
 - `roles.py`: what a viewer must not find on each page. **A new page adds its line there.**
 - `workshop.py`: a farm whose time runs faster and whose printers are taken, not shared: for tests

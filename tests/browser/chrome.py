@@ -24,12 +24,13 @@ from playwright.async_api import (
     Locator,
     Page,
     ViewportSize,
+    WebSocket,
     async_playwright,
     expect,
 )
 
 from tests.browser import words
-from tests.browser.public import is_public
+from tests.browser.public import LIVE, is_public
 
 PROGRAMS = ("chromium", "chromium-browser")
 NAMED_BY = "BUILDPLATE_CHROMIUM"
@@ -40,9 +41,15 @@ PATIENCE_MS = 20_000
 OPTIONS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--font-render-hinting=none")
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
+# How large is what a finger meets, and what a pointer meets, in px.
+FINGER, POINTER = 44, 32
 LOCALES = {"en": "en-GB", "de": "de-DE"}
 # The UI asks who is signed in before anybody is; the browser writes each refusal to the console.
 NOT_SIGNED_IN = r"401 \(Unauthorized\) .*/api/v1/me\b"
+# What the browser writes of a server that is away, and of a wall that wants the whole screen, which
+# only who has pressed something is given.
+NO_ANSWER = (r"ERR_CONNECTION_", r"ERR_EMPTY_RESPONSE", r"WebSocket connection to")
+NO_GESTURE = "requestFullscreen"
 TELL_OF_POLICY = """document.addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));"""
 
@@ -78,6 +85,7 @@ class Visit:
     page: Page
     url: str
     language: Language
+    phone: bool = False
     complaints: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     _expected: list[str] = field(default_factory=lambda: [NOT_SIGNED_IN])
@@ -124,7 +132,7 @@ class Visit:
         ]
 
     def listen(self) -> None:
-        """Note complaints, changes, and requests to elsewhere or to what no document names."""
+        """Note complaints, changes, and what is asked elsewhere or is in no document."""
         page, home = self.page, urlsplit(self.url).netloc
 
         def said(message: ConsoleMessage) -> None:
@@ -141,9 +149,15 @@ class Visit:
             if request.method not in {"GET", "HEAD"}:
                 self.changes.append(f"{request.method} {urlsplit(request.url).path}")
 
+        def opened(socket: WebSocket) -> None:
+            at = urlsplit(socket.url)
+            if (at.netloc, at.path) != (home, LIVE):
+                self.complaints.append(f"another socket: {socket.url}")
+
         page.on("console", said)
         page.on("pageerror", lambda error: self.complaints.append(f"thrown: {error}"))
         page.on("request", asked)
+        page.on("websocket", opened)
 
 
 @asynccontextmanager
@@ -164,7 +178,7 @@ async def visiting(
     try:
         context.set_default_timeout(PATIENCE_MS)
         await context.add_init_script(TELL_OF_POLICY)
-        visit = Visit(await context.new_page(), url, language)
+        visit = Visit(await context.new_page(), url, language, phone)
         visit.listen()
         yield visit
     finally:

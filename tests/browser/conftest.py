@@ -15,11 +15,13 @@ from buildplate_sim.launch import octoprints
 from tests.browser.chrome import MISSING, Visit, chrome, picture, program, visiting
 from tests.browser.furnished import Furnished, furnished_farm
 from tests.browser.pages import is_live, sign_in
-from tests.browser.site import Farm, Role, Site, fresh_site, long_print, set_up_farm
+from tests.browser.site import Farm, Role, Site, fresh_site, set_up_farm
 from tests.browser.workshop import Workshop, working
 
 Opener = Callable[..., Awaitable[Visit]]
 BUILT = Path(__file__).parents[2] / "src" / "buildplate" / "api" / "web_dist" / "index.html"
+# Simulated seconds in a second of the shared printers.
+FACTOR = 4.0
 FAILED = pytest.StashKey[bool]()
 
 
@@ -49,14 +51,14 @@ async def farm(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> As
     """Four simulated OctoPrints: one prints, one is free, one is gone, one refuses its key."""
     folder = tmp_path_factory.mktemp("farm")
     async with (
-        octoprints(folder / "printers", count=4, time_factor=4.0) as simulator,
+        octoprints(folder / "printers", count=4, time_factor=FACTOR) as simulator,
         set_up_farm(folder) as started,
     ):
         prints, free, gone, refuses = (one["name"] for one in simulator.printers)
         ids = await started.add_all(simulator.printers)
         for name in (prints, free):
             await started.api.clear_bed(ids[name])
-        await started.order(long_print(minutes=60), "bracket.gcode", ids[prints])
+        await started.print_for_all(FACTOR, "bracket.gcode", ids[prints])
         await simulator.admin.do(gone, "deafen")
         await simulator.admin.do(refuses, "revoke-key", told=True)
         await started.has(ids[gone], "link", "offline")
@@ -109,6 +111,8 @@ async def visit(
         async def open_one(
             site: Site, role: Role | None = None, *, path: str = "/", **more: Any
         ) -> Visit:
+            if isinstance(site, Farm):
+                await site.still_prints()
             opened = await stack.enter_async_context(visiting(browser, site.url, **more))
             visits.append(opened)
             if role is not None:

@@ -14,6 +14,7 @@ from buildplate_sim.launch import octoprints
 from tests.browser.site import SETTLED_S, Farm, long_print, set_up_farm
 
 PRINTS, FREE, MADE, GONE = "Alder", "Birch", "Cedar", "Dogwood"
+FACTOR = 60.0
 FLOOR = {"name": "Workshop", "width_mm": 6000, "depth_mm": 4000}
 PLACES = {PRINTS: (1000, 1000), FREE: (2500, 1000), MADE: (4000, 1000)}
 LOADED = [{"tool": 0, "type": "PLA", "variant": "matte", "color": "black", "remaining_g": 400.0}]
@@ -47,7 +48,7 @@ class Furnished:
 async def furnished_farm(folder: Path) -> AsyncIterator[Furnished]:
     """Four printers: one prints, one is free, one has made something, one is gone."""
     async with (
-        octoprints(folder / "printers", count=4) as simulator,
+        octoprints(folder / "printers", count=4, time_factor=FACTOR) as simulator,
         set_up_farm(folder) as farm,
     ):
         named = zip((PRINTS, FREE, MADE, GONE), simulator.printers, strict=True)
@@ -56,7 +57,7 @@ async def furnished_farm(folder: Path) -> AsyncIterator[Furnished]:
         for name in (PRINTS, FREE, MADE):
             await farm.api.clear_bed(printers[name])
         await farm.order(long_print(minutes=0.2), "clip.gcode", printers[MADE])
-        await farm.order(long_print(minutes=1200), "bracket.gcode", printers[PRINTS])
+        await farm.print_for_all(FACTOR, "bracket.gcode", printers[PRINTS])
         floor = await _furnish(farm, printers)
         held = await _orders(farm)
         gone = next(
@@ -65,7 +66,6 @@ async def furnished_farm(folder: Path) -> AsyncIterator[Furnished]:
         await simulator.admin.do(gone, "deafen")
         await farm.has(printers[GONE], "link", "offline")
         made = await _made(farm)
-        await farm.has(printers[PRINTS], "activity", "ours")
         await farm.api.call("POST", f"/prints/{made}/notes", {"text": "A fine clip."})
         file = (await farm.api.call("GET", f"/jobs/{held}"))["file_id"]
         yield Furnished(farm, printers, floor, held, made, file)

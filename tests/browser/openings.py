@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from playwright.async_api import Locator, Route, expect
 
-from tests.browser.chrome import Visit
+from tests.browser.chrome import PATIENCE_MS, Visit
 from tests.browser.furnished import PRINTS
 
 Step = Callable[[Visit], Awaitable[Locator]]
@@ -85,8 +85,9 @@ class Opening:
 
     `back`: the step whose button has the focus again once it is closed, if one has. `answers` are
     given in the place of the server's, `changed` is done to its answer: for what a farm seldom
-    comes to. `firm`: what it shows is shown once, so that only the button with these words closes
-    it, and Escape leaves it open.
+    comes to. `uses`: in how many places of its component it is written; none where another entry
+    opens the same, more where each screen has its own. `firm`: what it shows is shown once, so that
+    only the button with these words closes it, and Escape leaves it open.
     """
 
     component: str
@@ -97,6 +98,7 @@ class Opening:
     answers: tuple[tuple[str, int, dict[str, Any]], ...] = ()
     changed: tuple[str, Change] | None = None
     note: str = ""
+    uses: int = 1
     firm: str = ""
 
     @property
@@ -112,10 +114,10 @@ class Opening:
             pattern, change = self.changed
             await visit.page.route(pattern, _change(change))
 
-    async def open(self, visit: Visit) -> Locator | None:
+    async def open(self, visit: Visit, *, within_ms: float = PATIENCE_MS) -> Locator | None:
         """Open it, and wait for it; what is to have the focus again afterwards."""
         pressed = [await step(visit) for step in self.steps]
-        await expect(self.shown(visit)).to_be_visible()
+        await expect(self.shown(visit)).to_be_visible(timeout=within_ms)
         return pressed[self.back] if pressed and self.back is not None else None
 
     def shown(self, visit: Visit) -> Locator:
@@ -170,8 +172,16 @@ SESSIONS = {
 WAITING = button("queue.actions")
 
 OPENINGS: tuple[Opening, ...] = (
-    Opening("app/Shell.vue", "/settings/appearance", (button("shell.theme"),), "menu"),
-    Opening("app/Shell.vue", "/settings/appearance", (button("shell.account"),), "menu"),
+    Opening(
+        "app/Shell.vue", "/settings/appearance", (button("shell.theme"),), "menu", note="of themes"
+    ),
+    Opening(
+        "app/Shell.vue",
+        "/settings/appearance",
+        (button("shell.account"),),
+        "menu",
+        note="of one's own",
+    ),
     Opening("app/keys/KeysDialog.vue", "/", (key("Shift+?"),), back=None),
     # the farm
     Opening("pages/farm/CancelDialog.vue", "/", (button("farm.cancel_of"),), "alertdialog"),
@@ -187,6 +197,7 @@ OPENINGS: tuple[Opening, ...] = (
         "/?view=plan",
         (button("settings.places.add_floor"),),
         note="on the plan",
+        uses=0,
     ),
     Opening("pages/farm/PlaceDialog.vue", "/?view=plan", (button("farm.move"),)),
     Opening("pages/farm/WallMode.vue", "/?view=wall", ()),
@@ -201,6 +212,13 @@ OPENINGS: tuple[Opening, ...] = (
     Opening("pages/queue/FarmSwitch.vue", "/queue", (button("queue.farm.stop"),)),
     Opening(
         "pages/queue/FarmSwitch.vue",
+        "/queue?farm=release",
+        (),
+        answers=(("**/api/v1/queue?*", 200, STOPPED),),
+        note="of the release",
+    ),
+    Opening(
+        "pages/queue/FarmSwitch.vue",
         "/queue",
         (button("queue.farm.release"), button("queue.farm.anyway")),
         "alertdialog",
@@ -213,10 +231,12 @@ OPENINGS: tuple[Opening, ...] = (
         (),
         changed=("**/api/v1/prints/*", _doubtful),
     ),
-    Opening("pages/queue/JobMenu.vue", "/jobs/{job}", (WAITING,), "menu", note="of a job"),
-    Opening("pages/queue/WhyDrawer.vue", "/jobs/{job}", (button("queue.why"),), note="of a job"),
+    Opening("pages/queue/JobMenu.vue", "/jobs/{job}", (WAITING,), "menu", note="of a job", uses=0),
+    Opening(
+        "pages/queue/WhyDrawer.vue", "/jobs/{job}", (button("queue.why"),), note="of a job", uses=0
+    ),
     # files
-    Opening("pages/files/FileList.vue", "/files", (button("files.more_named"),), "menu"),
+    Opening("pages/files/FileList.vue", "/files", (button("files.more_named"),), "menu", uses=2),
     Opening(
         "pages/files/FileDrawer.vue", "/files", (button("files.more_named"), entry("files.details"))
     ),
@@ -265,6 +285,7 @@ OPENINGS: tuple[Opening, ...] = (
         "/settings/places",
         (button("settings.places.add_floor"),),
         note="of a floor",
+        uses=0,
     ),
     Opening(
         "pages/settings/RemovePlace.vue",
@@ -278,6 +299,7 @@ OPENINGS: tuple[Opening, ...] = (
         "/settings/users",
         (button("settings.users.set_password"),),
         note="for a password",
+        uses=0,
     ),
     Opening(
         "pages/settings/UsersSection.vue",
@@ -291,6 +313,7 @@ OPENINGS: tuple[Opening, ...] = (
         "/settings/keys",
         (button("settings.keys.add"), write("settings.name", "script")),
         note="with the key",
+        uses=0,
         firm="settings.keys.kept",
     ),
     Opening(

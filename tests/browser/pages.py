@@ -20,7 +20,7 @@ async def sign_in(visit: Visit, name: str, password: str = PASSWORD) -> None:
     """Fill in the form that is on the screen, and send it."""
     await visit.field("sign-in.name").fill(name)
     await visit.field("sign-in.password").fill(password)
-    await visit.button("sign-in.do").click()
+    await visit.field("sign-in.password").press("Enter")
 
 
 async def sign_in_by_keys(visit: Visit, name: str, password: str = PASSWORD) -> None:
@@ -61,6 +61,12 @@ async def is_loaded(visit: Visit) -> None:
     """Wait until the page has its heading, and nothing of it is still being loaded."""
     await expect(visit.main.get_by_role("heading", level=1)).to_be_visible()
     await expect(visit.main.locator("[aria-busy=true]")).to_have_count(0)
+
+
+async def is_told(visit: Visit, key: str, **parameters: object) -> None:
+    """Wait for a notice."""
+    notices = visit.page.get_by_role("region", name=visit.say("ui.notices"))
+    await expect(notices).to_contain_text(visit.say(key, **parameters))
 
 
 # --- the farm ------------------------------------------------------------------------------------

@@ -7,9 +7,17 @@ import re
 from functools import cache
 from pathlib import Path
 
+from buildplate.api.web_files import WebFiles
+from buildplate.api.web_pages import LOOKS, is_page
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
-# Files of the built UI, its addresses, and the document itself.
-PAGES = re.compile(r"/openapi\.json|(?!/(api|health|metrics)\b).*")
+# The one socket, which a document of paths cannot name.
+LIVE = "/api/v1/live"
+
+
+@cache
+def _built() -> WebFiles:
+    return WebFiles()
 
 
 @cache
@@ -25,7 +33,7 @@ def _paths() -> tuple[tuple[re.Pattern[str], frozenset[str]], ...]:
 
 
 def is_public(method: str, path: str) -> bool:
-    """Whether the request is one that the public document names, or no request to the API."""
-    if PAGES.fullmatch(path):
+    """Whether the request is one that the document names, or looks at a page or a built file."""
+    if method in LOOKS and (is_page(path) or _built().get(path) is not None):
         return True
     return any(known.fullmatch(path) and method in methods for known, methods in _paths())

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import Locator, Page
 
 # A date is several fields to Tab, and so is the way out of the page and back into it.
 TABS_MORE, TABS_IN_A_DATE = 5, 6
 # Everything that the browser would give the focus by Tab: of radio buttons one in a group.
-MARK = """() => {
+MARK = """(root) => {
   const wanted = "a[href], button, input, select, textarea, summary, audio, video, [tabindex]";
   const groups = new Set();
   let number = 0;
-  for (const one of document.querySelectorAll(wanted)) {
+  for (const one of root.querySelectorAll(wanted)) {
     delete one.dataset.reach;
     // A list of tabs hands the focus on to the chosen one.
     const apart = one.role === "tablist" || one.closest("[inert], [hidden]");
@@ -25,8 +25,9 @@ MARK = """() => {
     }
     one.dataset.reach = String(number++);
   }
-  document.activeElement?.blur();
-  return [number, document.querySelectorAll("input[type^=date]").length];
+  // A dialog keeps the focus; a page begins before its first link.
+  if (root === document.documentElement) document.activeElement?.blur();
+  return [number, root.querySelectorAll("input[type^=date]").length];
 }"""
 # What has the focus, and what of the ring around it is missing.
 FOCUSED = """() => {
@@ -43,7 +44,7 @@ LEFT = """(reached) => [...document.querySelectorAll("[data-reach]")]
   .filter((one) => !reached.includes(one.dataset.reach))
   .map((one) => one.outerHTML.slice(0, 140))"""
 # The label belongs to what is pressed. A link within a sentence is as high as its line.
-SMALL = """(least) => [...document.querySelectorAll(
+SMALL = """(root, least) => [...root.querySelectorAll(
     "a[href], button, input, select, textarea, summary, [role=menuitem], [role=switch]")]
   .filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.type !== "file")
   .filter((one) => !one.closest("[class*=sr-only]"))
@@ -61,16 +62,18 @@ SMALL = """(least) => [...document.querySelectorAll(
 WIDER = """() => {
   const page = document.documentElement;
   if (page.scrollWidth <= page.clientWidth) return [];
-  return [...document.querySelectorAll("main *")]
+  const parts = [...document.querySelectorAll("body *")]
     .filter((one) => one.getBoundingClientRect().right > page.clientWidth + 1)
     .filter((one) => !one.closest(".overflow-x-auto, .overflow-clip"))
     .slice(0, 3).map((one) => `wider than the screen: ${one.outerHTML.slice(0, 140)}`);
+  const told = `the page is wider than the screen: ${page.scrollWidth} > ${page.clientWidth} px`;
+  return parts.length ? parts : [told];
 }"""
 
 
-async def unreached(page: Page) -> list[str]:
-    """Press Tab through the whole page: what never has the focus, or has it unseen."""
-    most, dates = await page.evaluate(MARK)
+async def unreached(page: Page, within: Locator | None = None) -> list[str]:
+    """Press Tab through a page or an open dialog: what never has the focus, or has it unseen."""
+    most, dates = await (within or page.locator("html")).evaluate(MARK)
     reached: list[str] = []
     found: list[str] = []
     for _ in range(most + dates * TABS_IN_A_DATE + TABS_MORE):
@@ -88,9 +91,9 @@ async def unreached(page: Page) -> list[str]:
     return found + [f"Tab never comes to {one}" for one in left]
 
 
-async def small(page: Page, least: int) -> list[str]:
-    """What is smaller than so many pixels, and so is missed by a finger."""
-    return list(await page.evaluate(SMALL, least))
+async def small(within: Locator, least: int) -> list[str]:
+    """What in it is smaller than so many pixels, and so is missed by a finger."""
+    return list(await within.evaluate(SMALL, least))
 
 
 async def wider(page: Page) -> list[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from playwright.async_api import Locator
+from playwright.async_api import Error, Locator, expect
 
 from tests.browser.axe import drawn
-from tests.browser.chrome import Visit
+from tests.browser.chrome import PATIENCE_MS, Visit
+from tests.browser.openings import Opening
 from tests.browser.pages import is_loaded
+from tests.browser.routes import REDIRECTED
 
 # Page -> the keys of the names of its controls that change the farm. The test sees to it that an
 # administrator has each of them, so that none is listed under a name that it no longer has.
@@ -38,6 +40,8 @@ BEYOND: dict[str, tuple[str, ...]] = {
         "printer.retire",
     ),
     "/jobs/{job_id}": ("queue.actions",),
+    "/files/{file_id}/layers": (),
+    "/settings/appearance": (),
     "/settings/printers": ("settings.printers.add",),
     "/settings/places": (
         "settings.places.add_group",
@@ -56,12 +60,46 @@ CLOSED = (
     "/settings/backups",
     "/settings/audit",
 )
+# What opens for a viewer (openings.py) -> the keys of the names of all that is in it to be used.
+OPEN_TO_VIEWERS: dict[str, tuple[str, ...]] = {
+    "app/Shell.vue menu of themes": (
+        "shell.theme_system",
+        "shell.theme_light",
+        "shell.theme_dark",
+    ),
+    "app/Shell.vue menu of one's own": ("keys.title", "shell.sign_out"),
+    "app/keys/KeysDialog.vue dialog": ("ui.close", "keys.switch"),
+    "pages/farm/WallMode.vue dialog": ("farm.leave_wall",),
+    "pages/queue/WhyDrawer.vue dialog": ("ui.close",),
+    "pages/queue/ResolveDialog.vue dialog": ("ui.close",),
+    "pages/queue/WhyDrawer.vue dialog of a job": ("ui.close",),
+    "pages/printer/panels/Panel.vue menu": ("printer.move_up", "printer.move_down"),
+    "pages/history/PrintDialog.vue dialog": (
+        "ui.close",
+        "history.job_number",
+        "history.prints_of_file",
+    ),
+    "pages/settings/SessionsList.vue alertdialog": ("ui.keep", "settings.sessions.end_others"),
+}
+LANGUAGES = ("English", "Deutsch")
 # What a viewer may send although it changes something: all of it is their own.
-THEIR_OWN = re.compile(r"/(setup|auth/\w+|me/\w+(/\{\w+\})?|live/ticket)$")
+THEIR_OWN = re.compile(r"^/api/v1/(setup|auth/\w+|me/\w+(/\{\w+\})?|live/ticket)$")
+# What belongs to nothing on the farm, and so to nobody's role.
+NOT_FOUND = "/:rest(.*)*"
 PRESSED = "button, [role=button], [role=switch], [role=checkbox], [role=menuitem], summary"
+USED = f"{PRESSED}, a[href], input, select, textarea"
 NAMES = "(all) => all.map((one) => one.ariaLabel || one.innerText.trim())"
-PRESSED_MOST = 40
+PRESSED_MOST = 60
 PRESS_MS = 2_000
+ABSENT_MS = 1_000
+# How long after a press a page may wait before it sends something.
+LATE_MS = 600
+
+
+def judged_routes() -> set[str]:
+    """The routes that the tables say something of."""
+    named = {*FORBIDDEN, *BEYOND, *CLOSED} - {REDIRECTED}
+    return {re.sub(r"\{\w+\}", ":id", path) for path in named}
 
 
 async def offered(visit: Visit, keys: tuple[str, ...]) -> set[str]:
@@ -89,15 +127,42 @@ async def controls(visit: Visit) -> dict[str, Locator]:
     return {name: found.nth(names.index(name)) for name in names}
 
 
+async def opens(visit: Visit, one: Opening, names: dict[str, str]) -> bool:
+    """Open it, if this person can; what should open is waited for, what should not is not."""
+    await one.prepare(visit)
+    await visit.go(one.path.format(**names))
+    await expect(visit.page.locator("main h1, dialog[open]").first).to_be_visible()
+    if one.steps:
+        await is_loaded(visit)
+    wait = PATIENCE_MS if one.what in OPEN_TO_VIEWERS else ABSENT_MS
+    visit.page.set_default_timeout(wait)
+    try:
+        await one.open(visit, within_ms=wait)
+    except (AssertionError, Error):
+        return False
+    finally:
+        visit.page.set_default_timeout(PATIENCE_MS)
+        await visit.page.unroute_all(behavior="ignoreErrors")
+    return True
+
+
+async def usable(within: Locator) -> list[str]:
+    """The names of all that can be used in what is open."""
+    return [name for name in await within.locator(USED).evaluate_all(NAMES) if name]
+
+
 async def press_everything(visit: Visit, path: str) -> list[str]:
     """Press one control of each name on the page, and close with Escape what opens; the names.
 
-    What a control brings to light is not pressed: dialogs ask before they do anything.
+    What a control brings to light is not pressed: dialogs ask before they do anything. It ends
+    when a page has sent what it sends a little later.
     """
     await visit.go(path)
     await is_loaded(visit)
     pressed = []
-    for name in list(await controls(visit))[:PRESSED_MOST]:
+    names = list(await controls(visit))
+    assert len(names) <= PRESSED_MOST, f"{path}: too much to press, of which some would be left out"
+    for name in names:
         control = (await controls(visit)).get(name)
         if control is None or not (await control.is_visible() and await control.is_enabled()):
             continue
@@ -106,6 +171,8 @@ async def press_everything(visit: Visit, path: str) -> list[str]:
         await drawn(visit.page)
         await visit.page.keyboard.press("Escape")
         if urlsplit(visit.page.url).path != path:
+            await visit.page.wait_for_timeout(LATE_MS)
             await visit.go(path)
             await is_loaded(visit)
+    await visit.page.wait_for_timeout(LATE_MS)
     return pressed

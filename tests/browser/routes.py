@@ -37,19 +37,34 @@ FULL: tuple[tuple[str, str, str], ...] = (
     ("/settings/about", "/settings/about", "main dl"),
     ("/:rest(.*)*", "/nowhere", "main a"),
 )
-# Address on a farm with nothing, for the routes that can be empty at all.
-EMPTY: dict[str, tuple[str, ...]] = {
-    "/": ("/", "/?view=plan", "/?view=wall"),
-    "/queue": ("/queue",),
-    "/files": ("/files",),
-    "/history": ("/history", "/history?view=figures"),
-    "/settings/printers": ("/settings/printers",),
-    "/settings/places": ("/settings/places",),
-    "/settings/keys": ("/settings/keys",),
-    "/settings/backups": ("/settings/backups",),
-    "/settings/audit": ("/settings/audit?action=DELETE%20%2Fapi%2Fv1%2Fkeys%2F%7Bkey_id%7D",),
-    "/jobs/:id": ("/jobs/00000000-0000-7000-8000-000000000000",),
-    "/files/:id/layers": ("/files/00000000-0000-7000-8000-000000000000/layers",),
+# Address on a farm with nothing, and the keys of what is said there, for the routes that can be
+# empty at all.
+EMPTY: dict[str, tuple[tuple[str, ...], ...]] = {
+    "/": (
+        ("/", "farm.empty"),
+        ("/?view=plan", "farm.empty"),
+        ("/?view=wall", "farm.empty"),
+    ),
+    "/queue": (("/queue", "queue.empty"),),
+    "/files": (("/files", "files.empty"),),
+    "/history": (
+        ("/history", "history.empty"),
+        ("/history?view=figures", "history.empty_span", "history.nothing_due"),
+    ),
+    "/settings/printers": (("/settings/printers", "farm.empty"),),
+    "/settings/places": (
+        ("/settings/places", "settings.places.no_groups", "settings.places.no_floors"),
+    ),
+    "/settings/keys": (("/settings/keys", "settings.keys.empty"),),
+    "/settings/backups": (("/settings/backups", "settings.backups.empty"),),
+    "/settings/audit": (
+        (
+            "/settings/audit?action=DELETE%20%2Fapi%2Fv1%2Fkeys%2F%7Bkey_id%7D",
+            "settings.audit.empty",
+        ),
+    ),
+    "/jobs/:id": (("/jobs/00000000-0000-7000-8000-000000000000", "job.gone"),),
+    "/files/:id/layers": (("/files/00000000-0000-7000-8000-000000000000/layers", "layers.safe"),),
 }
 # Address where nothing but the session can be read.
 FAILING: dict[str, tuple[str, ...]] = {
@@ -83,3 +98,15 @@ def known_routes() -> set[str]:
             prefix + one for one in re.findall(r'\bpath: "([^"]+)"', table.read_text("utf-8"))
         }
     return found - {REDIRECTED}
+
+
+def closed_routes() -> set[str]:
+    """Those of them that only an administrator sees, from the same tables."""
+    return {
+        prefix + path
+        for prefix, table in TABLES.items()
+        for path, about in re.findall(
+            r'\bpath: "([^"]+)"(.*?)(?=\bpath: "|\Z)', table.read_text("utf-8"), re.DOTALL
+        )
+        if 'role: "admin"' in about
+    }

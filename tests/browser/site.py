@@ -24,6 +24,11 @@ SETTLED_S = 60.0
 # Moves of 2 s each between one temperature of the nozzle and the other, in °C.
 HEAT_EVERY, HEATS = 10, (235, 195)
 LAYER_MM, HIGHEST_MM = 0.2, 200
+# What several tests share outlasts any run of them, in hours of real time; the simulator reads no
+# more than the first 512 kB of a file, and heats no more after them.
+LASTS_H, HEAT_AGAIN_S, LASTING_LAYERS = 10, 5, 180
+# Its first layers go by quickly: whoever follows it sees it at another one than the first.
+QUICK_LAYERS = 120
 VOLUME = {"x": 250, "y": 250, "z": 250}
 PASSWORD = "correct horse battery"
 PICTURE = thumbnail_block(png(32, 32), 32, 32).decode()
@@ -114,9 +119,13 @@ class Site:
 
 @dataclass
 class Farm(Site):
-    """A site with an administrator, whose requests `api` makes; `people` have PASSWORD each."""
+    """A site with an administrator, whose requests `api` makes; `people` have PASSWORD each.
+
+    `lasting` is the print that its tests share, if there is one.
+    """
 
     people: Sequence[Role] = ("viewer", "operator", "admin")
+    lasting: str = ""
     _http: aiohttp.ClientSession | None = field(default=None, repr=False)
 
     @property
@@ -177,11 +186,24 @@ class Farm(Site):
                 await asyncio.sleep(0.1)
         return dict(found[0])
 
-    async def order(self, gcode: str, name: str, printer: str) -> None:
-        """Order a print of this on this printer."""
+    async def order(self, gcode: str, name: str, printer: str) -> str:
+        """Order a print of this on this printer; the job's id."""
         stored = await self.api.upload(gcode, name)
-        only = {"requirements": {"printers": [printer]}}
-        await self.api.call("POST", "/jobs", {"file_id": stored, "name": name} | only)
+        job = await self.job(stored, name, requirements={"printers": [printer]})
+        return str(job["id"])
+
+    async def print_for_all(self, factor: float, name: str, printer: str) -> None:
+        """Have the printer, whose time runs so much faster, print what the tests share."""
+        job = await self.order(lasting_print(factor), name, printer)
+        self.lasting = (await self.print_in(job, "printing"))["id"]
+
+    async def still_prints(self) -> None:
+        """AssertionError where the print that the tests share has ended."""
+        if not self.lasting:
+            return
+        shared = await self.api.call("GET", f"/prints/{self.lasting}")
+        ended = f"the print that the tests share has ended, {shared['state']}: which test did that?"
+        assert shared["ended_at"] is None, ended
 
     async def close(self) -> None:
         """End the administrator's connections and the server."""
@@ -222,11 +244,30 @@ def free_port() -> int:
 
 def long_print(minutes: float) -> str:
     """G-code with a picture: heats, then moves for about so long, hotter, cooler, and rises."""
-    head = [f"; estimated printing time (normal mode) = {round(minutes * 60)}s"]
-    head += ["M140 S60", "M104 S215", "G28", "G1 Z0.3 F600"]
     moves = [f"G1 X{120 if n % 2 else 20} Y20 E{n} F3000" for n in range(round(minutes * 30))]
     rise = min(LAYER_MM, HIGHEST_MM * HEAT_EVERY / len(moves))
     for n in range(0, len(moves), HEAT_EVERY):
         turn = n // HEAT_EVERY
         moves[n] += f"\n;LAYER_CHANGE\nM104 S{HEATS[turn % 2]}\nG1 Z{0.3 + turn * rise:.3f}"
+    return _gcode(round(minutes * 60), moves)
+
+
+def lasting_print(factor: float) -> str:
+    """The same for LASTS_H on a printer whose time runs so much faster: it goes slowly up."""
+    move_s = HEAT_AGAIN_S * factor
+    count = LASTS_H * 3600 // HEAT_AGAIN_S
+    feed = 100 / move_s * 60
+    moves = [
+        f"M104 S{HEATS[n % 2]}\nG1 X{20 if n % 2 else 120} Y20 E{n} F{feed:g}" for n in range(count)
+    ]
+    slow = (count - QUICK_LAYERS) // (LASTING_LAYERS - QUICK_LAYERS)
+    for layer in range(LASTING_LAYERS):
+        begins = layer + max(0, layer - QUICK_LAYERS) * (slow - 1)
+        moves[begins] += f"\n;LAYER_CHANGE\nG1 Z{(layer + 1) * 0.3:.1f}"
+    return _gcode(round(count * move_s), moves)
+
+
+def _gcode(seconds: int, moves: list[str]) -> str:
+    head = [f"; estimated printing time (normal mode) = {seconds}s"]
+    head += ["M140 S60", "M104 S215", "G28", "G1 Z0.3 F600"]
     return PICTURE + "\n".join(head + moves) + "\n"

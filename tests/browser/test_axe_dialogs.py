@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, ViewportSize, expect
 
-from tests.browser.axe import drawn, faults, on
-from tests.browser.chrome import DESKTOP, PHONE, Visit
+from tests.browser.axe import drawn, faults
+from tests.browser.chrome import FINGER, NO_GESTURE, PHONE, POINTER, Visit
 from tests.browser.conftest import Opener
 from tests.browser.furnished import Furnished
 from tests.browser.openings import OPENINGS, Opening
 from tests.browser.pages import is_loaded
+from tests.browser.reach import small, unreached, wider
+from tests.browser.screens import SIZES
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(300)]
 WEB = Path(__file__).parents[2] / "web" / "src"
@@ -24,22 +27,30 @@ KINDS = {
     "ConfirmDialog": "alertdialog",
     "Menu": "menu",
 }
+# What the kit's dialogs and menus are made of.
+PARTS = re.compile(
+    r"\b(Alert)?Dialog(Root|Content)\b|\b(Dropdown|Context)MenuRoot\b|\b(Popover|HoverCard)Root\b"
+)
 USED = re.compile(rf"<({'|'.join(KINDS)})[\s>]")
-# The wall wants the whole screen, which a browser gives only to who has pressed something.
-NO_GESTURE = "requestFullscreen"
 INSIDE = "(one) => one.contains(document.activeElement)"
 FOCUSED = "(one) => one === document.activeElement"
 HAS_IT = "() => document.activeElement?.outerHTML.slice(0, 120) ?? ''"
 
 
-def opened_in() -> set[tuple[str, str]]:
-    """Every component outside of the kit that opens something, and what kind that is."""
+def components() -> dict[str, str]:
+    """The components outside of the kit, and their text, by their paths."""
     return {
-        (path.relative_to(WEB).as_posix(), KINDS[name])
+        path.relative_to(WEB).as_posix(): path.read_text("utf-8")
         for path in WEB.rglob("*.vue")
         if path.parent.name != "ui"
-        for name in USED.findall(path.read_text("utf-8"))
     }
+
+
+def opened_in() -> Counter[tuple[str, str]]:
+    """How often each of them opens something of each kind."""
+    return Counter(
+        (path, KINDS[name]) for path, text in components().items() for name in USED.findall(text)
+    )
 
 
 async def closes(ann: Visit, one: Opening, back: Locator | None) -> list[str]:
@@ -58,6 +69,14 @@ async def closes(ann: Visit, one: Opening, back: Locator | None) -> list[str]:
     return []
 
 
+async def missed_in(ann: Visit, one: Opening) -> list[str]:
+    """What Tab does not come to in a dialog (a menu has arrows), and what a finger misses."""
+    shown = one.shown(ann)
+    found = [] if one.kind == "menu" else await unreached(ann.page, shown)
+    found += await small(shown, FINGER if ann.phone else POINTER)
+    return found + await wider(ann.page)
+
+
 async def looked_at(ann: Visit, one: Opening, names: dict[str, str]) -> list[str]:
     await one.prepare(ann)
     await ann.go(one.path.format(**names))
@@ -68,18 +87,18 @@ async def looked_at(ann: Visit, one: Opening, names: dict[str, str]) -> list[str
     found = [] if await shown.evaluate(INSIDE) else [f"{one.what}: the focus stays outside"]
     found += await faults(ann.page, one.what)
     await expect(shown).to_be_visible()
+    found += [f"{one.what}: {missed}" for missed in await missed_in(ann, one)]
     found += await closes(ann, one, back)
     await ann.page.unroute_all(behavior="ignoreErrors")
     return found
 
 
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@SIZES
 async def test_what_opens_over_a_page_is_accessible_and_gives_the_focus_back(
     furnished: Furnished, visit: Opener, screen: ViewportSize
 ) -> None:
-    ann = await visit(furnished.farm, "admin")
+    ann = await visit(furnished.farm, "admin", phone=screen == PHONE)
     ann.expects(r"409 \(Conflict\)", NO_GESTURE)
-    await on(ann.page, screen)
     found = []
     for one in OPENINGS:
         try:
@@ -90,4 +109,12 @@ async def test_what_opens_over_a_page_is_accessible_and_gives_the_focus_back(
 
 
 async def test_nothing_that_opens_is_left_out() -> None:
-    assert {(one.component, one.kind) for one in OPENINGS} == opened_in()
+    listed: Counter[tuple[str, str]] = Counter()
+    for one in OPENINGS:
+        listed[one.component, one.kind] += one.uses
+    assert listed == opened_in()
+
+
+async def test_only_the_kit_makes_dialogs_and_menus_and_the_palette() -> None:
+    makes = {path for path, text in components().items() if PARTS.search(text)}
+    assert makes == {"app/palette/Palette.vue"}, "test_palette.py looks at that one"

@@ -11,11 +11,12 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, Page, Route, ViewportSize, WebSocketRoute, expect
 
 from tests.browser.axe import examine, faults, on
-from tests.browser.chrome import DESKTOP, PHONE, Visit
+from tests.browser.chrome import NO_GESTURE, Visit
 from tests.browser.conftest import Opener
 from tests.browser.furnished import Furnished
 from tests.browser.pages import is_loaded
 from tests.browser.routes import EMPTY, FAILING, FULL, NEVER_EMPTY, OPEN, OWN, known_routes
+from tests.browser.screens import SIZES
 from tests.browser.site import Farm, set_up_farm
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(300)]
@@ -25,8 +26,6 @@ BROKEN = {
     "detail": "something went wrong on the server",
     "hint": "Try again; if it stays, look at the server's log.",
 }
-SCREENS = pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
-NO_GESTURE = "requestFullscreen"
 REFUSALS = (r"500 \(Internal Server Error\)", r"WebSocket", r"404 \(Not Found\)")
 
 
@@ -54,18 +53,19 @@ async def breaks(page: Page) -> None:
     await page.route_web_socket("**/api/v1/live*", hang_up)
 
 
-async def looked_at(ann: Visit, address: str, shows: Locator, what: str = "") -> list[str]:
+async def looked_at(ann: Visit, address: str, *shows: Locator, what: str = "") -> list[str]:
     """Open the page, wait for what it shows; what axe finds, or that it never came."""
     await ann.go(address)
     try:
-        await expect(shows.first).to_be_visible()
+        for one in shows:
+            await expect(one.first).to_be_visible()
         await is_loaded(ann)
     except AssertionError as error:
         return [f"{address} {what}: {str(error).splitlines()[0]}"]
     return await faults(ann.page, f"{address} {what}".strip())
 
 
-@SCREENS
+@SIZES
 async def test_every_page_that_has_something_to_show(
     furnished: Furnished, visit: Opener, screen: ViewportSize
 ) -> None:
@@ -78,19 +78,20 @@ async def test_every_page_that_has_something_to_show(
     assert found == [], "\n".join(found)
 
 
-@SCREENS
+@SIZES
 async def test_every_page_that_is_empty(nothing: Farm, visit: Opener, screen: ViewportSize) -> None:
     ann = await visit(nothing, "admin")
     ann.expects(*REFUSALS, NO_GESTURE)
     await on(ann.page, screen)
     found = []
-    for address in chain.from_iterable(EMPTY.values()):
-        shows = ann.page.get_by_role("dialog") if "wall" in address else ann.main
-        found += await looked_at(ann, address, shows, "empty")
+    for address, *keys in chain.from_iterable(EMPTY.values()):
+        where = ann.page.get_by_role("dialog") if "wall" in address else ann.main
+        says = [where.get_by_text(ann.say(key)) for key in keys]
+        found += await looked_at(ann, address, *says, what="empty")
     assert found == [], "\n".join(found)
 
 
-@SCREENS
+@SIZES
 async def test_every_page_that_cannot_be_read_says_so(
     furnished: Furnished, visit: Opener, screen: ViewportSize
 ) -> None:
@@ -101,7 +102,7 @@ async def test_every_page_that_cannot_be_read_says_so(
     found = []
     for address in chain.from_iterable(FAILING.values()):
         where = address.format(**furnished.names)
-        found += await looked_at(ann, where, ann.main.get_by_role("alert"), "failing")
+        found += await looked_at(ann, where, ann.main.get_by_role("alert"), what="failing")
     assert found == [], "\n".join(found)
 
 

@@ -11,7 +11,7 @@ from tests.browser.pages import card
 from tests.browser.site import long_print
 from tests.browser.workshop import HOUR, Workshop
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(300)]
 GROUP = "hall"
 NAMES = [f"hall-{number:02}" for number in range(1, 21)]
 PAUSED_BY_HAND, ANOTHERS, SPEECHLESS = "hall-03", "hall-07", "hall-12"

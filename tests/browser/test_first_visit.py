@@ -9,16 +9,14 @@ from tests.browser.axe import examine
 from tests.browser.chrome import Language
 from tests.browser.conftest import Opener
 from tests.browser.pages import card, is_live, moves, set_up
+from tests.browser.reach import wider
+from tests.browser.screens import READERS
 from tests.browser.site import Farm, Site
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-SCREENS = [
-    pytest.param("en", False, id="english-desktop"),
-    pytest.param("de", True, id="german-phone"),
-]
 
 
-@pytest.mark.parametrize(("language", "phone"), SCREENS)
+@READERS
 async def test_the_printed_link_makes_the_administrator_and_leads_to_the_empty_farm(
     site: Site, visit: Opener, language: Language, phone: bool
 ) -> None:
@@ -42,7 +40,7 @@ async def test_the_printed_link_makes_the_administrator_and_leads_to_the_empty_f
     await examine(bob.page, "a set-up link that was used")
 
 
-@pytest.mark.parametrize(("language", "phone"), SCREENS)
+@READERS
 async def test_the_farm_shows_its_printers_live(
     farm: Farm, visit: Opener, language: Language, phone: bool
 ) -> None:
@@ -54,5 +52,4 @@ async def test_the_farm_shows_its_printers_live(
     await expect(card(ann, "octo-003")).to_contain_text(ann.say("state.offline"))
     await expect(card(ann, "octo-004")).to_contain_text(ann.say("state.auth_required"))
     await moves(printing)
-    wide = await ann.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert wide <= 0, "the page is wider than the screen"
+    assert await wider(ann.page) == []

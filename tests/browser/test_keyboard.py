@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Locator, expect
 
+from tests.browser.chrome import Visit
 from tests.browser.conftest import Opener
 from tests.browser.pages import (
     arrow_to,
@@ -17,6 +18,14 @@ from tests.browser.pages import (
 from tests.browser.site import Farm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
+
+
+async def choose(ann: Visit, menu: Locator, entry: str) -> None:
+    """Choose an entry of a menu."""
+    await tab_to(ann.page, menu)
+    await ann.page.keyboard.press("Enter")
+    await arrow_to(ann.page, ann.page.get_by_role("menuitem", name=entry))
+    await ann.page.keyboard.press("Enter")
 
 
 async def test_one_signs_in_looks_around_changes_theme_and_language_and_leaves_by_keys(
@@ -83,10 +92,9 @@ async def test_a_menu_closes_with_escape_and_gives_the_focus_back(
 
 async def test_theme_and_language_are_remembered_in_this_browser(farm: Farm, visit: Opener) -> None:
     ann = await visit(farm, "viewer")
-    await ann.button("shell.theme").click()
-    await ann.page.get_by_role("menuitem", name=ann.say("shell.theme_dark")).click()
-    await ann.button("shell.account", name="viewer").click()
-    await ann.page.get_by_role("menuitem", name="Deutsch").click()
+    await choose(ann, ann.button("shell.theme"), ann.say("shell.theme_dark"))
+    await choose(ann, ann.button("shell.account", name="viewer"), "Deutsch")
+    await expect(ann.page.locator("html")).to_have_attribute("lang", "de")
     await ann.page.reload()
     ann.language = "de"
     await expect(ann.heading("farm.title")).to_be_visible()

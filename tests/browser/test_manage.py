@@ -92,15 +92,19 @@ async def test_a_connection_is_tried_with_the_stored_key_and_not_elsewhere(
 async def test_a_floor_is_renamed_and_removed_beside_its_plan(farm: Farm, visit: Opener) -> None:
     size = {"width_mm": 9000, "depth_mm": 6000}
     await farm.api.call("POST", "/floors", {"name": "Hall", **size})
-    ann = await visit(farm, "admin", path="/?view=plan")
-    await ann.button("settings.places.change", name="Hall").click()
-    await ann.field("settings.name").fill("Attic")
-    await ann.button("settings.save").click()
-    await expect(ann.page.get_by_role("list", name="Attic")).to_be_visible()
-    await ann.button("settings.places.remove", name="Attic").click()
-    await ann.button("settings.remove").click()
-    await expect(ann.page.get_by_role("alertdialog")).to_have_count(0)
-    assert (await farm.api.call("GET", "/floors"))["items"] == []
+    try:
+        ann = await visit(farm, "admin", path="/?view=plan")
+        await ann.button("settings.places.change", name="Hall").click()
+        await ann.field("settings.name").fill("Attic")
+        await ann.button("settings.save").click()
+        await expect(ann.page.get_by_role("list", name="Attic")).to_be_visible()
+        await ann.button("settings.places.remove", name="Attic").click()
+        await ann.button("settings.remove").click()
+        await expect(ann.page.get_by_role("alertdialog")).to_have_count(0)
+        assert (await farm.api.call("GET", "/floors"))["items"] == []
+    finally:
+        for floor in (await farm.api.call("GET", "/floors"))["items"]:
+            await farm.api.call("DELETE", f"/floors/{floor['id']}")
 
 
 async def test_whoever_is_disabled_is_out_and_others_end_their_sessions_elsewhere(

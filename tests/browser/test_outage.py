@@ -11,18 +11,18 @@ from playwright.async_api import Browser, Locator, expect
 
 from buildplate_sim.launch import octoprints
 from tests.browser.axe import examine
-from tests.browser.chrome import Visit
+from tests.browser.chrome import NO_ANSWER, Visit
 from tests.browser.conftest import Opener
 from tests.browser.pages import card, is_live, is_lost, is_lost_for, moves
-from tests.browser.site import Farm, long_print, set_up_farm
+from tests.browser.site import Farm, set_up_farm
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(300)]
+FACTOR = 4.0
 AWAY_S = 30
 # Silence for 10 s makes the page doubt, a question without an answer for 5 s makes it sure.
 SURE_MS = 40_000
 BACK_MS = 40_000
 DIMMED = "xpath=ancestor::*[contains(@class, 'stale')]"
-NO_ANSWER = (r"ERR_CONNECTION_", r"ERR_EMPTY_RESPONSE", r"WebSocket connection to")
 
 
 @dataclass
@@ -37,13 +37,13 @@ class Floor:
 async def floor(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Floor]:
     folder = tmp_path_factory.mktemp("outage")
     async with (
-        octoprints(folder / "printers", time_factor=4.0) as simulator,
+        octoprints(folder / "printers", time_factor=FACTOR) as simulator,
         set_up_farm(folder) as farm,
     ):
         name = simulator.printers[0]["name"]
         printer = (await farm.add_all(simulator.printers))[name]
         await farm.api.clear_bed(printer)
-        await farm.order(long_print(minutes=60), "bracket.gcode", printer)
+        await farm.print_for_all(FACTOR, "bracket.gcode", printer)
         yield Floor(farm, name)
 
 

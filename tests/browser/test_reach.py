@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.chrome import Language
+from tests.browser.chrome import FINGER, POINTER, Language
 from tests.browser.conftest import Opener
 from tests.browser.furnished import Furnished
 from tests.browser.pages import is_loaded
@@ -13,7 +13,6 @@ from tests.browser.reach import small, unreached, wider
 from tests.browser.routes import FULL
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(300)]
-FINGER, POINTER = 44, 32
 MOTION = """() => document.getAnimations().filter((one) => one.playState === "running").length
   + [...document.querySelectorAll("*")].filter((one) => {
     const { animationName, transitionDuration } = getComputedStyle(one);
@@ -51,7 +50,7 @@ async def test_every_target_is_large_enough_and_nothing_is_wider_than_the_screen
         await ann.go(address.format(**furnished.names))
         await expect(ann.page.locator(shows).first).to_be_visible()
         await is_loaded(ann)
-        found += [f"{address}: {one}" for one in await small(ann.page, least)]
+        found += [f"{address}: {one}" for one in await small(ann.page.locator("body"), least)]
         found += [f"{address}: {one}" for one in await wider(ann.page)]
     assert found == [], "\n".join(found)
 

@@ -29,7 +29,7 @@ def handle(ann: Visit, name: str, place: int) -> Locator:
     return ann.button("queue.move", name=name, place=place, count=len(JOBS))
 
 
-async def is_told(ann: Visit, text: str) -> None:
+async def is_said(ann: Visit, text: str) -> None:
     """Wait until a screen reader is told this."""
     await expect(ann.page.get_by_role("status").filter(has_text=text)).to_have_count(1)
 
@@ -47,17 +47,17 @@ async def test_a_job_goes_up_and_down_the_queue_by_keys_and_stays_there(
 
     await tab_to(ann.page, handle(ann, "Lamp", 3))
     await keys.press("ArrowUp")
-    await is_told(ann, ann.say("queue.moved", name="Lamp", place=2, count=3))
+    await is_said(ann, ann.say("queue.moved", name="Lamp", place=2, count=3))
     await stand(ann, "Vase", "Lamp", "Hook")
     await expect(handle(ann, "Lamp", 2)).to_be_focused()
     await keys.press("ArrowUp")
-    await is_told(ann, ann.say("queue.moved", name="Lamp", place=1, count=3))
+    await is_said(ann, ann.say("queue.moved", name="Lamp", place=1, count=3))
     await keys.press("ArrowUp")
-    await is_told(ann, ann.say("queue.at_end", name="Lamp"))
+    await is_said(ann, ann.say("queue.at_end", name="Lamp"))
     await stand(ann, "Lamp", "Vase", "Hook")
 
     await act_by_keys(ann, "Vase", "move_down")
-    await is_told(ann, ann.say("queue.moved", name="Vase", place=3, count=3))
+    await is_said(ann, ann.say("queue.moved", name="Vase", place=3, count=3))
     await stand(ann, "Lamp", "Hook", "Vase")
 
     await ann.page.reload()

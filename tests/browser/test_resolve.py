@@ -13,7 +13,7 @@ from playwright.async_api import Locator, expect
 
 from tests.browser.chrome import Visit
 from tests.browser.conftest import Opener
-from tests.browser.pages import act_on, row, why_waiting
+from tests.browser.pages import act_on, is_told, row, why_waiting
 from tests.browser.workshop import Printer, Workshop
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -77,8 +77,7 @@ async def answer(ann: Visit, dialog: Locator, outcome: str, bed: str) -> None:
 async def is_over(ann: Visit, dialog: Locator, riddle: Riddle, state: str) -> None:
     """The dialog goes by itself, the end is told, and the job has it."""
     await expect(dialog).to_have_count(0)
-    said = ann.say("queue.resolve.ended", state=ann.say(f"queue.print_state.{state}"))
-    await expect(ann.page.get_by_role("region", name=ann.say("ui.notices"))).to_contain_text(said)
+    await is_told(ann, "queue.resolve.ended", state=ann.say(f"queue.print_state.{state}"))
     await expect(row(ann, riddle.job)).to_contain_text(ann.say(f"queue.job_state.{state}"))
 
 

@@ -6,23 +6,54 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.browser.chrome import Visit
+from tests.browser.chrome import NO_GESTURE, Visit
 from tests.browser.conftest import Opener
+from tests.browser.furnished import Furnished
+from tests.browser.openings import OPENINGS
 from tests.browser.pages import is_loaded, page_links
 from tests.browser.roles import (
     BEYOND,
     CLOSED,
     FORBIDDEN,
+    LANGUAGES,
+    NOT_FOUND,
+    OPEN_TO_VIEWERS,
     THEIR_OWN,
     control,
-    controls,
+    judged_routes,
     offered,
+    opens,
     press_everything,
+    usable,
 )
+from tests.browser.routes import OPEN, closed_routes, known_routes
 from tests.browser.site import Farm, long_print
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 PRINTS = "octo-001"
+# Pages of a viewer that only tell.
+NOTHING_TO_PRESS = {"/settings/about"}
+# Puts a button into the page that sends something half a second after it is pressed.
+SENDS_LATER = """document.addEventListener("DOMContentLoaded", () => {
+  const button = document.createElement("button");
+  button.textContent = "Stop it later";
+  const send = () => fetch("/api/v1/queue/stop", { method: "POST" });
+  button.addEventListener("click", () => setTimeout(send, 500));
+  new MutationObserver(() => {
+    const main = document.querySelector("main");
+    if (main && !main.contains(button)) main.append(button);
+  }).observe(document, { subtree: true, childList: true });
+});"""
+MANY_BUTTONS = """document.addEventListener("DOMContentLoaded", () => {
+  const buttons = document.createElement("p");
+  for (let n = 0; n < 100; n += 1) {
+    buttons.append(Object.assign(document.createElement("button"), { textContent: `One of ${n}` }));
+  }
+  new MutationObserver(() => {
+    const main = document.querySelector("main");
+    if (main && !main.contains(buttons)) main.append(buttons);
+  }).observe(document, { subtree: true, childList: true });
+});"""
 WRITES = ("post", "put", "patch", "delete")
 # Sends each as a page would, with the session and its token; what was answered.
 SEND = """async (operations) => {
@@ -87,6 +118,31 @@ async def test_a_viewer_reads_a_file_and_is_offered_no_print_of_it_and_no_deleti
     await is_offered_to_an_administrator_alone(looks, acts, keys, "a file")
 
 
+@pytest.mark.timeout(300)
+async def test_what_opens_for_a_viewer_offers_nothing_that_changes_the_farm(
+    furnished: Furnished, visit: Opener
+) -> None:
+    ann = await visit(furnished.farm, "viewer")
+    ann.expects(NO_GESTURE)
+    before = changes(ann)
+    found = {}
+    for one in OPENINGS:
+        if await opens(ann, one, furnished.names):
+            found[one.what] = await usable(one.shown(ann))
+    assert set(found) == set(OPEN_TO_VIEWERS), "say in roles.py what a viewer may use in it"
+    more = {
+        what: [name for name in names if not is_named(ann, name, OPEN_TO_VIEWERS[what])]
+        for what, names in found.items()
+    }
+    assert {what: names for what, names in more.items() if names} == {}
+    assert changes(ann) == before
+
+
+def is_named(ann: Visit, name: str, keys: tuple[str, ...]) -> bool:
+    """Whether the name is one of these, whatever the parameters."""
+    return name in LANGUAGES or any(ann.pattern(key).fullmatch(name) for key in keys)
+
+
 async def test_a_viewer_is_led_away_from_what_only_administrators_see(
     farm: Farm, visit: Opener
 ) -> None:
@@ -104,6 +160,7 @@ async def test_whatever_a_viewer_presses_changes_nothing(
     for path in [*await page_links(ann), *(path.format(**ids) for path in BEYOND)]:
         before = changes(ann)
         pressed = await press_everything(ann, path)
+        assert pressed or path in NOTHING_TO_PRESS, f"{path}: nothing was pressed"
         assert changes(ann) == before, f"{path}: after one of {pressed}"
 
 
@@ -112,17 +169,28 @@ def changes(ann: Visit) -> list[str]:
     return [one for one in ann.changes if "/api/v1/me/sessions" not in one]
 
 
-async def test_pressing_everything_does_find_what_changes_something(
+async def test_pressing_everything_finds_what_is_sent_a_little_later(
     farm: Farm, visit: Opener
 ) -> None:
-    ann = await visit(farm)
-    ann.expects(r"401 \(Unauthorized\)", r"422 ")
-    await ann.go("/")
-    await ann.field("sign-in.name").fill("nobody")
-    await ann.field("sign-in.password").fill("nothing at all")
-    await (await controls(ann))[ann.say("sign-in.do")].click()
-    await expect(ann.page.get_by_role("alert")).to_be_visible()
-    assert ann.changes == ["POST /api/v1/auth/login"]
+    ann = await visit(farm, "viewer")
+    ann.expects(r"403 \(Forbidden\) .*/api/v1/queue/stop")
+    await ann.page.add_init_script(SENDS_LATER)
+    before = changes(ann)
+    pressed = await press_everything(ann, "/queue")
+    assert "Stop it later" in pressed
+    assert changes(ann) == [*before, "POST /api/v1/queue/stop"]
+
+
+async def test_pressing_leaves_nothing_out_in_silence(farm: Farm, visit: Opener) -> None:
+    ann = await visit(farm, "viewer")
+    await ann.page.add_init_script(MANY_BUTTONS)
+    with pytest.raises(AssertionError, match=r"/queue: too much to press"):
+        await press_everything(ann, "/queue")
+
+
+async def test_every_route_is_judged_and_closed_to_those_it_says() -> None:
+    assert judged_routes() == known_routes() - OPEN - {NOT_FOUND}
+    assert set(CLOSED) == closed_routes()
 
 
 async def test_the_server_refuses_a_viewer_whatever_the_page_sends(
@@ -130,7 +198,8 @@ async def test_the_server_refuses_a_viewer_whatever_the_page_sends(
 ) -> None:
     ann = await visit(farm, "viewer")
     ann.expects(r"403 \(Forbidden\)")
-    known = await ann.page.evaluate("async () => (await fetch('/openapi.json')).json()")
+    async with farm.api.http.get(f"{farm.url}/openapi.json") as document:
+        known = await document.json()
     operations = [
         [method.upper(), path.format_map(Filled(ids))]
         for path, operation in known["paths"].items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -11,11 +12,13 @@ from tests.browser.axe import examine
 from tests.browser.chrome import PATIENCE_MS, Visit
 from tests.browser.conftest import Opener
 from tests.browser.pages import card, is_live, sign_in, sign_out
-from tests.browser.site import Farm
+from tests.browser.site import Farm, set_up_farm
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 # The server looks every 30 s whether a socket may stay open.
 NOTICED_MS = 45_000
+# How long a session lasts at least, whatever the settings.
+SHORTEST_S = 60
 ELSEWHERE = "/nowhere?of=today#top"
 REFUSED = r"401 \(Unauthorized\) .*/api/v1/auth/login"
 ENDED = r"401 \(Unauthorized\) .*/api/v1/"
@@ -79,3 +82,17 @@ async def test_who_signed_out_sees_nothing_any_more(farm: Farm, visit: Opener) -
     await ann.page.go_back()
     await expect(ann.heading("sign-in.title")).to_be_visible()
     await expect(card(ann, "octo-001")).to_have_count(0)
+
+
+@pytest.mark.timeout(240)
+async def test_a_session_that_runs_out_leads_to_the_sign_in_and_back(
+    visit: Opener, tmp_path: Path
+) -> None:
+    async with set_up_farm(tmp_path, session_seconds=str(SHORTEST_S)) as farm:
+        ann = await visit(farm, "operator", path=ELSEWHERE)
+        ann.expects(ENDED)
+        await expect(ann.heading("not-found.title")).to_be_visible()
+        await expect(ann.heading("sign-in.title")).to_have_count(0)
+        within = SHORTEST_S * 1000 + NOTICED_MS
+        await comes_back(ann, within_ms=within)
+        await ann.page.close()

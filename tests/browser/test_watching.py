@@ -18,6 +18,10 @@ INLINE = """() => {
 }"""
 ELSEWHERE = "() => fetch('http://127.0.0.1:1/').catch(() => null)"
 HIDDEN = "() => fetch('/api/v1/hidden')"
+SENT_TO_A_PAGE = "() => fetch('/queue', { method: 'POST' })"
+NO_FILE = "() => fetch('/assets/elsewhere.js')"
+DOCUMENTATION = "() => fetch('/docs')"
+SOCKET = "() => { new WebSocket(`ws://${location.host}/api/v1/other`); }"
 PALE = """() => document.querySelector("main article dd").style.setProperty("opacity", "0.4")"""
 UNNAMED = """() => {
   const image = document.createElement("img");
@@ -37,6 +41,10 @@ UNNAMED = """() => {
         pytest.param(INLINE, "policy: script-src", id="inline-script"),
         pytest.param(ELSEWHERE, "policy: connect-src", id="elsewhere"),
         pytest.param(HIDDEN, "not in the document: GET /api/v1/hidden", id="undocumented"),
+        pytest.param(SENT_TO_A_PAGE, "not in the document: POST /queue", id="sent-to-a-page"),
+        pytest.param(NO_FILE, "not in the document: GET /assets/elsewhere.js", id="no-file"),
+        pytest.param(DOCUMENTATION, "not in the document: GET /docs", id="documentation"),
+        pytest.param(SOCKET, "another socket: ws://", id="socket"),
     ],
 )
 async def test_a_visit_complains_of_what_the_page_does_wrong(
@@ -47,7 +55,12 @@ async def test_a_visit_complains_of_what_the_page_does_wrong(
     await expect(ann.heading("sign-in.title")).to_be_visible()
     assert ann.unexpected() == []
     await ann.page.evaluate(act)
-    await drawn(ann.page)
+    for _ in range(50):
+        if any(told in one for one in ann.unexpected()):
+            break
+        await drawn(ann.page)
+    # What the browser says of the answer to it comes a moment later, or not at all.
+    ann.expects("Failed to load resource", "WebSocket connection to")
     complaints = ann.unexpected()
     ann.complaints.clear()
     assert any(told in one for one in complaints), complaints

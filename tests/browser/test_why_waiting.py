@@ -15,7 +15,7 @@ from tests.browser.pages import why_waiting
 from tests.browser.site import VOLUME, Farm, long_print
 from tests.browser.workshop import HOUR, Printer, Workshop
 
-pytestmark = pytest.mark.asyncio(loop_scope="package")
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.timeout(300)]
 GROUP = "why"
 JOB = "A shelf of oak"
 NEEDS = {

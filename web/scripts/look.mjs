@@ -18,9 +18,7 @@ const PAGES = {
   "farm-plan": "/?view=plan",
   "farm-wall": "/?view=wall",
   queue: "/queue",
-  job: "/jobs/1",
   files: "/files",
-  printer: "/printers/1",
   "printer-add": "/printers/add",
   history: "/history",
   "history-figures": "/history?view=figures",
@@ -73,10 +71,13 @@ for (const [screen, options] of Object.entries(SCREENS)) {
     await page.locator("input").nth(1).fill(password);
     await page.locator("button[type=submit]").click();
     await page.locator("nav").first().waitFor();
-    const file = await page.evaluate(async () => {
-      const found = await (await fetch("/api/v1/files?limit=1")).json();
-      return found.items[0]?.id;
-    });
+    const [file, job, printer] = await page.evaluate((kinds) => {
+      const first = async (kind) =>
+        (await (await fetch(`/api/v1/${kind}?limit=1`)).json()).items[0]?.id;
+      return Promise.all(kinds.map(first));
+    }, ["files", "jobs", "printers"]);
+    if (job) PAGES.job = `/jobs/${job}`;
+    if (printer) PAGES.printer = `/printers/${printer}`;
     if (file) {
       PAGES.layers = `/files/${file}/layers`;
       PAGES["layers-space"] = `${PAGES.layers}?view=space`;

@@ -70,7 +70,6 @@ const problem = (status: number, code: string, detail: string): Response =>
     headers: { "content-type": "application/problem+json" },
   });
 
-const soon = (ms: number): Promise<void> => new Promise((go) => setTimeout(go, ms));
 
 beforeAll(() => speak("en", false));
 beforeEach(() => {
@@ -113,7 +112,7 @@ it("says plainly that the bed is another one by now, and claims nothing else", a
   const line = show(ReasonLine, { reason: BED });
   button("The bed is clear")?.click();
   const worded = "Another print has begun on this bed";
-  for (let looks = 0; looks < 100 && !line.text().includes(worded); looks += 1) await soon(50);
+  await vi.waitFor(() => expect(line.text()).toContain(worded));
   expect(line.get("[role=alert]").text()).toContain(worded);
   expect(line.get("[role=alert]").text()).toContain("Nothing was changed.");
   expect(line.findComponent(ReasonLine).emitted("done")).toBeUndefined();
@@ -407,6 +406,18 @@ it("takes a word on a print only with both what was seen and what lies on the be
   const body = { outcome: "failed", bed: "occupied", override: false };
   expect(await sent()?.json()).toEqual(body);
   await vi.waitFor(() => expect(document.body.textContent).toContain("Recorded. The print ends"));
+});
+
+it("lets Tab into each question at one place, so that it goes round in the dialog", async () => {
+  await asked("online");
+  const stops = (): string[] =>
+    [...document.querySelectorAll<HTMLInputElement>("#resolve input[type=radio]")]
+      .filter((one) => one.tabIndex >= 0)
+      .map((one) => one.value);
+  expect(stops()).toEqual(["completed", "clear"]);
+  tick("not_started");
+  await nextTick();
+  expect(stops()).toEqual(["not_started", "clear"]);
 });
 
 it("takes a word unchecked only while the printer cannot be asked", async () => {
