@@ -24,7 +24,7 @@ from buildplate.files.errors import BadMultipart, DigestMismatch, TooLarge
 from buildplate.files.hashing import BlobHasher
 from buildplate.files.model import FileState, PrintFile
 from buildplate.files.multipart import MOST_AROUND, MultipartFile
-from buildplate.files.scan.layers import layer_starts
+from buildplate.files.scan.layers import VERSION
 
 router = APIRouter(prefix="/api/v1", tags=["files"], dependencies=[LOOK])
 
@@ -327,11 +327,12 @@ async def file_layers(
     """Where the file's layers begin: with a print's progress this tells the layer it is at."""
     file = await rooms.files.get(file_id)
     # Which marks are known may change with the release that looks.
-    headers = {"cache-control": "private, max-age=86400", "etag": f'"{file.sha256}-layers"'}
-    if matches(if_none_match, headers["etag"]):
+    tag = f'"{file.sha256}-layers-{VERSION}"'
+    headers = {"cache-control": "private, max-age=86400", "etag": tag}
+    if matches(if_none_match, tag):
         return Response(status_code=304, headers=headers)
-    starts = await layer_starts(rooms.files.content(file))
-    return Json({"size": file.size, "starts": starts}, headers=headers)
+    starts = await rooms.files.layers.starts(file.sha256, lambda: rooms.files.content(file))
+    return Json({"size": file.size, "starts": list(starts)}, headers=headers)
 
 
 @router.get(

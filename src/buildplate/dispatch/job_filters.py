@@ -6,12 +6,12 @@ from sqlalchemy import ColumnElement, and_, distinct, func, not_, select
 
 from buildplate.core.job_state import JobState
 from buildplate.core.print_table import PrintState
-from buildplate.storage.tables import PRINT_IS_ACTIVE, jobs, prints
+from buildplate.storage.tables import PRINT_IS_ACTIVE, PRINT_IS_QUEUED, jobs, prints
 
 _OF_JOB = prints.c.job_id == jobs.c.id
 # By the few prints that are under way or wait, whatever the number of jobs that ever were.
 _ACTIVE = jobs.c.id.in_(select(prints.c.job_id).where(PRINT_IS_ACTIVE))
-_QUEUED = jobs.c.id.in_(select(prints.c.job_id).where(prints.c.state == PrintState.QUEUED.value))
+_QUEUED = jobs.c.id.in_(select(prints.c.job_id).where(PRINT_IS_QUEUED))
 _FINISHED = (
     select(func.count(distinct(prints.c.copy_no)))
     .where(_OF_JOB, prints.c.state == PrintState.COMPLETED.value)

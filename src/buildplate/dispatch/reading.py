@@ -14,7 +14,7 @@ from buildplate.dispatch.job_filters import in_state
 from buildplate.dispatch.model import JobRecord, PrintCounts, PrintRecord
 from buildplate.dispatch.rows import job_from, print_from
 from buildplate.storage import Tx, from_json
-from buildplate.storage.tables import ACTIVE_STATES, PRINT_IS_ACTIVE, jobs, prints
+from buildplate.storage.tables import ACTIVE_STATES, PRINT_IS_ACTIVE, PRINT_IS_QUEUED, jobs, prints
 
 _JOB = select(jobs).where(jobs.c.id == bindparam("job_id"))
 _ASKED = select(jobs.c.id, jobs.c.version, jobs.c.requirements)
@@ -29,14 +29,14 @@ _SHOWN_OF = (
 )
 _NEXT_PRINT = (
     select(prints.c.id)
-    .where(prints.c.job_id == bindparam("job_id"), prints.c.state == PrintState.QUEUED.value)
+    .where(prints.c.job_id == bindparam("job_id"), PRINT_IS_QUEUED)
     .order_by(prints.c.assigned_printer_id.is_not(None), prints.c.number)
     .limit(1)
 )
 
 
-FEW = frozenset({PrintState.QUEUED.value, *ACTIVE_STATES})
-"""States that few of all prints are in."""
+FEW = {PrintState.QUEUED.value: PRINT_IS_QUEUED} | dict.fromkeys(ACTIVE_STATES, PRINT_IS_ACTIVE)
+"""States that few of all prints are in, and the condition that has an index of these few."""
 
 
 def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
@@ -50,14 +50,14 @@ _COUNTS = select(
     ).label("finished"),
     _how_many(prints.c.state == PrintState.FAILED.value).label("failed"),
     _how_many(PRINT_IS_ACTIVE).label("active"),
-    _how_many(prints.c.state == PrintState.QUEUED.value).label("queued"),
+    _how_many(PRINT_IS_QUEUED).label("queued"),
 ).group_by(prints.c.job_id)
 
 
 _JOBS_OF_PRINTS = select(func.count(distinct(prints.c.job_id)).label("how_many"))
 _ACTIVE_JOBS = _JOBS_OF_PRINTS.where(PRINT_IS_ACTIVE)
 _QUEUED_JOBS = _JOBS_OF_PRINTS.where(
-    prints.c.state == PrintState.QUEUED.value,
+    PRINT_IS_QUEUED,
     prints.c.job_id.not_in(select(prints.c.job_id).where(PRINT_IS_ACTIVE)),
 )
 
@@ -171,9 +171,8 @@ async def list_prints(
         statement = statement.where(prints.c[name] == value)
     number: ColumnElement[int] = prints.c.number
     if filters.get("state") in FEW:
-        # They have indexes; sorted by a sum, as by the number itself all prints would be walked.
+        # Sorted by a sum: in the order of the number itself all prints would be walked.
         number = number + 0
-        if filters["state"] in ACTIVE_STATES:
-            statement = statement.where(PRINT_IS_ACTIVE)
+        statement = statement.where(FEW[filters["state"]])
     rows = await tx.rows(_paged(statement, number, cursor, limit))
     return [print_from(row) for row in rows]

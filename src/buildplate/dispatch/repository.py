@@ -55,7 +55,14 @@ from buildplate.storage import (
     to_json,
     to_micros,
 )
-from buildplate.storage.tables import PRINT_IS_ACTIVE, idempotency, jobs, print_files, prints
+from buildplate.storage.tables import (
+    PRINT_IS_ACTIVE,
+    PRINT_IS_QUEUED,
+    idempotency,
+    jobs,
+    print_files,
+    prints,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,10 +465,8 @@ async def distrust(
 
 # --- reading the queue and lists -----------------------------------------------------------------
 
-_QUEUED = select(prints).where(prints.c.state == PrintState.QUEUED.value)
-_QUEUED_JOBS = select(jobs).where(
-    jobs.c.id.in_(select(prints.c.job_id).where(prints.c.state == PrintState.QUEUED.value))
-)
+_QUEUED = select(prints).where(PRINT_IS_QUEUED)
+_QUEUED_JOBS = select(jobs).where(jobs.c.id.in_(select(prints.c.job_id).where(PRINT_IS_QUEUED)))
 _HISTORY = (
     select(
         prints.c.job_id,
@@ -473,11 +478,7 @@ _HISTORY = (
         prints.c.state,
     )
     .where(prints.c.state != PrintState.QUEUED.value)
-    .where(
-        prints.c.job_id.in_(
-            select(prints.c.job_id).where(prints.c.state == PrintState.QUEUED.value)
-        )
-    )
+    .where(prints.c.job_id.in_(select(prints.c.job_id).where(PRINT_IS_QUEUED)))
 )
 
 

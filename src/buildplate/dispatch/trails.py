@@ -12,15 +12,14 @@ from typing import Any
 from sqlalchemy import select, union_all
 from structlog.contextvars import get_contextvars
 
-from buildplate.core.print_table import PrintState
 from buildplate.storage import Storage, Tx, from_json
-from buildplate.storage.tables import PRINT_IS_ACTIVE, events, prints
+from buildplate.storage.tables import PRINT_IS_ACTIVE, PRINT_IS_QUEUED, events, prints
 
 CREATED = "job.queued"
 FIELD = "correlation_id"
 KEPT = 10_000
 _LIVE = union_all(
-    select(prints.c.job_id).where(prints.c.state == PrintState.QUEUED.value),
+    select(prints.c.job_id).where(PRINT_IS_QUEUED),
     select(prints.c.job_id).where(PRINT_IS_ACTIVE),
 )
 _KNOWN = (

@@ -23,6 +23,7 @@ from buildplate.files.errors import (
 )
 from buildplate.files.gate import GcodeGate
 from buildplate.files.hashing import NEWLINE
+from buildplate.files.layering import LayerShelf
 from buildplate.files.model import Analysis, FilePage, FileState, PrintFile, StoredFile, Thumbnail
 from buildplate.files.naming import NAMELESS, display_name
 from buildplate.files.scan.thumbnails import decode_thumbnail
@@ -78,6 +79,7 @@ class FileService:
         self._locks = _LockPerContent()
         self._holders = 0
         self._unwanted: set[str] = set()
+        self.layers = LayerShelf()
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:

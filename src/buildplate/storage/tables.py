@@ -294,6 +294,7 @@ prints = _table(
 )
 
 PRINT_IS_ACTIVE = _is_one_of(prints.c.state, ACTIVE_STATES)
+PRINT_IS_QUEUED = prints.c.state == literal_column("'queued'", Text)
 
 commands = _table(
     "commands",

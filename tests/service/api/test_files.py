@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from buildplate.access.model import Role
+from buildplate.api import files
 from tests.service.api.people import browser, user
 from tests.service.api.surface import GCODE, Surface
 
@@ -195,7 +196,9 @@ async def test_a_picture_that_is_known_already_is_not_sent_again(surface: Surfac
     assert (await surface.client.get(path, headers=tag)).status_code == 404
 
 
-async def test_a_file_tells_where_its_layers_begin(surface: Surface) -> None:
+async def test_a_file_tells_where_its_layers_begin(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = GCODE + b";LAYER_CHANGE\nG1 X5 E1\n;LAYER_CHANGE\nG1 X9 E1\n"
     path = f"/api/v1/files/{(await raw(surface, content)).json()['id']}/layers"
     found = await surface.client.get(path)
@@ -204,6 +207,8 @@ async def test_a_file_tells_where_its_layers_begin(surface: Surface) -> None:
     assert found.json() == told
     known = {"if-none-match": found.headers["etag"]}
     assert (await surface.client.get(path, headers=known)).status_code == 304
+    monkeypatch.setattr(files, "VERSION", 2)
+    assert (await surface.client.get(path, headers=known)).json() == told, "of another release"
     unmarked = f"/api/v1/files/{(await raw(surface, GCODE)).json()['id']}/layers"
     bare = await surface.client.get(unmarked, headers=known)
     assert bare.json() == {"size": len(GCODE), "starts": []}

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from contextlib import aclosing
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
 
 MOST_LAYERS = 100_000
 LONGEST_LINE = 1 << 14
 """Bytes of an unfinished line that are kept; no mark is nearly as long."""
+VERSION = 1
+"""Of what is taken for a mark: another one where another release finds other layers."""
 MARK = re.compile(
-    rb"\n;[ \t]*(?:"
+    rb"\n;[ \t]*+(?:"
     rb"(LAYER_CHANGE(?=[ \t\r]*\n))"  # PrusaSlicer, SuperSlicer, OrcaSlicer
     rb"|(CHANGE_LAYER(?=[ \t\r]*\n))"  # BambuStudio, and OrcaSlicer for Bambu's printers
     rb"|(LAYER:[ \t]*-?\d)"  # Cura, ideaMaker
@@ -52,12 +48,3 @@ class LayerMarks:
         """The byte of each mark, in order, once all is fed; none where there are too many."""
         self.feed(b"\n")
         return tuple(self._starts) if len(self._starts) <= MOST_LAYERS else ()
-
-
-async def layer_starts(content: AsyncGenerator[bytes, None]) -> tuple[int, ...]:
-    """The bytes at which the layers of a content begin; raises what reading it raises."""
-    marks = LayerMarks()
-    async with aclosing(content) as pieces:
-        async for piece in pieces:
-            await asyncio.to_thread(marks.feed, piece)
-    return marks.starts()

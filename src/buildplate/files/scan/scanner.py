@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
 from buildplate.files.model import Analysis, ToolUse
+from buildplate.files.scan.layers import LayerMarks
 from buildplate.files.scan.motion import Motion
 from buildplate.files.scan.slicers import SlicerFacts, slicer_facts
 from buildplate.files.scan.thumbnails import best_thumbnail
@@ -42,7 +43,7 @@ class Scanner:
         self._waiting = bytearray()
         self._rest = b""
         self._facts: SlicerFacts | None = None
-        self._marks = 0
+        self._marks = LayerMarks()
 
     def feed(self, piece: bytes) -> None:
         """Takes the next bytes."""
@@ -66,6 +67,7 @@ class Scanner:
             self._head += window
             self._facts = self._facts or slicer_facts(_comments(window), b"")
         self._tail.append(window)
+        self._marks.feed(window)
         self._size += len(window)
         self._lines += window.count(b"\n")
         end = window.rfind(b"\n") + 1
@@ -77,8 +79,6 @@ class Scanner:
         self._rest = self._rest[:LONGEST_LINE]
 
     def _execute(self, lines: bytes) -> None:
-        if self._facts is not None and self._facts.layer_mark is not None:
-            self._marks += len(self._facts.layer_mark.findall(b"\n" + lines))
         self._motion.feed(lines)
 
     def _analysis(self, facts: SlicerFacts) -> Analysis:
@@ -96,7 +96,7 @@ class Scanner:
             estimated_s=facts.estimated_s,
             filament_mm=facts.total_mm,
             filament_g=facts.total_g,
-            layers=facts.layers or self._marks or None,
+            layers=facts.layers or len(self._marks.starts()) or None,
             layer_height=facts.layer_height,
             first_layer_height=facts.first_layer_height,
             printer_model=facts.printer_model,

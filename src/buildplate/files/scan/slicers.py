@@ -47,8 +47,6 @@ class SlicerFacts:
     layer_height: float | None = None
     first_layer_height: float | None = None
     printer_model: str | None = None
-    layer_mark: re.Pattern[bytes] | None = None
-    """Found once per layer, where the slicer does not say how many there are."""
 
 
 def slicer_facts(head: bytes, tail: bytes) -> SlicerFacts | None:
@@ -141,7 +139,6 @@ def _prusa(name: str, version: str | None, pairs: Pairs) -> SlicerFacts:
             _first(pairs, "first_layer_height", "initial_layer_print_height")
         ),
         printer_model=_name(pairs, "printer_model"),
-        layer_mark=re.compile(rb"\n; ?(?:LAYER_CHANGE|CHANGE_LAYER)"),
     )
 
 
@@ -170,7 +167,6 @@ def _cura(name: str, version: str | None, pairs: Pairs) -> SlicerFacts:
         layers=_count(pairs.get("layer_count")),
         layer_height=_length(pairs.get("layer height")),
         printer_model=_name(pairs, "target_machine.name"),
-        layer_mark=re.compile(rb"\n;LAYER:\d"),
     )
 
 
@@ -184,7 +180,6 @@ def _simplify3d(name: str, version: str | None, pairs: Pairs) -> SlicerFacts:
         total_mm=_total(_number(pairs.get("filament length")), ()),
         total_g=_total(_number(_first(pairs, "plastic weight", "material weight")), ()),
         layer_height=_length(pairs.get("layerheight")),
-        layer_mark=re.compile(rb"\n; layer \d"),
     )
 
 
@@ -207,7 +202,6 @@ def _ideamaker(name: str, version: str | None, pairs: Pairs) -> SlicerFacts:
         total_g=_total(None, grams),
         layers=_count(pairs.get("layer count")),
         layer_height=_length(pairs.get("layer height")),
-        layer_mark=re.compile(rb"\n;LAYER:\d"),
     )
 
 
