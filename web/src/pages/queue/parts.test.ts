@@ -380,6 +380,21 @@ it("tells the day of a start that is not today", async () => {
   expect(list.text()).toContain(year);
 });
 
+it.each([
+  [0, "Startet voraussichtlich um "],
+  [1, "Startet voraussichtlich am "],
+])("words a start in German in %i years", async (years, words) => {
+  await speak("de", false);
+  useLive(pinia).printers.set("p1", { id: "p1", name: "Cedar" } as LivePrinter);
+  const at = new Date();
+  at.setFullYear(at.getFullYear() + years);
+  const next = { ...item("a", 1), printer_id: "p1", expected_start: at.toISOString() };
+  const list = show(WaitingList, { items: [next] });
+  const said = list.text();
+  await speak("en", false);
+  expect(said).toContain(words);
+});
+
 it("words a reason anew when a printer comes, and not when one says something", async () => {
   const live = useLive(pinia);
   for (const id of ["p1", "p2"]) live.printers.set(id, { id, name: id } as LivePrinter);
