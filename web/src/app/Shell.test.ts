@@ -47,9 +47,9 @@ it("says once that the connection is lost, in however many places it is shown", 
   expect(shell.findAllComponents(ConnectionState)).toHaveLength(2);
 });
 
-it("takes back by u what was done last, where something can be taken back", async () => {
+it("takes back by z what was done last, where something can be taken back", async () => {
   const press = async () => {
-    window.dispatchEvent(new KeyboardEvent("keydown", { key: "u", cancelable: true }));
+    window.dispatchEvent(new KeyboardEvent("keydown", { key: "z", cancelable: true }));
     await flushPromises();
   };
   await press();

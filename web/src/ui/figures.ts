@@ -11,6 +11,8 @@ export interface Figures {
   moment(at: string | null | undefined): string;
   /** The time of day where it is today, with the day where it is not: never read as today's. */
   when(at: string | Date): string;
+  /** Whether `when` leaves the day out. */
+  isToday(at: string | Date): boolean;
   /** A day; empty where there is none. */
   day(at: string | null | undefined): string;
   /** Bytes in the largest unit that leaves a number above one; a kilobyte has 1000. */
@@ -23,6 +25,10 @@ export interface Figures {
   number(value: number, digits?: number): string;
   /** 0–1 as per cent with one place. */
   share(value: number | null): string;
+}
+
+function isToday(at: string | Date): boolean {
+  return new Date(at).toDateString() === new Date().toDateString();
 }
 
 /** The formats of the language that is spoken; they change with it. */
@@ -40,9 +46,9 @@ export function useFigures(): Figures {
     () => new Intl.DateTimeFormat(locale.value, { day: "numeric", month: "short", ...clock }),
   );
   function when(at: string | Date): string {
-    const [then, now] = [new Date(at), new Date()];
-    if (then.toDateString() === now.toDateString()) return ofToday.value.format(then);
-    const near = then.getFullYear() === now.getFullYear() ? ofThisYear : moment;
+    const then = new Date(at);
+    if (isToday(then)) return ofToday.value.format(then);
+    const near = then.getFullYear() === new Date().getFullYear() ? ofThisYear : moment;
     return near.value.format(then);
   }
   const day = computed(() => new Intl.DateTimeFormat(locale.value, { dateStyle: "medium" }));
@@ -65,6 +71,7 @@ export function useFigures(): Figures {
   return {
     moment: (at) => (at ? moment.value.format(new Date(at)) : ""),
     when,
+    isToday,
     day: (at) => (at ? day.value.format(new Date(at)) : ""),
     bytes(size) {
       const step = size < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(size) / 3));

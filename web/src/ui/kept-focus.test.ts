@@ -1,6 +1,6 @@
 // Whoever works by keyboard goes on beside the row that went.
 import { mount, type VueWrapper } from "@vue/test-utils";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { h, nextTick, ref, useTemplateRef } from "vue";
 
 import { useKeptRow } from "./kept-focus";
@@ -8,9 +8,15 @@ import { useKeptRow } from "./kept-focus";
 const names = ref<string[]>([]);
 let kept: ReturnType<typeof useKeptRow>;
 let page: VueWrapper;
+let named = true;
 
 const row = (name: string) =>
-  h("li", { key: name }, [h("a", { href: "#" }, name), h("button", { "data-act": "do" }, name)]);
+  h("li", { key: name }, [
+    h("a", { href: "#do", "data-act": "do" }, `${name}?`),
+    h("p", { class: name }, "plain"),
+    ...(named ? [h("a", { href: "#" }, name)] : []),
+    h("button", { "data-act": "do" }, name),
+  ]);
 const Page = {
   setup() {
     kept = useKeptRow(useTemplateRef<HTMLElement>("box"), [names]);
@@ -24,6 +30,7 @@ const Page = {
 };
 
 beforeEach(() => {
+  named = true;
   names.value = ["a", "b", "c"];
   page = mount(Page, { attachTo: document.body });
 });
@@ -38,12 +45,45 @@ async function show(...left: string[]): Promise<string | null | undefined> {
   return document.activeElement?.textContent;
 }
 
-it("goes on with what can be done with the next row, at the end with the one before", async () => {
-  focus("b", "a");
+it("goes on with the name of the next row, at the end with that of the one before", async () => {
+  focus("b");
   expect(await show("a", "c")).toBe("c");
-  expect(document.activeElement?.tagName).toBe("BUTTON");
+  expect(document.activeElement?.tagName).toBe("A");
   expect(await show("a")).toBe("a");
   expect(await show()).toBe("Page");
+});
+
+it("goes on with the row itself where its name leads nowhere", async () => {
+  named = false;
+  names.value = ["d", "e"];
+  await nextTick();
+  focus("d");
+  await show("e");
+  expect(document.activeElement?.matches("li[tabindex='-1']")).toBe(true);
+});
+
+it.each([
+  ["keydown", false],
+  ["pointerdown", true],
+])("moves the view for keys alone: %s", async (type, preventScroll) => {
+  focus("b");
+  const button = document.activeElement;
+  button?.dispatchEvent(new Event(type, { bubbles: true }));
+  const focused = vi.spyOn(HTMLElement.prototype, "focus");
+  await show("a", "c");
+  expect(focused).toHaveBeenCalledExactlyOnceWith({ preventScroll });
+  focused.mockRestore();
+});
+
+it("gives the focus to nobody who only touched a row's text", async () => {
+  for (const [gone, ...left] of [["a", "b", "c"], ["b", "c"]] as const) {
+    page.get(`.${gone}`).element.dispatchEvent(new Event("pointerdown", { bubbles: true }));
+    const row = page.get("li").element;
+    row.tabIndex = -1;
+    row.focus(); // the browser's answer where a row can have the focus
+    await show(...left);
+    expect(document.activeElement).toBe(document.body);
+  }
 });
 
 it("counts from where the row is by then", async () => {

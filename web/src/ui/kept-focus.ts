@@ -23,24 +23,32 @@ interface Held {
 }
 
 const OVER_THE_PAGE = "[role=dialog], [role=alertdialog], [role=menu]";
+const OPERABLE = "a, button, input, label, select, summary, textarea";
 const placeOf = ({ row, list }: Pick<Held, "row" | "list">) => [...list.children].indexOf(row);
 
 /**
- * Where the row of a list in `box` that has the focus goes, the row that takes its place gets it,
- * else what heads the section or the page. `changes` are what the rows come and go with; `settle`
- * is for a dialog that was asked from a row and has closed, as the row may be gone by then.
+ * Where the row of a list in `box` that has the focus goes, the name of the row that takes its
+ * place gets it, else what heads the section or the page. Never a button: whoever presses Enter
+ * once too often would act on a row that nobody looked at. `changes` are what the rows come and go
+ * with; `settle` is for a dialog that was asked from a row and has closed, as the row may be gone
+ * by then.
  */
 export function useKeptRow(box: Box, changes: WatchSource[]): { settle: () => void } {
   let held: Held | null = null;
+  let byKeys = false;
+  /** The pointer is on plain text, which the row itself may get the focus by. */
+  let reads = false;
 
-  function note({ target }: Event): void {
-    if (!(target instanceof Element) || target.closest(OVER_THE_PAGE)) return;
-    const row = box.value?.contains(target) ? target.closest("li") : null;
-    const list = row?.parentElement ?? null;
-    const section = row?.closest("section") ?? null;
-    held = row && list && { row, list, at: placeOf({ row, list }), section };
+  function note({ type, target }: Event): void {
+    if (!(target instanceof Element)) return;
+    if (type !== "focusin") byKeys = type === "keydown";
+    if (type === "keydown") reads = false;
+    if (type === "keydown" || target.closest(OVER_THE_PAGE)) return;
+    if (type === "pointerdown") reads = !target.closest(OPERABLE);
+    const touched = reads && (type === "pointerdown" || target.matches("li"));
+    held = !touched && box.value?.contains(target) ? holding(target) : null;
   }
-  useEventListener(document, ["focusin", "pointerdown"], note);
+  useEventListener(document, ["focusin", "keydown", "pointerdown"], note, { capture: true });
 
   function check(): void {
     if (held === null || held.row.isConnected) return;
@@ -51,8 +59,9 @@ export function useKeptRow(box: Box, changes: WatchSource[]): { settle: () => vo
     if (active !== null && active !== document.body) return;
     const rows = list.isConnected ? list.children : [];
     const next = rows[Math.min(at, rows.length - 1)];
-    if (next) actionOf(next)?.focus();
-    else head(section?.isConnected ? section : document)?.focus();
+    const taker = next ? nameOf(next) : head(section?.isConnected ? section : document);
+    // The view is only moved for whoever goes on by keys from there.
+    taker?.focus({ preventScroll: !byKeys });
   }
   watch(changes, async () => {
     if (held?.row.isConnected) held.at = placeOf(held);
@@ -62,9 +71,18 @@ export function useKeptRow(box: Box, changes: WatchSource[]): { settle: () => vo
   return { settle: () => void setTimeout(check, 0) };
 }
 
-function actionOf(row: Element): HTMLElement | null {
-  const found = ["[data-act]", "button", "a[href]"].map((one) => row.querySelector(one));
-  return (found.find((one) => one !== null) ?? row) as HTMLElement;
+function holding(target: Element): Held | null {
+  const row = target.closest("li");
+  const list = row?.parentElement ?? null;
+  return row && list && { row, list, at: placeOf({ row, list }), section: row.closest("section") };
+}
+
+/** The link that a row is named by; the row itself where its name is none. */
+function nameOf(row: Element): HTMLElement {
+  const link = row.querySelector<HTMLElement>("a[href]:not([data-act])");
+  if (link) return link;
+  (row as HTMLElement).tabIndex = -1;
+  return row as HTMLElement;
 }
 
 function head(within: ParentNode): HTMLElement | null {

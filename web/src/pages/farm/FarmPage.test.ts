@@ -156,8 +156,9 @@ describe("FarmPage", () => {
     expect(word()).toBe("Say how it ended");
   });
 
-  it("keeps the focus beside what needed a person and needs them no more", async () => {
-    await open("operator", "/", [{ path: "/queue", name: "queue" }]);
+  it("keeps the focus beside what needed a person, where no key acts on another", async () => {
+    const pages = [{ path: "/queue", name: "queue" }, { path: "/printers/:id", name: "printer" }];
+    await open("operator", "/", pages);
     const { printers } = useLive();
     const now = async (id: string, changes: Partial<LivePrinter>) => {
       printers.set(id, { ...(printers.get(id) as LivePrinter), ...changes });
@@ -166,7 +167,7 @@ describe("FarmPage", () => {
     };
     const needs = shown.find("section[aria-labelledby='needs-you']");
     needs.find<HTMLElement>("[data-act=clear_bed]").element.focus();
-    expect(await now("a", { bed: "clear" })).toBe("Say how it ended");
+    expect(await now("a", { bed: "clear" })).toBe("Cedar");
     expect(await now("c", { needs_attention: false })).toBe("Farm");
     expect(document.activeElement?.tagName).toBe("H1");
   });

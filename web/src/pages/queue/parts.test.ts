@@ -69,7 +69,7 @@ const problem = (status: number, code: string, detail: string): Response =>
     status,
     headers: { "content-type": "application/problem+json" },
   });
-
+const soon = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 beforeAll(() => speak("en", false));
 beforeEach(() => {
@@ -245,6 +245,43 @@ it("forgets what was pressed meanwhile where the move is refused", async () => {
   expect(fetched).toHaveBeenCalledOnce();
 });
 
+const press = (list: VueWrapper, job: string, key: string) =>
+  list.get(`[data-handle=${job}]`).trigger("keydown", { key });
+const bodies = () => Promise.all(fetched.mock.calls.map(([request]) => request.clone().json()));
+
+it("moves each job that was asked for meanwhile, and says and offers to undo each", async () => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c", "d");
+  await press(list, "b", "ArrowUp");
+  await press(list, "d", "ArrowUp");
+  await press(list, "a", "ArrowDown");
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledOnce());
+  await list.setProps({ items: ["b", "a", "c", "d"].map((name, at) => item(name, at + 1)) });
+  const offered = () => notices.undoable.value?.text ?? "";
+  await vi.waitFor(() => expect(offered()).toContain("b is now at place 1 of 4"));
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2));
+  await list.setProps({ items: ["b", "a", "d", "c"].map((name, at) => item(name, at + 1)) });
+  await vi.waitFor(() => expect(offered()).toContain("a is now at place 2 of 4"));
+  const asked = [{ job_id: "b", before: "a" }, { job_id: "d", before: "c" }];
+  expect(await bodies(), "a stands where it was to go by then").toEqual(asked);
+});
+
+it("goes on with another job where a move is refused, and keeps saying why it was", async () => {
+  fetched
+    .mockImplementationOnce(() => Promise.resolve(problem(409, "job_ended", "c has ended")))
+    .mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c");
+  await press(list, "c", "ArrowUp");
+  await press(list, "b", "ArrowUp");
+  await press(list, "c", "ArrowUp");
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2));
+  await list.setProps({ items: ["b", "a", "c"].map((name, at) => item(name, at + 1)) });
+  await vi.waitFor(() => expect(useNotices().said.value).toContain("b is now at place 1 of 3"));
+  await soon(5);
+  expect((await bodies()).map((one) => one.job_id)).toEqual(["c", "b"]);
+  expect(list.find("[role=alert]").exists()).toBe(true);
+});
+
 const WITHIN = ["[data-act=why]", "a", "[data-handle=c]"];
 it.each(WITHIN)("keeps the focus on %s in a row that moves", async (at) => {
   const list = waiting("a", "b", "c");
@@ -341,6 +378,21 @@ it("tells the day of a start that is not today", async () => {
     items: [{ ...item("a", 1), printer_id: "p1", expected_start: at.toISOString() }],
   });
   expect(list.text()).toContain(year);
+});
+
+it.each([
+  [0, "Startet voraussichtlich um "],
+  [1, "Startet voraussichtlich am "],
+])("words a start in German in %i years", async (years, words) => {
+  await speak("de", false);
+  useLive(pinia).printers.set("p1", { id: "p1", name: "Cedar" } as LivePrinter);
+  const at = new Date();
+  at.setFullYear(at.getFullYear() + years);
+  const next = { ...item("a", 1), printer_id: "p1", expected_start: at.toISOString() };
+  const list = show(WaitingList, { items: [next] });
+  const said = list.text();
+  await speak("en", false);
+  expect(said).toContain(words);
 });
 
 it("words a reason anew when a printer comes, and not when one says something", async () => {

@@ -5,10 +5,12 @@ import { i18n, speak } from "@/i18n";
 
 import { detailOf, remedyOf, wordsOf, type Reason, type Speech } from "./reasons";
 
+let today = true;
 const speech: Speech = {
   t: (key, named) => i18n.global.t(key, named ?? {}),
   te: (key) => i18n.global.te(key),
   when: (at) => at.toISOString().slice(11, 16),
+  isToday: () => today,
   number: (value) => String(value),
 };
 const request = (action: string, target: string, params: object, path: string, method = "POST") =>
@@ -144,6 +146,15 @@ it("says that something lies on the bed, and takes a person's word that it is cl
 it("says until when a printer is busy, and offers no button where there is nothing to do", () => {
   const text = "It passes when the print there has ended. About 02:20.";
   expect(told("busy")).toEqual(["Busy", { kind: "words", text }]);
+});
+
+it("says in German um a time of today and am another day", async () => {
+  await speak("de", false);
+  const said = () => (told("busy")[1] as { text: string }).text;
+  expect(said()).toContain("Voraussichtlich um 02:20.");
+  today = false;
+  expect(said()).toContain("Voraussichtlich am 02:20.");
+  today = true;
 });
 
 it("lets an operator switch a printer on and end its maintenance", () => {

@@ -11,6 +11,7 @@ export interface Speech {
   te: (key: string) => boolean;
   /** A moment: the time of day, with the day where it is not today. */
   when: (at: Date) => string;
+  isToday: (at: Date) => boolean;
   number: (value: number) => string;
 }
 
@@ -86,7 +87,9 @@ function waiting({ params }: Unblock, speech: Speech): Remedy {
   const text = speech.t(`reason.wait.${known ? what : "other"}`);
   const until = typeof params["until"] === "string" ? new Date(params["until"]) : null;
   if (until === null || Number.isNaN(until.getTime())) return { kind: "words", text };
-  const when = speech.t("reason.until", { at: speech.when(until) });
+  const given = { at: speech.when(until) };
+  const today = speech.isToday(until);
+  const when = today ? speech.t("reason.until_today", given) : speech.t("reason.until", given);
   return { kind: "words", text: `${text} ${when}` };
 }
 

@@ -1,18 +1,20 @@
 // Moves a job in the queue: the server is asked, and what it made of it is said when it is seen.
 import { useEventListener } from "@vueuse/core";
-import { ref, watch, type ComputedRef, type Ref } from "vue";
+import { ref, shallowRef, watch, type ComputedRef, type Ref, type ShallowRef } from "vue";
 import { useI18n } from "vue-i18n";
 
 import { api } from "@/api/client";
+import type { Problem } from "@/api/problem";
 import { useNotices } from "@/ui/notices";
-import { usePending, type Pending } from "@/ui/pending";
+import { usePending } from "@/ui/pending";
 import { useServerWords } from "@/ui/server-words";
 import { useUndo } from "@/ui/undo";
 
 import { movesBack, movesTo, peersOf, placeBeside, type Move, type QueueRow } from "./rows";
 
 export interface Reorder {
-  doing: Pending<[jobId: string, place: number]>;
+  /** Why a job was not moved, since something was asked for last while nothing moved. */
+  problem: Readonly<ShallowRef<Problem | null>>;
   /** The job that is being moved by a call that has not been answered, or not been seen yet. */
   moving: Readonly<Ref<string | null>>;
   /** One place up (-1) or down (1). */
@@ -37,6 +39,28 @@ async function call(moves: readonly Move[], took?: () => void): Promise<void> {
   }
 }
 
+/** What is asked for while a job moves: the last place for each job, in the order of asking. */
+function wishesOf(waits: (jobId: string) => boolean) {
+  const places = new Map<string, number>();
+  return {
+    add(jobId: string, place: number): void {
+      places.delete(jobId); // what is asked for anew is asked for last
+      places.set(jobId, place);
+    },
+    forget: (jobId: string) => void places.delete(jobId),
+    placeOf: (jobId: string) => places.get(jobId),
+    isNext: (jobId: string) => places.keys().next().value === jobId,
+    /** The one that comes next; of a job that waits no more there is nothing to move. */
+    take(): Target | null {
+      for (const [jobId, place] of places) {
+        places.delete(jobId);
+        if (waits(jobId)) return { jobId, place };
+      }
+      return null;
+    },
+  };
+}
+
 export function useReorder(
   rows: ComputedRef<readonly QueueRow[]>,
   nameOf: (jobId: string) => string,
@@ -48,12 +72,13 @@ export function useReorder(
   const server = useServerWords();
   const offerUndo = useUndo();
   const moving = ref<string | null>(null);
+  const problem = shallowRef<Problem | null>(null);
 
   /** How many of the calls of this move were answered well. */
   let taken = 0;
-  /** Where the job that is being moved is to go, and what was asked for meanwhile. */
+  /** Where the job that is being moved is to go. */
   let going: Target | null = null;
-  let next: Target | null = null;
+  const wishes = wishesOf((jobId) => rows.value.some((row) => row.jobId === jobId));
   /** What leads a job back to where it was before its first move of several. */
   let back: { jobId: string; moves: readonly Move[] } | null = null;
 
@@ -75,7 +100,9 @@ export function useReorder(
         const count = peersOf(rows.value, jobId).length;
         const found = { name: nameOf(jobId), place: place + 1, count };
         // Of a place that it is to leave at once nothing is said.
-        if (next === null) offerUndo(there() ? t("queue.moved", found) : t("queue.moving"), undo);
+        if (!wishes.isNext(jobId)) {
+          offerUndo(there() ? t("queue.moved", found) : t("queue.moving"), undo);
+        }
         resolve();
       };
       const timer = setTimeout(end, SEEN_WITHIN_MS);
@@ -84,27 +111,36 @@ export function useReorder(
     });
   }
 
-  async function run(jobId: string, place: number): Promise<void> {
-    if (doing.pending.value) {
-      next = { jobId, place };
-      return;
-    }
-    moving.value = jobId;
-    going = { jobId, place };
-    const done = await doing.run(jobId, place);
-    moving.value = null;
-    const then = next;
-    going = next = null;
-    if (!done || then === null) back = null;
-    if (done) {
-      if (then !== null) await run(then.jobId, then.place);
-      return;
-    }
-    const { value: problem } = doing.problem;
-    const given = { name: nameOf(jobId), why: problem ? server.happened(problem).text : "" };
+  function tell(jobId: string): void {
+    const { value: found } = doing.problem;
+    problem.value = found;
+    const given = { name: nameOf(jobId), why: found ? server.happened(found).text : "" };
     // Without an answer, or half done, nobody here knows what the order is.
-    const unknown = taken > 0 || problem?.status === 0;
+    const unknown = taken > 0 || found?.status === 0;
     notices.say(t(unknown ? "queue.move_unknown" : "queue.move_failed", given));
+  }
+
+  async function move(target: Target): Promise<void> {
+    const { jobId, place } = target;
+    moving.value = jobId;
+    going = target;
+    const done = await doing.run(jobId, place);
+    moving.value = going = null;
+    if (!done) {
+      wishes.forget(jobId); // it was counted from a place that was not reached
+      tell(jobId);
+    }
+    if (!wishes.isNext(jobId)) back = null;
+  }
+
+  async function run(jobId: string, place: number): Promise<void> {
+    if (going !== null) {
+      wishes.add(jobId, place);
+      return;
+    }
+    problem.value = null;
+    let next: Target | null = { jobId, place };
+    for (; next !== null; next = wishes.take()) await move(next);
   }
 
   /** Whether more of the same priority may follow behind a job that is the last one of it here. */
@@ -114,10 +150,10 @@ export function useReorder(
   }
 
   return {
-    doing,
+    problem,
     moving,
     step(jobId, by) {
-      const from = [next, going].find((one) => one?.jobId === jobId)?.place;
+      const from = wishes.placeOf(jobId) ?? (going?.jobId === jobId ? going.place : undefined);
       const place = placeBeside(rows.value, jobId, by, from);
       if (place !== null) void run(jobId, place);
       else {

@@ -8,11 +8,12 @@ import type { Speech } from "./reasons";
 /** The words and numbers of the chosen language; they change with it. */
 export function useSpeech(): Speech {
   const { t, te } = useI18n();
-  const { number, when } = useFigures();
+  const { number, when, isToday } = useFigures();
   return {
     t: (key, named) => (named ? t(key, named) : t(key)),
     te: (key) => te(key),
     when,
+    isToday,
     number: (value) => number(value, 2),
   };
 }
