@@ -344,7 +344,7 @@ describe("FarmPage", () => {
 
   it("shows nobody what was told in another session", async () => {
     await open("operator");
-    useRound().begin("pause", ["b"])({ printerId: "b", problem: null });
+    useRound().begin("pause", ["b"]).tell({ printerId: "b", problem: null });
     await vi.waitFor(() => expect(shown.text()).toContain("Birch"));
     expect(useRound().present).not.toBeNull();
     useSession().me = null;
