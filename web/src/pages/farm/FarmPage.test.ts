@@ -14,6 +14,7 @@ import { useNotices } from "@/ui/notices";
 
 import BulkBar from "./BulkBar.vue";
 import FarmPage from "./FarmPage.vue";
+import { POINTED_MS } from "./held-order";
 import { useRound } from "./round";
 import { useFarmUploads } from "./uploads";
 
@@ -95,6 +96,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   shown.unmount();
+  vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
@@ -194,6 +196,30 @@ describe("FarmPage", () => {
       list().dispatchEvent(new PointerEvent("pointerleave"));
       await flushPromises();
       expect(cards().slice(0, 3)).toEqual(["d", "b", "a"]);
+    });
+
+    it("lets go of it once the pointer has only lain there for a while", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      list().dispatchEvent(new PointerEvent("pointerenter"));
+      await progress("a", 0.9);
+      await vi.advanceTimersByTimeAsync(POINTED_MS - 1000);
+      row("b").element.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+      await vi.advanceTimersByTimeAsync(POINTED_MS - 1000);
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(cards().slice(0, 2)).toEqual(["b", "a"]);
+      row("b").element.focus();
+      await progress("b", 0.95);
+      await vi.advanceTimersByTimeAsync(2 * POINTED_MS);
+      expect(cards().slice(0, 2)).toEqual(["b", "a"]);
+    });
+
+    it("sorts at once what is searched for under a pointer", async () => {
+      list().dispatchEvent(new PointerEvent("pointerenter"));
+      await progress("a", 0.9);
+      await router.replace("/?sort=progress&q=r");
+      await flushPromises();
+      expect(cards()).toEqual(["b", "a", "c"]);
     });
 
     it("holds it while the focus is in a row, and sorts once it is not", async () => {
