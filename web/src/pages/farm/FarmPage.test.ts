@@ -358,14 +358,34 @@ describe("FarmPage", () => {
     await button("section[aria-label='Picked printers']", "Pause")?.trigger("click");
     await leaveAndReturn();
     await vi.waitFor(() => expect(shown.text()).toContain("0 of 1 have answered."));
-    refuse();
     const bar = () => shown.find("section[aria-label='Picked printers']");
+    expect(bar().find("[aria-label='Close']").exists()).toBe(false);
+    refuse();
     await vi.waitFor(() => expect(bar().text()).toContain("Refused or not known: 1."));
     expect(bar().text()).toContain("Birch");
     await leaveAndReturn();
     await vi.waitFor(() => expect(bar().text()).toContain("Birch"));
     await bar().find("[aria-label='Close']").trigger("click");
     expect(bar().exists()).toBe(false);
+  });
+
+  it("keeps the focus in a bar that stays until all have answered", async () => {
+    await open("operator");
+    await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
+    const bar = shown.get("section[aria-label='Picked printers']");
+    const { tell } = useRound().begin("pause", ["b"]);
+    await flushPromises();
+    const none = bar.get<HTMLElement>("[aria-label='Pick none']");
+    none.element.focus();
+    await none.trigger("click");
+    await flushPromises();
+    expect(bar.element.contains(document.activeElement)).toBe(true);
+    expect(bar.find("[aria-label='Close']").exists()).toBe(false);
+    tell({ printerId: "b", problem: null });
+    await flushPromises();
+    await bar.get("[aria-label='Close']").trigger("click");
+    expect(useRound().present).toBeNull();
   });
 
   it("shows nobody what was told in another session", async () => {
