@@ -37,6 +37,7 @@ class World {
   readonly board = new Board();
   readonly stood: Connection[] = [];
   readonly batches: (readonly Frame[])[] = [];
+  readonly beats: number[] = [];
   found: Probe = "fine";
   probes = 0;
   rights = 0;
@@ -70,6 +71,7 @@ class World {
         this.batches.push(frames);
         return frames.every((frame) => this.board.apply(frame));
       },
+      beat: (atS) => this.beats.push(atS),
       stands: (connection) => this.stood.push(connection),
       rights: () => (this.rights += 1),
     },
@@ -267,6 +269,7 @@ describe("the live socket", () => {
     world.turn();
     expect([world.sockets.length, world.probes]).toEqual([1, 0]);
     expect(world.batches.length).toBe(batches);
+    expect(world.beats).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   it("asks at once for an open socket, and connects one anew that is not", async () => {

@@ -39,6 +39,8 @@ export interface Listener {
   place(): Place | null;
   /** Take frames that came together; false where they do not follow: a snapshot is needed. */
   take(frames: readonly Frame[]): boolean;
+  /** Hear that nothing has changed until then, by the server's clock, in s. */
+  beat(atS: number): void;
   stands(connection: Connection): void;
   /** The role or the groups of whoever is signed in were changed. */
   rights(): void;
@@ -122,8 +124,8 @@ export class LiveSocket {
     this.silences = 0;
     this.watch();
     const frame = JSON.parse(text) as Frame | Beat;
-    if (frame.type === "beat" || this.waiting.push(frame) > 1) return;
-    this.around.nextTurn(() => this.flush());
+    if (frame.type === "beat") this.listener.beat(frame.at_s);
+    else if (this.waiting.push(frame) === 1) this.around.nextTurn(() => this.flush());
   }
 
   private flush(): void {

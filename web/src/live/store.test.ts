@@ -9,7 +9,7 @@ class Socket {
   static last: Socket;
   onopen: (() => void) | null = null;
   onmessage: ((event: { data: string }) => void) | null = null;
-  onclose: (() => void) | null = null;
+  onclose: ((event: { code: number }) => void) | null = null;
 
   constructor() {
     Socket.last = this;
@@ -62,4 +62,18 @@ it("is nothing of a printer that has never said anything, and never negative", a
   const live = await heard(snapshot);
   expect(live.ageOf({ told_at_s: null })).toBeNull();
   expect(live.ageOf({ told_at_s: 200 })).toBe(0);
+});
+
+it("counts from the last beat how long a farm at rest is out of sight", async () => {
+  const live = await heard(snapshot);
+  for (let at = 105; at <= 3700; at += 5) {
+    await vi.advanceTimersByTimeAsync(5000);
+    Socket.last.tell({ type: "beat", at_s: at + 40 }); // this page's clock goes slower
+  }
+  expect(live.ageOf({ told_at_s: 3730 })).toBeCloseTo(10, 0);
+  Socket.last.onclose?.({ code: 1006 });
+  await vi.advanceTimersByTimeAsync(3000);
+  expect(live.connection).toBe("lost");
+  expect(live.staleness).toBeGreaterThan(1);
+  expect(live.staleness).toBeLessThan(4);
 });

@@ -55,15 +55,19 @@ export const useLive = defineStore("live", () => {
   const known = ref(false);
   /** How often the rights of whoever is signed in were changed. */
   const rights = ref(0);
-  /** The server's clock when the last frame came, and this page's then. */
+  /** The server's clock when the last frame or beat came, and this page's then. */
   const heardAt = shallowRef({ server: 0, page: 0 });
   const now = ref(performance.now());
   useIntervalFn(() => (now.value = performance.now()), 1000);
 
+  function heard(server: number): void {
+    heardAt.value = { server, page: performance.now() };
+  }
+
   function take(frames: readonly Frame[]): boolean {
     const followed = frames.every((frame) => board.apply(frame));
     const last = frames.at(-1);
-    if (last) heardAt.value = { server: last.at_s, page: performance.now() };
+    if (last) heard(last.at_s);
     if (board.place !== null) known.value = true;
     return followed;
   }
@@ -71,6 +75,7 @@ export const useLive = defineStore("live", () => {
   const socket = new LiveSocket(address(), BROWSER, {
     place: () => board.place,
     take,
+    beat: heard,
     stands: (found) => (connection.value = found),
     rights: () => (rights.value += 1),
   });

@@ -14,6 +14,7 @@ import { useNotices } from "@/ui/notices";
 
 import BulkBar from "./BulkBar.vue";
 import FarmPage from "./FarmPage.vue";
+import { POINTED_MS } from "./held-order";
 import { useRound } from "./round";
 import { useFarmUploads } from "./uploads";
 
@@ -95,6 +96,7 @@ beforeEach(() => {
 });
 afterEach(() => {
   shown.unmount();
+  vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 
@@ -195,6 +197,30 @@ describe("FarmPage", () => {
       list().dispatchEvent(new PointerEvent("pointerleave"));
       await flushPromises();
       expect(cards().slice(0, 3)).toEqual(["d", "b", "a"]);
+    });
+
+    it("lets go of it once the pointer has only lain there for a while", async () => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      list().dispatchEvent(new PointerEvent("pointerenter"));
+      await progress("a", 0.9);
+      await vi.advanceTimersByTimeAsync(POINTED_MS - 1000);
+      row("b").element.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+      await vi.advanceTimersByTimeAsync(POINTED_MS - 1000);
+      expect(cards().slice(0, 2)).toEqual(["a", "b"]);
+      await vi.advanceTimersByTimeAsync(1000);
+      expect(cards().slice(0, 2)).toEqual(["b", "a"]);
+      row("b").element.focus();
+      await progress("b", 0.95);
+      await vi.advanceTimersByTimeAsync(2 * POINTED_MS);
+      expect(cards().slice(0, 2)).toEqual(["b", "a"]);
+    });
+
+    it("sorts at once what is searched for under a pointer", async () => {
+      list().dispatchEvent(new PointerEvent("pointerenter"));
+      await progress("a", 0.9);
+      await router.replace("/?sort=progress&q=r");
+      await flushPromises();
+      expect(cards()).toEqual(["b", "a", "c"]);
     });
 
     it("holds it while the focus is in a row, and sorts once it is not", async () => {
@@ -333,8 +359,9 @@ describe("FarmPage", () => {
     await button("section[aria-label='Picked printers']", "Pause")?.trigger("click");
     await leaveAndReturn();
     await vi.waitFor(() => expect(shown.text()).toContain("0 of 1 have answered."));
-    refuse();
     const bar = () => shown.find("section[aria-label='Picked printers']");
+    expect(bar().find("[aria-label='Close']").exists()).toBe(false);
+    refuse();
     await vi.waitFor(() => expect(bar().text()).toContain("Refused or not known: 1."));
     expect(bar().text()).toContain("Birch");
     await leaveAndReturn();
@@ -343,9 +370,28 @@ describe("FarmPage", () => {
     expect(bar().exists()).toBe(false);
   });
 
+  it("keeps the focus in a bar that stays until all have answered", async () => {
+    await open("operator");
+    await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
+    const bar = shown.get("section[aria-label='Picked printers']");
+    const { tell } = useRound().begin("pause", ["b"]);
+    await flushPromises();
+    const none = bar.get<HTMLElement>("[aria-label='Pick none']");
+    none.element.focus();
+    await none.trigger("click");
+    await flushPromises();
+    expect(bar.element.contains(document.activeElement)).toBe(true);
+    expect(bar.find("[aria-label='Close']").exists()).toBe(false);
+    tell({ printerId: "b", problem: null });
+    await flushPromises();
+    await bar.get("[aria-label='Close']").trigger("click");
+    expect(useRound().present).toBeNull();
+  });
+
   it("shows nobody what was told in another session", async () => {
     await open("operator");
-    useRound().begin("pause", ["b"])({ printerId: "b", problem: null });
+    useRound().begin("pause", ["b"]).tell({ printerId: "b", problem: null });
     await vi.waitFor(() => expect(shown.text()).toContain("Birch"));
     expect(useRound().present).not.toBeNull();
     useSession().me = null;

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { queryOf, viewOf } from "./farm-view";
+import { queryOf, viewOf, wishOf } from "./farm-view";
 
 it("gives the plain page the plain address", () => {
   expect(queryOf(viewOf({}))).toEqual({});
@@ -26,3 +26,13 @@ it("lets nothing that an address says break the page", () => {
   const view = viewOf(odd);
   expect(view).toMatchObject({ view: "cards", states: ["printing"], sort: "number", search: "a" });
 });
+
+it.each(["q=r", "state=ready", "group=Hall", "tag=big", "sort=name", "sort=-number"])(
+  "takes %s for another wish of who is shown and how",
+  (asked) => {
+    const query = Object.fromEntries(new URLSearchParams(asked));
+    expect(wishOf(viewOf(query))).not.toBe(wishOf(viewOf({})));
+    const alike = { ...query, view: "table", density: "compact", floor: "f" };
+    expect(wishOf(viewOf(alike))).toBe(wishOf(viewOf(query)));
+  },
+);

@@ -65,6 +65,11 @@ export function queryOf(view: FarmView): LocationQueryRaw {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
 }
 
+/** Who is to be shown, and in what order: of two views that differ in it, somebody chose anew. */
+export function wishOf({ search, states, group, tag, sort, down }: FarmView): string {
+  return JSON.stringify([search, states, group, tag, sort, down]);
+}
+
 export interface ViewControl {
   view: ComputedRef<FarmView>;
   change(part: Partial<FarmView>): void;

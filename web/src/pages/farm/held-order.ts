@@ -1,10 +1,12 @@
 // Rows do not move under a pointer or away from the focus: while either is in the list its order
-// stays, and what changed meanwhile sorts it again once it is left.
-import { useEventListener } from "@vueuse/core";
+// stays, and what changed meanwhile sorts it again once it is left, or the pointer only lies there.
+import { useEventListener, useTimeoutFn } from "@vueuse/core";
 import { computed, nextTick, shallowRef, watch, type ComputedRef, type ShallowRef } from "vue";
 
 import { sameList } from "./roster";
 
+/** How long after its last movement a pointer holds the order: nobody is about to press then. */
+export const POINTED_MS = 10_000;
 const ROW = "[data-printer]";
 
 /** The order that was shown, of those that are still there; who is new comes last. */
@@ -27,12 +29,24 @@ export function useHeldOrder(
     const active = document.activeElement;
     return list.value?.contains(active) ? (active?.closest<HTMLElement>(ROW) ?? null) : null;
   }
+  const lying = useTimeoutFn(() => (pointed.value = false), POINTED_MS, { immediate: false });
+  function point(): void {
+    pointed.value = true;
+    lying.start();
+  }
+  function leave(): void {
+    pointed.value = false;
+    lying.stop();
+  }
   const look = () => void (focused.value = row() !== null);
-  useEventListener(list, "pointerenter", () => (pointed.value = true));
-  useEventListener(list, "pointerleave", () => (pointed.value = false));
+  useEventListener(list, ["pointerenter", "pointermove", "pointerdown"], point);
+  useEventListener(list, "pointerleave", leave);
   useEventListener(list, "focusin", look);
   useEventListener(list, "focusout", () => setTimeout(look)); // it may go to another row
-  watch(list, () => (pointed.value = focused.value = false));
+  watch(list, () => {
+    leave();
+    focused.value = false;
+  });
 
   const made = computed<{ wish: string; ids: readonly string[] }>((before) => {
     const now = wish();

@@ -43,18 +43,23 @@ async function clearBeds(asked: ReadonlyMap<string, Seen>, tell: Tell): Promise<
   }
 }
 
-/** Tell many printers the same; each one's own outcome is told as it comes. */
+/**
+ * Tell many printers the same; each one's own outcome is told as it comes. Once `goesOn` says no,
+ * nobody is told anything any more, and no outcome is either.
+ */
 export async function tellAll(
   order: Order,
   asked: ReadonlyMap<string, Seen>,
   tell: Tell,
+  goesOn: () => boolean = () => true,
 ): Promise<void> {
   if (order === "clear_bed") return clearBeds(asked, tell);
   const act = (id: string, seen: Seen) =>
-    order === "cancel" ? cancel(seen.printId) : turn(id, order);
+    order === "cancel" ? cancel(seen.printId) : turn(id, order, goesOn);
   const waiting = [...asked];
   async function work(): Promise<void> {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      if (!goesOn()) return;
       const [printerId, seen] = next;
       let problem: Problem | null = null;
       try {
@@ -62,7 +67,7 @@ export async function tellAll(
       } catch (thrown) {
         problem = asProblem(thrown);
       }
-      tell({ printerId, problem });
+      if (goesOn()) tell({ printerId, problem });
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work));

@@ -1,8 +1,8 @@
 // A printer that was moved on the plan can be put back.
 import { VueQueryPlugin } from "@tanstack/vue-query";
-import { mount } from "@vue/test-utils";
+import { flushPromises, mount } from "@vue/test-utils";
 import { afterEach, beforeAll, expect, it, vi } from "vitest";
-import { computed } from "vue";
+import { computed, shallowRef } from "vue";
 
 import { i18n, speak } from "@/i18n";
 import { useNotices } from "@/ui/notices";
@@ -15,17 +15,21 @@ const notices = useNotices();
 beforeAll(() => speak("en", false));
 afterEach(() => {
   notices.forget();
+  fetched.mockReset();
   vi.unstubAllGlobals();
 });
 
 const HERE = { floor: "f", x: 100, y: 200, rotation: 0 };
 const THERE = { ...HERE, x: 300 };
 
-function open(): Places {
+/** `held`: where the server has the printer, as it is read after each move. */
+function open(held: () => typeof HERE = () => HERE): Places {
   vi.stubGlobal("fetch", fetched);
-  const lamp = { id: "p", name: "Alder", floor_position: HERE } as Description;
-  const byId = computed(() => new Map([["p", lamp]]));
-  const descriptions = { byId, renew: async () => undefined } as unknown as Descriptions;
+  const known = shallowRef(HERE);
+  const lamp = () => ({ id: "p", name: "Alder", floor_position: known.value }) as Description;
+  const byId = computed(() => new Map([["p", lamp()]]));
+  const renew = async () => void (known.value = held());
+  const descriptions = { byId, renew } as unknown as Descriptions;
   let places: Places | null = null;
   const page = { setup: () => void (places = usePlaces(descriptions)), render: () => null };
   mount(page, { global: { plugins: [i18n, VueQueryPlugin] } });
@@ -50,5 +54,42 @@ it("offers nothing to undo where the move was refused", async () => {
   const places = open();
   await places.move("p", THERE);
   expect(places.moves.get("p")?.problem?.status).toBe(403);
+  expect(notices.undoable.value).toBeNull();
+});
+
+it("moves a printer again only once it was moved, and undoes the last move alone", async () => {
+  const FAR = { ...HERE, x: 500 };
+  let held = HERE;
+  const answers: (() => void)[] = [];
+  fetched.mockImplementation(async (request) => {
+    if (request.method === "GET") return Response.json({ items: [] });
+    const { floor_position } = (await request.clone().json()) as { floor_position: typeof HERE };
+    await new Promise<void>((resolve) => answers.push(resolve));
+    held = floor_position;
+    return Response.json({});
+  });
+  const answer = async () => {
+    await vi.waitFor(() => expect(answers).toHaveLength(1));
+    answers.pop()?.();
+    await flushPromises();
+  };
+  const places = open(() => held);
+  const both = [places.move("p", THERE), places.move("p", FAR)];
+  await flushPromises();
+  expect(await stored()).toEqual([{ floor_position: THERE }]);
+  await answer();
+  expect(notices.undoable.value).toBeNull();
+  expect(places.moves.get("p")?.place).toEqual(FAR);
+  await answer();
+  await Promise.all(both);
+  const last = places.move("p", HERE);
+  const undone = notices.act(notices.undoable.value?.id ?? 0);
+  await answer();
+  await answer();
+  await Promise.all([last, undone]);
+  expect((await stored()).slice(1)).toEqual([
+    { floor_position: FAR }, { floor_position: HERE }, { floor_position: THERE },
+  ]);
+  expect(held).toEqual(THERE);
   expect(notices.undoable.value).toBeNull();
 });

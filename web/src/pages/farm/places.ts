@@ -31,6 +31,23 @@ export interface Places {
 
 const KEY = ["floors"];
 
+/** Whether nothing else has been wanted of the same printer since. */
+type IsLast = () => boolean;
+type InTurn = (printerId: string, act: (isLast: IsLast) => Promise<void>) => Promise<void>;
+
+/** Has one thing after the other done with each printer: what was wanted last is what stays. */
+function makeTurns(): InTurn {
+  const chains = new Map<string, Promise<void>>();
+  return (printerId, act) => {
+    const before = chains.get(printerId) ?? Promise.resolve();
+    const isLast = (): boolean => chains.get(printerId) === settled;
+    const own = before.then(() => act(isLast));
+    const settled: Promise<void> = own.catch(() => undefined);
+    chains.set(printerId, settled);
+    return own;
+  };
+}
+
 export function usePlaces(descriptions: Descriptions): Places {
   const queries = useQueryClient();
   const found = useQuery<Floor[], Problem>({
@@ -38,6 +55,7 @@ export function usePlaces(descriptions: Descriptions): Places {
     queryFn: () => everyPage((query) => data(api.GET("/api/v1/floors", { params: { query } }))),
   });
   const moves = shallowReactive(new Map<string, Move>());
+  const inTurn = makeTurns();
   const { t } = useI18n();
   const offerUndo = useUndo();
 
@@ -49,6 +67,15 @@ export function usePlaces(descriptions: Descriptions): Places {
     await descriptions.renew();
   }
 
+  /** Put it there, and offer to put it back where nothing else is wanted of it by then. */
+  async function putAndOffer(id: string, place: Place | null, isLast: IsLast): Promise<void> {
+    const { name = "", floor_position: before = null } =
+      descriptions.byId.value.get(id) ?? {};
+    await put(id, place);
+    if (!isLast()) return;
+    offerUndo(t("farm.was_placed", { name }), () => inTurn(id, () => put(id, before)));
+  }
+
   return {
     floors: computed(() => found.data.value),
     problem: found.error,
@@ -58,11 +85,8 @@ export function usePlaces(descriptions: Descriptions): Places {
       const under: Move = { place, problem: null };
       moves.set(printerId, under);
       try {
-        const { name = "", floor_position: before = null } =
-          descriptions.byId.value.get(printerId) ?? {};
-        await put(printerId, place);
+        await inTurn(printerId, (isLast) => putAndOffer(printerId, place, isLast));
         if (moves.get(printerId) === under) moves.delete(printerId);
-        offerUndo(t("farm.was_placed", { name }), () => put(printerId, before));
       } catch (thrown) {
         const problem = asProblem(thrown);
         if (moves.get(printerId) === under) moves.set(printerId, { place, problem });

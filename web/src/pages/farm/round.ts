@@ -7,6 +7,12 @@ import { useSession } from "@/app/session";
 
 import type { Order, Outcome } from "./orders";
 
+/** Where the outcomes of a round are told to, and whether it goes on: its session has not ended. */
+export interface Telling {
+  tell: (outcome: Outcome) => void;
+  signal: AbortSignal;
+}
+
 export interface Round {
   order: Order;
   asked: readonly string[];
@@ -20,16 +26,18 @@ export const useRound = defineStore("farm-round", () => {
     present.value === null ? 0 : present.value.asked.length - present.value.outcomes.length,
   );
   let last = 0;
+  let ending = new AbortController();
 
-  /** Begin another one; outcomes are told to what is returned. */
-  function begin(order: Order, asked: readonly string[]): (outcome: Outcome) => void {
+  /** Begin another one; no printer is told anything once `signal` is aborted. */
+  function begin(order: Order, asked: readonly string[]): Telling {
     const own = ++last;
     present.value = { order, asked, outcomes: [] };
-    return (outcome) => {
+    const tell = (outcome: Outcome) => {
       const round = present.value;
       if (own !== last || round === null) return;
       present.value = { ...round, outcomes: [...round.outcomes, outcome] };
     };
+    return { tell, signal: ending.signal };
   }
 
   /** Let go of one whose answers are all there. */
@@ -41,7 +49,11 @@ export const useRound = defineStore("farm-round", () => {
   watch(
     () => session.me,
     (me) => {
-      if (me === null) present.value = null;
+      if (me !== null) return;
+      present.value = null;
+      // What is left of it would go out under the cookie of whoever signs in next.
+      ending.abort();
+      ending = new AbortController();
     },
     { flush: "sync" },
   );

@@ -133,6 +133,26 @@ describe("AddPrinterPage", () => {
     expect(start).toHaveBeenCalledExactlyOnceWith(file, "new");
   });
 
+  it.each(["Add another", "the same address"])("begins anew by %s", async (way) => {
+    await tryConnection();
+    await router.push("/");
+    expect(page.findAll("form")).toHaveLength(2);
+    await page.findAll("form")[1]?.trigger("submit");
+    await flushPromises();
+    if (way === "the same address") await router.push("/");
+    else await page.findAll("button").find((one) => one.text() === way)?.trigger("click");
+    await flushPromises();
+    expect(document.activeElement?.textContent).toContain("1. What is the printer reached by?");
+    expect(page.findAll("form")).toHaveLength(0);
+    expect(page.find("input:checked").exists()).toBe(false);
+    await page.find("input[type=radio]").setValue(true);
+    expect(page.find<HTMLInputElement>("input[type=text]").element.value).toBe("");
+    probe = { ...probe, name: "Righty" };
+    await tryConnection();
+    const name = page.findAll("form")[1]?.find("input").element as HTMLInputElement;
+    expect(name.value).toBe("Righty");
+  });
+
   it("shows a refusal at its field, and stays", async () => {
     const errors = [{ field: "body.name", detail: "is taken" }];
     refusal = { code: "invalid_request", detail: "body.name: is taken", hint: "", errors };

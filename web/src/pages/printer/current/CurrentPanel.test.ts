@@ -214,6 +214,27 @@ describe("CurrentPanel", () => {
     expect(posted).toEqual(["/prints/p/cancel"]);
   });
 
+  it("looks again after a new snapshot, as the event may have passed unheard", async () => {
+    await show(LIVE);
+    wished = true;
+    useLive().anew += 1;
+    await flushPromises();
+    expect(panel.text()).toContain("This print is being cancelled.");
+  });
+
+  it("asks for no print that is gone", async () => {
+    await show(LIVE);
+    await press("Cancel the print");
+    await panel.setProps({ live: RESTS });
+    vi.mocked(fetch).mockClear();
+    useLive().anew += 1;
+    const sure = document.querySelectorAll<HTMLElement>("[role=alertdialog] button");
+    [...sure].find((one) => one.textContent?.trim() === "Cancel the print")?.click();
+    await flushPromises();
+    const asked = vi.mocked(fetch).mock.calls.map(([one]) => (one as Request).url);
+    expect(asked).toEqual([expect.stringContaining("/api/v1/prints/p/cancel")]);
+  });
+
   it.each([
     { kind: "print.cancel_wanted", print_id: "p", job_id: "j" },
     { kind: "job.cancelled", print_id: null, job_id: "j" },

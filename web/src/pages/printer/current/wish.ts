@@ -25,7 +25,9 @@ export function useCancelWish(printId: () => string | null): CancelWish {
     },
     enabled: () => id.value !== null,
   });
-  const look = async (): Promise<void> => void (await asked.refetch());
+  const look = async (): Promise<void> => {
+    if (id.value !== null) await asked.refetch();
+  };
   /** The last that the log says of a cancel of this print, or of the whole job. */
   const told = computed(() => {
     const job = asked.data.value?.job_id;
@@ -33,7 +35,9 @@ export function useCancelWish(printId: () => string | null): CancelWish {
       kind === "job.cancelled" ? job_id === job : kind === WISHED && print_id === id.value,
     )?.seq;
   });
-  watch(told, (seq) => seq !== undefined && id.value !== null && void look());
+  watch(told, (seq) => seq !== undefined && void look());
+  // The event may have been told while nobody listened.
+  watch(() => live.anew, look);
   const wished = computed(() => asked.data.value?.wants_cancel ?? false);
   return { wished, look };
 }

@@ -122,7 +122,7 @@ it("says in words what happened, and what a person wrote of it", async () => {
   const said = panel.findAll("li > span").map((one) => one.text().replace(/\s+/g, " "));
   expect(said.slice(0, 3)).toEqual([
     "The server took control of it",
-    "Order given up: never answered",
+    "Order given up",
     "Note on a print warped at one corner",
   ]);
 });
