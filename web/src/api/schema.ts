@@ -5941,7 +5941,11 @@ export interface operations {
                     /**
                      * @example {
                      *       "size": 1048576,
-                     *       "starts": 2048
+                     *       "starts": [
+                     *         2048,
+                     *         19655,
+                     *         38221
+                     *       ]
                      *     }
                      */
                     "application/json": components["schemas"]["LayersOut"];
