@@ -142,8 +142,9 @@ MUTANTS = (
         (
             Patch(
                 TRANSITIONS,
-                "[state.value for state in PrintState if state in ACTIVE]",
-                "[state.value for state in ACTIVE - {PrintState.NEEDS_ATTENTION}]",
+                "import PRINT_IS_ACTIVE, farm, jobs, prints",
+                "import PRINT_IS_ACTIVE as EACH, farm, jobs, prints\n\n"
+                'PRINT_IS_ACTIVE = EACH & (prints.c.state != "needs_attention")',
             ),
         ),
         "a_print_that_needs_a_person_keeps_its_printer",
