@@ -53,8 +53,10 @@ class Line:
         pytest.param("/queue", "main ol article", id="queue"),
         pytest.param("/jobs/{job}", "main h1", id="job"),
         pytest.param("/printers/{printing}", "main section", id="printer"),
-        pytest.param(
-            "/files/{file}/layers?printer={printing}", "main input[type=range]", id="layers"
+        pytest.param(  # with the way back to the printer, which is known by then
+            "/files/{file}/layers?printer={printing}",
+            "main:has(a[href^='/printers/']) input[type=range]",
+            id="layers",
         ),
     ],
 )
