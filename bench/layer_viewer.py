@@ -4,8 +4,10 @@ Tasks of the page's main thread come from the browser's own trace: how long they
 and how long they had the processor. Memory is the renderer's proportional share (PSS), the page
 with its worker, looked at again and again. Pictures are counted where the canvas shows another
 layer. Without a graphics processor, 3D is drawn by the processor (SwiftShader); what all of the
-browser's processes use for one picture says what it costs, whatever else the machine does.
-Figures are medians of five rounds, the memory is the most of all. BENCH_LAYERS_BYTES changes the
+browser's processes use for one picture says what it costs, whatever else the machine does. No
+task of any round may use the processor longer than the goal; by the clock, in which other
+processes have their part, the goal is for the median of the rounds, and the worst stands by. Other
+figures are medians of five rounds, the memory is the most of all. BENCH_LAYERS_BYTES changes the
 size.
 """
 
@@ -89,13 +91,15 @@ def _task_rows(rounds: list[Found]) -> list[Row]:
     rows = []
     for what in rounds[0].longest:
         clocks = [found.longest[what][0] for found in rounds]
-        processor = median(found.longest[what][1] for found in rounds)
-        clock = median(clocks)
-        met = clock <= LONGEST_MS
+        processor, clock = max(found.longest[what][1] for found in rounds), median(clocks)
         named = f"longest task of the main thread, {what}"
-        rows.append(Row(f"{named}, median of {ROUNDS} rounds", clock, "ms", "≤ 50", met))
+        assert processor > 0, "the trace does not say how long tasks had the processor"
+        used = f"most processor time of any task in {ROUNDS} rounds, {what}"
+        rows.append(Row(used, processor, "ms", "≤ 50", processor <= LONGEST_MS))
+        rows.append(
+            Row(f"{named}, median of {ROUNDS} rounds", clock, "ms", "≤ 50", clock <= LONGEST_MS)
+        )
         rows.append(Row(f"{named}, in the worst of them", max(clocks), "ms"))
-        rows.append(Row(f"the one that used the processor longest, {what}", processor, "ms"))
     return rows
 
 

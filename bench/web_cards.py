@@ -4,8 +4,9 @@ Everything is as people have it: `buildplate serve` with its default settings, v
 all print and speak once a second, the built UI in Debian's chromium on 1920 × 1080, signed in as an
 operator. Server, printers and browser share the machine's cores. The first look is with an empty
 cache; there the processor is also slowed down four times. The budget for 1,000 printers is one of
-the main thread alone; the other rows have no goal there. A task's length is by the clock, in which
-other processes have their part: the goal is for the median of some stretches, the worst stands by.
+the main thread alone; the other rows have no goal there. No task of
+any stretch may use the processor longer than the goal; by the clock, in which other processes have
+their part, the goal is for the median of the stretches, and the worst stands by.
 """
 
 from __future__ import annotations
@@ -157,6 +158,8 @@ async def _live(browser: Browser, farm: PrintingFarm, view: str) -> Live:
 def _live_rows(what: str, live: Live, most_ms: float, *, whole_budget: bool = True) -> list[Row]:
     busy, unit = live.busy, "ms/s"
     longest, worst = median(live.longest_ms), max([*live.longest_ms, *busy.long_ms])
+    used = max(live.longest_thread_ms)
+    assert used > 0, "the trace does not say how long tasks had the processor"
     stretches = f"{STRETCHES} stretches of {TRACED_S:.0f} s"
 
     def held(what_else: str, value: float, unit: str, goal: str, *, met: bool) -> Row:
@@ -170,9 +173,11 @@ def _live_rows(what: str, live: Live, most_ms: float, *, whole_budget: bool = Tr
         Row(f"{what}: scripts in it", busy.scripts_ms, unit),
         Row(f"{what}: style and layout in it", busy.style_ms, unit),
         Row(f"{what}: main thread by the kernel's count", busy.kernel_ms, unit),
+        held(
+            f"most thread time of any task in {stretches}", used, "ms", "≤ 50", met=used <= LONG_MS
+        ),
         held(f"longest task, median of {stretches}", longest, "ms", "≤ 50", met=longest <= LONG_MS),
         Row(f"{what}: longest task, in the worst of them", worst, "ms"),
-        Row(f"{what}: longest task, thread time", median(live.longest_thread_ms), "ms"),
         held("pictures", live.pictures, "/s", "≥ 55", met=smooth),
         held("heap", live.heap_mb, "MB", "≤ 20", met=small),
         held("layout shift (CLS)", live.shift, "", "≤ 0.02", met=live.shift <= SHIFT),
