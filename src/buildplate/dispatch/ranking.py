@@ -6,23 +6,20 @@ from collections.abc import Sequence
 
 from sqlalchemy import bindparam, select, update
 
-from buildplate.core.print_table import PrintState
 from buildplate.dispatch.errors import PrintRefused
 from buildplate.dispatch.model import JobRecord
 from buildplate.dispatch.reading import get_job
 from buildplate.dispatch.transitions import Stamp
 from buildplate.storage import EventRecord, Tx, hold_farm, script
-from buildplate.storage.tables import jobs, prints
+from buildplate.storage.tables import PRINT_IS_QUEUED, jobs, prints
 
 REORDERED = "queue.reordered"
-_WAITING = select(prints.c.id).where(
-    prints.c.job_id == jobs.c.id, prints.c.state == PrintState.QUEUED.value
-)
-_WAITS = select(jobs.c.id).where(jobs.c.id == bindparam("of"), _WAITING.exists())
+_WAITING = jobs.c.id.in_(select(prints.c.job_id).where(PRINT_IS_QUEUED))
+_WAITS = select(prints.c.id).where(prints.c.job_id == bindparam("of"), PRINT_IS_QUEUED).limit(1)
 # Jobs that have ended keep their rank, which says nothing: of years of them there are many.
 _RANKS = (
     select(jobs.c.id, jobs.c.rank)
-    .where(jobs.c.rank.is_not(None), jobs.c.priority == bindparam("among"), _WAITING.exists())
+    .where(jobs.c.rank.is_not(None), jobs.c.priority == bindparam("among"), _WAITING)
     .order_by(jobs.c.rank, jobs.c.number)
 )
 _RANK = update(jobs).where(jobs.c.id == bindparam("of")).values(rank=bindparam("place"))
