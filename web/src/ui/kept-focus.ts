@@ -85,7 +85,8 @@ function nameOf(row: Element): HTMLElement {
   return row as HTMLElement;
 }
 
-function head(within: ParentNode): HTMLElement | null {
+/** What heads it, which can take the focus from then on. */
+export function head(within: ParentNode): HTMLElement | null {
   const found = within.querySelector<HTMLElement>("h1, h2");
   if (found) found.tabIndex = -1;
   return found;

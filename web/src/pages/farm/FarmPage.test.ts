@@ -381,12 +381,38 @@ describe("FarmPage", () => {
     none.element.focus();
     await none.trigger("click");
     await flushPromises();
-    expect(bar.element.contains(document.activeElement)).toBe(true);
+    expect(document.activeElement, "no button, which would act").toBe(bar.element);
     expect(bar.find("[aria-label='Close']").exists()).toBe(false);
     tell({ printerId: "b", problem: null });
     await flushPromises();
     await bar.get("[aria-label='Close']").trigger("click");
     expect(useRound().present).toBeNull();
+  });
+
+  const WAYS = ["Pick none", "Close", "Escape"];
+  it.each(WAYS)("leads from the bar, which goes, to the heading: %s", async (way) => {
+    await open("operator");
+    if (way === "Close") useRound().begin("pause", ["b"]).tell({ printerId: "b", problem: null });
+    else await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    const named = way === "Escape" ? "Pick none" : way;
+    const pressed = await vi.waitFor(() => shown.get<HTMLElement>(`[aria-label='${named}']`));
+    pressed.element.focus();
+    if (way === "Escape") await pressed.trigger("keydown", { key: way });
+    else await pressed.trigger("click");
+    await flushPromises();
+    expect(shown.find("section[aria-label='Picked printers']").exists()).toBe(false);
+    expect(document.activeElement?.tagName).toBe("H1");
+  });
+
+  it("takes the focus from nobody where the bar goes", async () => {
+    await open("operator");
+    const box = shown.get<HTMLInputElement>("[data-printer=b] input[type=checkbox]");
+    await box.setValue(true);
+    await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
+    box.element.focus();
+    await box.setValue(false);
+    await flushPromises();
+    expect(document.activeElement).toBe(box.element);
   });
 
   it("shows nobody what was told in another session", async () => {
