@@ -14,7 +14,7 @@ import { useNotices } from "@/ui/notices";
 
 import BulkBar from "./BulkBar.vue";
 import FarmPage from "./FarmPage.vue";
-import { POINTED_MS } from "./held-order";
+import { MISTAKEN_MS, POINTED_MS } from "./held-order";
 import { useRound } from "./round";
 import { useFarmUploads } from "./uploads";
 
@@ -213,6 +213,52 @@ describe("FarmPage", () => {
       await progress("b", 0.95);
       await vi.advanceTimersByTimeAsync(2 * POINTED_MS);
       expect(cards().slice(0, 2)).toEqual(["b", "a"]);
+    });
+
+    describe("again under a pointer that lay there", () => {
+      const pressed: string[] = [];
+      /** Whether a press comes to anything on what is first by now. */
+      function press(): boolean {
+        const before = pressed.length;
+        const name = row("b").get<HTMLElement>("h2").element;
+        name.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+        name.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 }));
+        return pressed.length > before;
+      }
+      beforeEach(async () => {
+        row("b").element.addEventListener("click", () => pressed.push("b"));
+        vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+        list().dispatchEvent(new PointerEvent("pointerenter"));
+        await progress("a", 0.9);
+        await vi.advanceTimersByTimeAsync(POINTED_MS);
+        expect(cards().slice(0, 2)).toEqual(["b", "a"]);
+      });
+
+      it("makes nothing of a press that was meant for what was there before", async () => {
+        await vi.advanceTimersByTimeAsync(MISTAKEN_MS - 100);
+        expect(press()).toBe(false);
+        await vi.advanceTimersByTimeAsync(200);
+        expect(press()).toBe(true);
+      });
+
+      it("lets keys press, and a pointer that moved since", () => {
+        row("b").element.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        expect(pressed.pop()).toBe("b");
+        row("b").element.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+        expect(press()).toBe(true);
+      });
+    });
+
+    it("makes something of every press where the sorting was asked for", async () => {
+      list().dispatchEvent(new PointerEvent("pointerenter"));
+      await progress("a", 0.9);
+      await router.replace("/?sort=-name");
+      await flushPromises();
+      let presses = 0;
+      list().addEventListener("click", () => (presses += 1));
+      row("a").element.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+      row("a").element.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 }));
+      expect(presses).toBe(1);
     });
 
     it("sorts at once what is searched for under a pointer", async () => {
