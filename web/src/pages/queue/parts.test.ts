@@ -266,6 +266,52 @@ it("moves each job that was asked for meanwhile, and says and offers to undo eac
   expect(await bodies(), "a stands where it was to go by then").toEqual(asked);
 });
 
+/** Take hold of a row by a pointer, and hold it over another one. */
+async function drag(list: VueWrapper, job: string, onto: string): Promise<void> {
+  vi.spyOn(document, "elementFromPoint").mockReturnValue(list.get(`[data-job=${onto}]`).element);
+  await list.get(`[data-handle=${job}]`).trigger("pointerdown", { button: 0 });
+  window.dispatchEvent(new PointerEvent("pointermove"));
+}
+const letGo = () => window.dispatchEvent(new PointerEvent("pointerup"));
+async function drop(list: VueWrapper, job: string, onto: string): Promise<void> {
+  await drag(list, job, onto);
+  letGo();
+}
+
+it("lets a job stay where that which it is dropped on has gone", async () => {
+  const list = waiting("a", "b", "c");
+  await drag(list, "a", "c");
+  await list.setProps({ items: [item("a", 1), item("b", 2)] });
+  letGo();
+  expect(notices.said.value).toBe("a stays where it was.");
+  expect(fetched).not.toHaveBeenCalled();
+});
+
+it.each([
+  ["d on b", "d", "b", { job_id: "d", before: "b" }],
+  ["b on c", "b", "c", { job_id: "b", before: "d" }],
+])("drops a job where it was let go, also by a later order: %s", async (_, job, onto, asked) => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c", "d");
+  await drop(list, "a", "d");
+  await drop(list, job, onto);
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2)); // behind d, by two calls
+  await list.setProps({ items: ["b", "c", "d", "a"].map((name, at) => item(name, at + 1)) });
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(3));
+  expect((await bodies())[2]).toEqual(asked);
+});
+
+it("drops it ahead of the next one where that which it was let go on waits no more", async () => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c", "d");
+  await drop(list, "a", "d");
+  await drop(list, "d", "b");
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2));
+  await list.setProps({ items: ["c", "d", "a"].map((name, at) => item(name, at + 1)) });
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(3));
+  expect((await bodies())[2]).toEqual({ job_id: "d", before: "c" });
+});
+
 it("goes on with another job where a move is refused, and keeps saying why it was", async () => {
   fetched
     .mockImplementationOnce(() => Promise.resolve(problem(409, "job_ended", "c has ended")))
