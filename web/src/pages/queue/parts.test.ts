@@ -234,6 +234,19 @@ it("gathers the keys that are pressed while the new order is awaited into one pl
   expect(await Promise.all(back), "to where it was before the first key").toEqual(end);
 });
 
+it("offers to undo what was moved before the last wish, which moved nothing", async () => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c");
+  await press(list, "c", "ArrowUp");
+  await drop(list, "c", "b");
+  await list.setProps({ items: ["a", "c", "b"].map((name, at) => item(name, at + 1)) });
+  const { undoable } = notices;
+  await vi.waitFor(() => expect(undoable.value?.text).toContain("c is now at place 2 of 3"));
+  expect(fetched).toHaveBeenCalledOnce();
+  await notices.act(undoable.value?.id ?? 0);
+  expect((await bodies()).slice(1).map((one) => one.job_id)).toEqual(["c", "b"]);
+});
+
 it("forgets what was pressed meanwhile where the move is refused", async () => {
   fetched.mockImplementation(() => Promise.resolve(problem(403, "role_too_low", "no")));
   const list = waiting("a", "b", "c");
@@ -249,7 +262,8 @@ const press = (list: VueWrapper, job: string, key: string) =>
   list.get(`[data-handle=${job}]`).trigger("keydown", { key });
 const bodies = () => Promise.all(fetched.mock.calls.map(([request]) => request.clone().json()));
 
-it("moves each job that was asked for meanwhile, and says and offers to undo each", async () => {
+const A_IS_THERE = "a is now at place 2 of 4 in its priority.";
+it("moves each job that was asked for meanwhile, and offers to undo what was moved", async () => {
   fetched.mockImplementation(async () => new Response(null, { status: 204 }));
   const list = waiting("a", "b", "c", "d");
   await press(list, "b", "ArrowUp");
@@ -261,7 +275,9 @@ it("moves each job that was asked for meanwhile, and says and offers to undo eac
   await vi.waitFor(() => expect(offered()).toContain("b is now at place 1 of 4"));
   await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2));
   await list.setProps({ items: ["b", "a", "d", "c"].map((name, at) => item(name, at + 1)) });
-  await vi.waitFor(() => expect(offered()).toContain("a is now at place 2 of 4"));
+  await vi.waitFor(() => expect(offered()).toContain("d is now at place 3 of 4"));
+  await vi.waitFor(() => expect(notices.said.value).toBe(A_IS_THERE));
+  expect(offered(), "nothing was made of it").toContain("d is now at place 3 of 4");
   const asked = [{ job_id: "b", before: "a" }, { job_id: "d", before: "c" }];
   expect(await bodies(), "a stands where it was to go by then").toEqual(asked);
 });

@@ -84,19 +84,27 @@ export function useReorder(
   /** Where the job that is being moved is to go. */
   let going: { jobId: string; place: number } | null = null;
   const wishes = wishesOf((jobId) => rows.value.some((row) => row.jobId === jobId));
-  /** What leads a job back to where it was before its first move of several. */
-  let back: { jobId: string; moves: readonly Move[] } | null = null;
+  /** What leads a job back to where it was before its first move of several, if any was made. */
+  interface Back {
+    jobId: string;
+    moves: readonly Move[];
+    made: boolean;
+  }
+  let back: Back | null = null;
 
   const doing = usePending(async (jobId: string, place: number) => {
     taken = 0;
-    if (back?.jobId !== jobId) back = { jobId, moves: movesBack(rows.value, jobId) };
-    const { moves } = back;
-    await call(movesTo(rows.value, jobId, place), () => (taken += 1));
-    await seen(jobId, place, () => call(moves));
+    if (back?.jobId !== jobId) back = { jobId, moves: movesBack(rows.value, jobId), made: false };
+    const chain = back;
+    await call(movesTo(rows.value, jobId, place), () => {
+      taken += 1;
+      chain.made = true;
+    });
+    await seen(jobId, place, chain);
   });
 
   /** Wait until the live queue shows the job at its place, and say where it is. */
-  function seen(jobId: string, place: number, undo: () => Promise<void>): Promise<void> {
+  function seen(jobId: string, place: number, { made, moves }: Back): Promise<void> {
     return new Promise((resolve) => {
       const there = (): boolean => peersOf(rows.value, jobId).indexOf(jobId) === place;
       const end = (): void => {
@@ -105,8 +113,10 @@ export function useReorder(
         const count = peersOf(rows.value, jobId).length;
         const found = { name: nameOf(jobId), place: place + 1, count };
         // Of a place that it is to leave at once nothing is said.
+        const said = there() ? t("queue.moved", found) : t("queue.moving");
         if (!wishes.isNext(jobId)) {
-          offerUndo(there() ? t("queue.moved", found) : t("queue.moving"), undo);
+          if (made) offerUndo(said, () => call(moves));
+          else notices.say(said); // it was there already
         }
         resolve();
       };
