@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 from tests.architecture.source import ROOT
 
+FOLDER = "tests.browser"
 BROWSER = ROOT / "tests" / "browser"
 BY_KEYS = (
     "test_keyboard*.py",
@@ -14,6 +16,7 @@ BY_KEYS = (
     "test_reorder.py",
     "test_reach.py",
     "test_axe_dialogs.py",
+    "test_kept_focus.py",
     "openings.py",
     "reach.py",
 )
@@ -54,31 +57,69 @@ def pointers(tree: ast.AST) -> set[str]:
     return found
 
 
-def helpers() -> dict[str, set[str]]:
-    """What each function of `pages.py` uses of it, also by the others that it calls."""
-    tree = ast.parse((BROWSER / "pages.py").read_text("utf-8"))
-    functions = {one.name: one for one in tree.body if isinstance(one, ast.AsyncFunctionDef)}
-    found: dict[str, set[str]] = {}
-
-    def of(name: str) -> set[str]:
-        if name not in found:
-            found[name] = pointers(functions[name])
-            called = {one.id for one in ast.walk(functions[name]) if isinstance(one, ast.Name)}
-            for other in (called & functions.keys()) - {name}:
-                found[name] |= of(other)
-        return found[name]
-
-    return {name: of(name) for name in functions}
+@cache
+def parsed(module: str) -> ast.Module:
+    """The tree of a module of this folder, by its dotted name."""
+    return ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8"))
 
 
-def imported(tree: ast.AST) -> set[str]:
-    """What is taken from `pages.py`."""
-    return {
-        alias.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.module == "tests.browser.pages"
-        for alias in node.names
-    }
+@cache
+def defined(module: str) -> dict[str, ast.stmt]:
+    """What a module defines: functions, classes and constants, by name."""
+    found: dict[str, ast.stmt] = {}
+    for node in parsed(module).body:
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                found[node.name] = node
+            case ast.Assign(targets=targets):
+                names = (one for target in targets for one in ast.walk(target))
+                found |= {one.id: node for one in names if isinstance(one, ast.Name)}
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found[name] = node
+    return found
+
+
+def imported(tree: ast.AST) -> dict[str, tuple[str, str]]:
+    """What is taken from modules of this folder: its name here -> module and name there.
+
+    A module that is taken as a whole has no name there.
+    """
+    found = {}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or node.module is None:
+            continue
+        for alias in node.names:
+            if node.module == FOLDER:
+                found[alias.asname or alias.name] = (f"{FOLDER}.{alias.name}", "")
+            elif node.module.startswith(f"{FOLDER}."):
+                found[alias.asname or alias.name] = (node.module, alias.name)
+    return found
+
+
+def reached(module: str, name: str, seen: set[tuple[str, str]]) -> set[str]:
+    """What of the pointer this uses, also by all of this folder that it names."""
+    if (module, name) in seen:
+        return set()
+    seen.add((module, name))
+    tree, known = parsed(module), defined(module)
+    others = imported(tree)
+    if name in others:
+        return reached(*others[name], seen)
+    node = known[name] if name else tree
+    found = {f"{module}{one}" for one in pointers(node)}
+    named = {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    for other in named & known.keys():
+        found |= reached(module, other, seen)
+    for other in named & others.keys():
+        found |= reached(*others[other], seen)
+    return found
+
+
+def helped(path: Path) -> set[str]:
+    """What of the pointer a file uses by what it imports from this folder."""
+    seen: set[tuple[str, str]] = set()
+    taken = imported(ast.parse(path.read_text("utf-8"))).values()
+    return {used for module, name in taken for used in reached(module, name, seen)}
 
 
 def test_the_keyboard_tests_use_no_pointer() -> None:
@@ -88,12 +129,11 @@ def test_the_keyboard_tests_use_no_pointer() -> None:
 
 
 def test_what_they_are_helped_by_uses_none_either() -> None:
-    used = helpers()
-    assert used["act_on"], "the pointer is not seen any more"
-    found = {
-        path.name: {name for name in imported(ast.parse(path.read_text("utf-8"))) if used.get(name)}
-        for path in by_keys()
-    }
-    assert {name: by for name, by in found.items() if by} == {}
-    conftest = ast.parse((BROWSER / "conftest.py").read_text("utf-8"))
-    assert {name for name in imported(conftest) if used.get(name)} == set()
+    found = {path.name: helped(path) for path in [*by_keys(), BROWSER / "conftest.py"]}
+    assert {name: used for name, used in found.items() if used} == {}
+
+
+def test_what_helps_by_a_pointer_is_seen_in_whatever_module() -> None:
+    assert reached(f"{FOLDER}.pages", "act_on", set())
+    assert reached(f"{FOLDER}.roles", "press_everything", set())
+    assert any(f"{FOLDER}.pages" in one for one in helped(BROWSER / "test_orders.py"))

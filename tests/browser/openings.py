@@ -10,70 +10,74 @@ from typing import Any, Literal
 
 from playwright.async_api import Locator, Route, expect
 
-from tests.browser.chrome import PATIENCE_MS, Visit
+from tests.browser.chrome import Visit
 from tests.browser.furnished import PRINTS
 
-Step = Callable[[Visit], Awaitable[Locator]]
 Kind = Literal["dialog", "alertdialog", "menu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that is pressed or written into: how it is found, and what is done with it."""
+
+    find: Callable[[Visit], Locator]
+    do: Callable[[Locator], Awaitable[None]]
+
+    async def __call__(self, visit: Visit) -> Locator:
+        """Do it; what it was done with."""
+        found = self.find(visit)
+        await self.do(found)
+        return found
 
 
 def button(key: str, *, nth: int = 0) -> Step:
     """Press a button of this name; of several, the nth."""
-
-    async def step(visit: Visit) -> Locator:
-        return await _pressed(visit, "button", key, nth)
-
-    return step
+    return Step(lambda visit: _named(visit, "button", key, nth), _press("Enter"))
 
 
 def entry(key: str) -> Step:
     """Choose an entry of the open menu."""
-
-    async def step(visit: Visit) -> Locator:
-        return await _pressed(visit, "menuitem", key, 0)
-
-    return step
+    return Step(lambda visit: _named(visit, "menuitem", key, 0), _press("Enter"))
 
 
 def pick(name: str) -> Step:
     """Pick a printer for the bulk bar."""
 
-    async def step(visit: Visit) -> Locator:
-        box = visit.main.get_by_role("checkbox", name=visit.say("farm.pick", name=name))
-        await box.press("Space")
-        return box
+    def find(visit: Visit) -> Locator:
+        return visit.main.get_by_role("checkbox", name=visit.say("farm.pick", name=name))
 
-    return step
+    return Step(find, _press("Space"))
 
 
 def write(key: str, text: str) -> Step:
     """Write into a field, and send its form."""
 
-    async def step(visit: Visit) -> Locator:
-        await visit.field(key).fill(text)
-        await visit.field(key).press("Enter")
-        return visit.field(key)
+    async def do(field: Locator) -> None:
+        await field.fill(text)
+        await field.press("Enter")
 
-    return step
+    return Step(lambda visit: visit.field(key), do)
 
 
 def key(name: str) -> Step:
     """Press a single key of the page."""
 
-    async def step(visit: Visit) -> Locator:
-        await visit.page.keyboard.press(name)
-        return visit.main
+    async def do(main: Locator) -> None:
+        await main.page.keyboard.press(name)
 
-    return step
+    return Step(lambda visit: visit.main, do)
 
 
-async def _pressed(
-    visit: Visit, role: Literal["button", "menuitem"], key: str, nth: int
-) -> Locator:
+def _named(visit: Visit, role: Literal["button", "menuitem"], key: str, nth: int) -> Locator:
     name = re.compile(f"^{visit.pattern(key).pattern}$")
-    found = visit.page.get_by_role(role, name=name).nth(nth)
-    await found.press("Enter")
-    return found
+    return visit.page.get_by_role(role, name=name).nth(nth)
+
+
+def _press(key: str) -> Callable[[Locator], Awaitable[None]]:
+    async def do(found: Locator) -> None:
+        await found.press(key)
+
+    return do
 
 
 Change = Callable[[dict[str, Any]], dict[str, Any]]
@@ -114,10 +118,10 @@ class Opening:
             pattern, change = self.changed
             await visit.page.route(pattern, _change(change))
 
-    async def open(self, visit: Visit, *, within_ms: float = PATIENCE_MS) -> Locator | None:
+    async def open(self, visit: Visit) -> Locator | None:
         """Open it, and wait for it; what is to have the focus again afterwards."""
         pressed = [await step(visit) for step in self.steps]
-        await expect(self.shown(visit)).to_be_visible(timeout=within_ms)
+        await expect(self.shown(visit)).to_be_visible()
         return pressed[self.back] if pressed and self.back is not None else None
 
     def shown(self, visit: Visit) -> Locator:

@@ -75,6 +75,22 @@ it.each([
   focused.mockRestore();
 });
 
+it.each(["Enter", " "])("makes nothing of %j, still held when the focus comes", async (key) => {
+  /** Whether the link that has the focus is followed by it. */
+  const follows = (repeat: boolean): boolean => {
+    const pressed = { key, repeat, bubbles: true, cancelable: true };
+    return document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", pressed)) ?? false;
+  };
+  focus("a");
+  expect(await show("b", "c")).toBe("b");
+  expect(follows(true)).toBe(false);
+  expect(await show("c")).toBe("c");
+  expect(follows(true)).toBe(false);
+  expect(follows(false)).toBe(true);
+  document.activeElement?.dispatchEvent(new KeyboardEvent("keyup", { key, bubbles: true }));
+  expect(follows(true)).toBe(true);
+});
+
 it("gives the focus to nobody who only touched a row's text", async () => {
   for (const [gone, ...left] of [["a", "b", "c"], ["b", "c"]] as const) {
     page.get(`.${gone}`).element.dispatchEvent(new Event("pointerdown", { bubbles: true }));

@@ -2,7 +2,15 @@
 import { useEventListener } from "@vueuse/core";
 import { nextTick, watch, type ShallowRef, type WatchSource } from "vue";
 
+import { awaitRelease } from "./held-key";
+
 type Box = Readonly<ShallowRef<HTMLElement | null>>;
+
+function give(taker: HTMLElement | null, options?: FocusOptions): void {
+  if (taker === null) return;
+  taker.focus(options);
+  awaitRelease(taker);
+}
 
 /** `box` can take the focus itself; `changes` are what the buttons in it come and go with. */
 export function useKeptFocus(box: Box, changes: WatchSource[]): void {
@@ -10,7 +18,7 @@ export function useKeptFocus(box: Box, changes: WatchSource[]): void {
     const held = box.value?.contains(document.activeElement);
     await nextTick();
     if (!held || box.value?.contains(document.activeElement)) return;
-    (box.value?.querySelector<HTMLElement>("button, a") ?? box.value)?.focus();
+    give(box.value?.querySelector<HTMLElement>("button, a") ?? box.value);
   });
 }
 
@@ -61,7 +69,7 @@ export function useKeptRow(box: Box, changes: WatchSource[]): { settle: () => vo
     const next = rows[Math.min(at, rows.length - 1)];
     const taker = next ? nameOf(next) : head(section?.isConnected ? section : document);
     // The view is only moved for whoever goes on by keys from there.
-    taker?.focus({ preventScroll: !byKeys });
+    give(taker, { preventScroll: !byKeys });
   }
   watch(changes, async () => {
     if (held?.row.isConnected) held.at = placeOf(held);
@@ -85,7 +93,8 @@ function nameOf(row: Element): HTMLElement {
   return row as HTMLElement;
 }
 
-function head(within: ParentNode): HTMLElement | null {
+/** What heads it, which can take the focus from then on. */
+export function head(within: ParentNode): HTMLElement | null {
   const found = within.querySelector<HTMLElement>("h1, h2");
   if (found) found.tabIndex = -1;
   return found;

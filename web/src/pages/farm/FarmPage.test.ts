@@ -14,7 +14,7 @@ import { useNotices } from "@/ui/notices";
 
 import BulkBar from "./BulkBar.vue";
 import FarmPage from "./FarmPage.vue";
-import { POINTED_MS } from "./held-order";
+import { MISTAKEN_MS, POINTED_MS } from "./held-order";
 import { useRound } from "./round";
 import { useFarmUploads } from "./uploads";
 
@@ -215,6 +215,52 @@ describe("FarmPage", () => {
       expect(cards().slice(0, 2)).toEqual(["b", "a"]);
     });
 
+    describe("again under a pointer that lay there", () => {
+      const pressed: string[] = [];
+      /** Whether a press comes to anything on what is first by now. */
+      function press(): boolean {
+        const before = pressed.length;
+        const name = row("b").get<HTMLElement>("h2").element;
+        name.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+        name.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 }));
+        return pressed.length > before;
+      }
+      beforeEach(async () => {
+        row("b").element.addEventListener("click", () => pressed.push("b"));
+        vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+        list().dispatchEvent(new PointerEvent("pointerenter"));
+        await progress("a", 0.9);
+        await vi.advanceTimersByTimeAsync(POINTED_MS);
+        expect(cards().slice(0, 2)).toEqual(["b", "a"]);
+      });
+
+      it("makes nothing of a press that was meant for what was there before", async () => {
+        await vi.advanceTimersByTimeAsync(MISTAKEN_MS - 100);
+        expect(press()).toBe(false);
+        await vi.advanceTimersByTimeAsync(200);
+        expect(press()).toBe(true);
+      });
+
+      it("lets keys press, and a pointer that moved since", () => {
+        row("b").element.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+        expect(pressed.pop()).toBe("b");
+        row("b").element.dispatchEvent(new PointerEvent("pointermove", { bubbles: true }));
+        expect(press()).toBe(true);
+      });
+    });
+
+    it("makes something of every press where the sorting was asked for", async () => {
+      list().dispatchEvent(new PointerEvent("pointerenter"));
+      await progress("a", 0.9);
+      await router.replace("/?sort=-name");
+      await flushPromises();
+      let presses = 0;
+      list().addEventListener("click", () => (presses += 1));
+      row("a").element.dispatchEvent(new PointerEvent("pointerdown", { bubbles: true }));
+      row("a").element.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 }));
+      expect(presses).toBe(1);
+    });
+
     it("sorts at once what is searched for under a pointer", async () => {
       list().dispatchEvent(new PointerEvent("pointerenter"));
       await progress("a", 0.9);
@@ -381,12 +427,38 @@ describe("FarmPage", () => {
     none.element.focus();
     await none.trigger("click");
     await flushPromises();
-    expect(bar.element.contains(document.activeElement)).toBe(true);
+    expect(document.activeElement, "no button, which would act").toBe(bar.element);
     expect(bar.find("[aria-label='Close']").exists()).toBe(false);
     tell({ printerId: "b", problem: null });
     await flushPromises();
     await bar.get("[aria-label='Close']").trigger("click");
     expect(useRound().present).toBeNull();
+  });
+
+  const WAYS = ["Pick none", "Close", "Escape"];
+  it.each(WAYS)("leads from the bar, which goes, to the heading: %s", async (way) => {
+    await open("operator");
+    if (way === "Close") useRound().begin("pause", ["b"]).tell({ printerId: "b", problem: null });
+    else await shown.find("[data-printer=b] input[type=checkbox]").setValue(true);
+    const named = way === "Escape" ? "Pick none" : way;
+    const pressed = await vi.waitFor(() => shown.get<HTMLElement>(`[aria-label='${named}']`));
+    pressed.element.focus();
+    if (way === "Escape") await pressed.trigger("keydown", { key: way });
+    else await pressed.trigger("click");
+    await flushPromises();
+    expect(shown.find("section[aria-label='Picked printers']").exists()).toBe(false);
+    expect(document.activeElement?.tagName).toBe("H1");
+  });
+
+  it("takes the focus from nobody where the bar goes", async () => {
+    await open("operator");
+    const box = shown.get<HTMLInputElement>("[data-printer=b] input[type=checkbox]");
+    await box.setValue(true);
+    await vi.waitFor(() => expect(shown.text()).toContain("1 picked"));
+    box.element.focus();
+    await box.setValue(false);
+    await flushPromises();
+    expect(document.activeElement).toBe(box.element);
   });
 
   it("shows nobody what was told in another session", async () => {

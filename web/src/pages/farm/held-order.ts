@@ -7,6 +7,8 @@ import { sameList } from "./roster";
 
 /** How long after its last movement a pointer holds the order: nobody is about to press then. */
 export const POINTED_MS = 10_000;
+/** How long after rows moved under a pointer that lay there a press is meant for what was there. */
+export const MISTAKEN_MS = 700;
 const ROW = "[data-printer]";
 
 /** The order that was shown, of those that are still there; who is new comes last. */
@@ -29,15 +31,31 @@ export function useHeldOrder(
     const active = document.activeElement;
     return list.value?.contains(active) ? (active?.closest<HTMLElement>(ROW) ?? null) : null;
   }
+  let inside = false;
   const lying = useTimeoutFn(() => (pointed.value = false), POINTED_MS, { immediate: false });
   function point(): void {
-    pointed.value = true;
+    inside = pointed.value = true;
     lying.start();
   }
   function leave(): void {
-    pointed.value = false;
+    inside = pointed.value = false;
     lying.stop();
   }
+
+  /** Rows moved under the pointer, and it has not moved since. */
+  const moved = useTimeoutFn(() => undefined, MISTAKEN_MS, { immediate: false });
+  let mistaken = false;
+  function swallow(event: Event): void {
+    if (mistaken && (event as MouseEvent).detail) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+    mistaken = false;
+  }
+  useEventListener(list, "pointermove", moved.stop);
+  useEventListener(list, "pointerdown", () => void (mistaken = moved.isPending.value));
+  useEventListener(list, "click", swallow, { capture: true });
+
   const look = () => void (focused.value = row() !== null);
   useEventListener(list, ["pointerenter", "pointermove", "pointerdown"], point);
   useEventListener(list, "pointerleave", leave);
@@ -55,6 +73,10 @@ export function useHeldOrder(
     return { wish: now, ids: before && sameList(before.ids, ids) ? before.ids : ids };
   });
   const shown = computed(() => made.value.ids);
+  watch(made, (now, before) => {
+    const same = before.ids.every((id, at) => now.ids[at] === id);
+    if (inside && now.wish === before.wish && !same) moved.start();
+  });
   watch(shown, async () => {
     const active = row() && (document.activeElement as HTMLElement);
     await nextTick();

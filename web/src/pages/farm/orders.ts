@@ -53,7 +53,8 @@ export async function tellAll(
   tell: Tell,
   goesOn: () => boolean = () => true,
 ): Promise<void> {
-  if (order === "clear_bed") return clearBeds(asked, tell);
+  const note: Tell = (outcome) => void (goesOn() && tell(outcome));
+  if (order === "clear_bed") return clearBeds(asked, note);
   const act = (id: string, seen: Seen) =>
     order === "cancel" ? cancel(seen.printId) : turn(id, order, goesOn);
   const waiting = [...asked];
@@ -67,7 +68,7 @@ export async function tellAll(
       } catch (thrown) {
         problem = asProblem(thrown);
       }
-      if (goesOn()) tell({ printerId, problem });
+      note({ printerId, problem });
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work));

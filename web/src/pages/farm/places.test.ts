@@ -57,8 +57,9 @@ it("offers nothing to undo where the move was refused", async () => {
   expect(notices.undoable.value).toBeNull();
 });
 
-it("moves a printer again only once it was moved, and undoes the last move alone", async () => {
-  const FAR = { ...HERE, x: 500 };
+const FAR = { ...HERE, x: 500 };
+
+it("moves a printer again only once it was moved, and undoes both at once", async () => {
   let held = HERE;
   const answers: (() => void)[] = [];
   fetched.mockImplementation(async (request) => {
@@ -82,14 +83,51 @@ it("moves a printer again only once it was moved, and undoes the last move alone
   expect(places.moves.get("p")?.place).toEqual(FAR);
   await answer();
   await Promise.all(both);
-  const last = places.move("p", HERE);
+  const last = places.move("p", THERE);
   const undone = notices.act(notices.undoable.value?.id ?? 0);
   await answer();
   await answer();
   await Promise.all([last, undone]);
   expect((await stored()).slice(1)).toEqual([
-    { floor_position: FAR }, { floor_position: HERE }, { floor_position: THERE },
+    { floor_position: FAR }, { floor_position: THERE }, { floor_position: HERE },
   ]);
-  expect(held).toEqual(THERE);
+  expect(held).toEqual(HERE);
   expect(notices.undoable.value).toBeNull();
+});
+
+it("takes back the move that was made where another one right after it is refused", async () => {
+  let held = HERE;
+  const headers = { "content-type": "application/problem+json" };
+  fetched.mockImplementation(async (request) => {
+    if (request.method === "GET") return Response.json({ items: [] });
+    const { floor_position } = (await request.clone().json()) as { floor_position: typeof HERE };
+    if (floor_position.x === FAR.x) return new Response("{}", { status: 403, headers });
+    held = floor_position;
+    return Response.json({});
+  });
+  const places = open(() => held);
+  await Promise.all([places.move("p", THERE), places.move("p", FAR)]);
+  expect(places.moves.get("p")?.problem?.status).toBe(403);
+  expect(held).toEqual(THERE);
+  await notices.act(notices.undoable.value?.id ?? 0);
+  expect(held).toEqual(HERE);
+  expect(notices.undoable.value).toBeNull();
+});
+
+it("counts from where it was put back, where a move was waiting for that", async () => {
+  let held = HERE;
+  fetched.mockImplementation(async (request) => {
+    if (request.method === "PATCH") {
+      held = ((await request.clone().json()) as { floor_position: typeof HERE }).floor_position;
+    }
+    return Response.json({ items: [] });
+  });
+  const places = open(() => held);
+  await places.move("p", THERE);
+  const further = places.move("p", FAR);
+  const undone = notices.act(notices.undoable.value?.id ?? 0);
+  await Promise.all([further, undone, places.move("p", { ...HERE, x: 700 })]);
+  expect(held.x).toBe(700);
+  await notices.act(notices.undoable.value?.id ?? 0);
+  expect(held).toEqual(HERE);
 });

@@ -67,20 +67,42 @@ export function usePlaces(descriptions: Descriptions): Places {
     await descriptions.renew();
   }
 
-  /** Put it there, and offer to put it back where nothing else is wanted of it by then. */
+  const placeOf = (id: string) => descriptions.byId.value.get(id)?.floor_position ?? null;
+  /** Where each printer was before the first of the moves that follow one another closely. */
+  const origins = new Map<string, Place | null>();
+
+  /** Put it there; once nothing else is wanted of it, offer to take back what was made of all. */
   async function putAndOffer(id: string, place: Place | null, isLast: IsLast): Promise<void> {
-    const { name = "", floor_position: before = null } =
-      descriptions.byId.value.get(id) ?? {};
-    await put(id, place);
-    if (!isLast()) return;
-    offerUndo(t("farm.was_placed", { name }), () => inTurn(id, () => put(id, before)));
+    const before = placeOf(id);
+    try {
+      await put(id, place);
+      if (!origins.has(id)) origins.set(id, before);
+    } finally {
+      if (isLast()) offer(id);
+    }
+  }
+
+  function offer(id: string): void {
+    const before = origins.get(id);
+    if (before === undefined) return; // none was made
+    origins.delete(id);
+    const name = descriptions.byId.value.get(id)?.name ?? "";
+    const back = async (isLast: IsLast): Promise<void> => {
+      try {
+        await put(id, before);
+        origins.delete(id); // what moves it next moves it from there
+      } finally {
+        if (isLast()) offer(id);
+      }
+    };
+    offerUndo(t("farm.was_placed", { name }), () => inTurn(id, back));
   }
 
   return {
     floors: computed(() => found.data.value),
     problem: found.error,
     moves,
-    placeOf: (printerId) => descriptions.byId.value.get(printerId)?.floor_position ?? null,
+    placeOf,
     async move(printerId, place) {
       const under: Move = { place, problem: null };
       moves.set(printerId, under);

@@ -153,6 +153,22 @@ describe("AddPrinterPage", () => {
     expect(name.value).toBe("Righty");
   });
 
+  it("shows what became of a first file while the next printer is added", async () => {
+    await tryConnection();
+    await page.findAll("form")[1]?.trigger("submit");
+    await flushPromises();
+    const told = JSON.stringify({ code: "of_a_test", detail: "it has no layers", hint: "" });
+    const headers = { "content-type": "application/problem+json" };
+    vi.stubGlobal("fetch", async () => new Response(told, { status: 422, headers }));
+    useFarmUploads().start(new File(["G28"], "cube.gcode"), "new");
+    await vi.waitFor(() => expect(page.text()).toContain("it has no layers"));
+    await page.findAll("button").find((one) => one.text() === "Add another")?.trigger("click");
+    await flushPromises();
+    expect(page.text()).toContain("1. What is the printer reached by?");
+    expect(page.text()).toContain("cube.gcode → Left");
+    expect(page.text()).toContain("it has no layers");
+  });
+
   it("shows a refusal at its field, and stays", async () => {
     const errors = [{ field: "body.name", detail: "is taken" }];
     refusal = { code: "invalid_request", detail: "body.name: is taken", hint: "", errors };

@@ -234,6 +234,19 @@ it("gathers the keys that are pressed while the new order is awaited into one pl
   expect(await Promise.all(back), "to where it was before the first key").toEqual(end);
 });
 
+it("offers to undo what was moved before the last wish, which moved nothing", async () => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c");
+  await press(list, "c", "ArrowUp");
+  await drop(list, "c", "b");
+  await list.setProps({ items: ["a", "c", "b"].map((name, at) => item(name, at + 1)) });
+  const { undoable } = notices;
+  await vi.waitFor(() => expect(undoable.value?.text).toContain("c is now at place 2 of 3"));
+  expect(fetched).toHaveBeenCalledOnce();
+  await notices.act(undoable.value?.id ?? 0);
+  expect((await bodies()).slice(1).map((one) => one.job_id)).toEqual(["c", "b"]);
+});
+
 it("forgets what was pressed meanwhile where the move is refused", async () => {
   fetched.mockImplementation(() => Promise.resolve(problem(403, "role_too_low", "no")));
   const list = waiting("a", "b", "c");
@@ -249,7 +262,8 @@ const press = (list: VueWrapper, job: string, key: string) =>
   list.get(`[data-handle=${job}]`).trigger("keydown", { key });
 const bodies = () => Promise.all(fetched.mock.calls.map(([request]) => request.clone().json()));
 
-it("moves each job that was asked for meanwhile, and says and offers to undo each", async () => {
+const A_IS_THERE = "a is now at place 2 of 4 in its priority.";
+it("moves each job that was asked for meanwhile, and offers to undo what was moved", async () => {
   fetched.mockImplementation(async () => new Response(null, { status: 204 }));
   const list = waiting("a", "b", "c", "d");
   await press(list, "b", "ArrowUp");
@@ -261,9 +275,57 @@ it("moves each job that was asked for meanwhile, and says and offers to undo eac
   await vi.waitFor(() => expect(offered()).toContain("b is now at place 1 of 4"));
   await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2));
   await list.setProps({ items: ["b", "a", "d", "c"].map((name, at) => item(name, at + 1)) });
-  await vi.waitFor(() => expect(offered()).toContain("a is now at place 2 of 4"));
+  await vi.waitFor(() => expect(offered()).toContain("d is now at place 3 of 4"));
+  await vi.waitFor(() => expect(notices.said.value).toBe(A_IS_THERE));
+  expect(offered(), "nothing was made of it").toContain("d is now at place 3 of 4");
   const asked = [{ job_id: "b", before: "a" }, { job_id: "d", before: "c" }];
   expect(await bodies(), "a stands where it was to go by then").toEqual(asked);
+});
+
+/** Take hold of a row by a pointer, and hold it over another one. */
+async function drag(list: VueWrapper, job: string, onto: string): Promise<void> {
+  vi.spyOn(document, "elementFromPoint").mockReturnValue(list.get(`[data-job=${onto}]`).element);
+  await list.get(`[data-handle=${job}]`).trigger("pointerdown", { button: 0 });
+  window.dispatchEvent(new PointerEvent("pointermove"));
+}
+const letGo = () => window.dispatchEvent(new PointerEvent("pointerup"));
+async function drop(list: VueWrapper, job: string, onto: string): Promise<void> {
+  await drag(list, job, onto);
+  letGo();
+}
+
+it("lets a job stay where that which it is dropped on has gone", async () => {
+  const list = waiting("a", "b", "c");
+  await drag(list, "a", "c");
+  await list.setProps({ items: [item("a", 1), item("b", 2)] });
+  letGo();
+  expect(notices.said.value).toBe("a stays where it was.");
+  expect(fetched).not.toHaveBeenCalled();
+});
+
+it.each([
+  ["d on b", "d", "b", { job_id: "d", before: "b" }],
+  ["b on c", "b", "c", { job_id: "b", before: "d" }],
+])("drops a job where it was let go, also by a later order: %s", async (_, job, onto, asked) => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c", "d");
+  await drop(list, "a", "d");
+  await drop(list, job, onto);
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2)); // behind d, by two calls
+  await list.setProps({ items: ["b", "c", "d", "a"].map((name, at) => item(name, at + 1)) });
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(3));
+  expect((await bodies())[2]).toEqual(asked);
+});
+
+it("drops it ahead of the next one where that which it was let go on waits no more", async () => {
+  fetched.mockImplementation(async () => new Response(null, { status: 204 }));
+  const list = waiting("a", "b", "c", "d");
+  await drop(list, "a", "d");
+  await drop(list, "d", "b");
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(2));
+  await list.setProps({ items: ["c", "d", "a"].map((name, at) => item(name, at + 1)) });
+  await vi.waitFor(() => expect(fetched).toHaveBeenCalledTimes(3));
+  expect((await bodies())[2]).toEqual({ job_id: "d", before: "c" });
 });
 
 it("goes on with another job where a move is refused, and keeps saying why it was", async () => {

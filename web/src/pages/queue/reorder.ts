@@ -10,7 +10,9 @@ import { usePending } from "@/ui/pending";
 import { useServerWords } from "@/ui/server-words";
 import { useUndo } from "@/ui/undo";
 
-import { movesBack, movesTo, peersOf, placeBeside, type Move, type QueueRow } from "./rows";
+import {
+  followersAt, movesBack, movesTo, peersOf, placeAhead, placeBeside, type Move, type QueueRow,
+} from "./rows";
 
 export interface Reorder {
   /** Why a job was not moved, since something was asked for last while nothing moved. */
@@ -19,13 +21,16 @@ export interface Reorder {
   moving: Readonly<Ref<string | null>>;
   /** One place up (-1) or down (1). */
   step(jobId: string, by: -1 | 1): void;
-  /** To a place among those of its priority, from 0. */
-  to(jobId: string, place: number): void;
+  /** To the place of another one of its priority. */
+  drop(jobId: string, onto: string): void;
 }
+
+/** The place among those of its priority, from 0, by the order that there is by then. */
+type Place = () => number;
 
 interface Target {
   jobId: string;
-  place: number;
+  place: Place;
 }
 
 /** So long the new order may take to be seen before only its taking is said, in ms. */
@@ -41,14 +46,14 @@ async function call(moves: readonly Move[], took?: () => void): Promise<void> {
 
 /** What is asked for while a job moves: the last place for each job, in the order of asking. */
 function wishesOf(waits: (jobId: string) => boolean) {
-  const places = new Map<string, number>();
+  const places = new Map<string, Place>();
   return {
-    add(jobId: string, place: number): void {
+    add(jobId: string, place: Place): void {
       places.delete(jobId); // what is asked for anew is asked for last
       places.set(jobId, place);
     },
     forget: (jobId: string) => void places.delete(jobId),
-    placeOf: (jobId: string) => places.get(jobId),
+    placeOf: (jobId: string) => places.get(jobId)?.(),
     isNext: (jobId: string) => places.keys().next().value === jobId,
     /** The one that comes next; of a job that waits no more there is nothing to move. */
     take(): Target | null {
@@ -77,21 +82,29 @@ export function useReorder(
   /** How many of the calls of this move were answered well. */
   let taken = 0;
   /** Where the job that is being moved is to go. */
-  let going: Target | null = null;
+  let going: { jobId: string; place: number } | null = null;
   const wishes = wishesOf((jobId) => rows.value.some((row) => row.jobId === jobId));
-  /** What leads a job back to where it was before its first move of several. */
-  let back: { jobId: string; moves: readonly Move[] } | null = null;
+  /** What leads a job back to where it was before its first move of several, if any was made. */
+  interface Back {
+    jobId: string;
+    moves: readonly Move[];
+    made: boolean;
+  }
+  let back: Back | null = null;
 
   const doing = usePending(async (jobId: string, place: number) => {
     taken = 0;
-    if (back?.jobId !== jobId) back = { jobId, moves: movesBack(rows.value, jobId) };
-    const { moves } = back;
-    await call(movesTo(rows.value, jobId, place), () => (taken += 1));
-    await seen(jobId, place, () => call(moves));
+    if (back?.jobId !== jobId) back = { jobId, moves: movesBack(rows.value, jobId), made: false };
+    const chain = back;
+    await call(movesTo(rows.value, jobId, place), () => {
+      taken += 1;
+      chain.made = true;
+    });
+    await seen(jobId, place, chain);
   });
 
   /** Wait until the live queue shows the job at its place, and say where it is. */
-  function seen(jobId: string, place: number, undo: () => Promise<void>): Promise<void> {
+  function seen(jobId: string, place: number, { made, moves }: Back): Promise<void> {
     return new Promise((resolve) => {
       const there = (): boolean => peersOf(rows.value, jobId).indexOf(jobId) === place;
       const end = (): void => {
@@ -100,8 +113,10 @@ export function useReorder(
         const count = peersOf(rows.value, jobId).length;
         const found = { name: nameOf(jobId), place: place + 1, count };
         // Of a place that it is to leave at once nothing is said.
+        const said = there() ? t("queue.moved", found) : t("queue.moving");
         if (!wishes.isNext(jobId)) {
-          offerUndo(there() ? t("queue.moved", found) : t("queue.moving"), undo);
+          if (made) offerUndo(said, () => call(moves));
+          else notices.say(said); // it was there already
         }
         resolve();
       };
@@ -121,9 +136,10 @@ export function useReorder(
   }
 
   async function move(target: Target): Promise<void> {
-    const { jobId, place } = target;
+    const { jobId } = target;
+    const place = target.place();
     moving.value = jobId;
-    going = target;
+    going = { jobId, place };
     const done = await doing.run(jobId, place);
     moving.value = going = null;
     if (!done) {
@@ -133,7 +149,7 @@ export function useReorder(
     if (!wishes.isNext(jobId)) back = null;
   }
 
-  async function run(jobId: string, place: number): Promise<void> {
+  async function run(jobId: string, place: Place): Promise<void> {
     if (going !== null) {
       wishes.add(jobId, place);
       return;
@@ -155,13 +171,20 @@ export function useReorder(
     step(jobId, by) {
       const from = wishes.placeOf(jobId) ?? (going?.jobId === jobId ? going.place : undefined);
       const place = placeBeside(rows.value, jobId, by, from);
-      if (place !== null) void run(jobId, place);
+      if (place !== null) void run(jobId, () => place);
       else {
         const shownLast = by === 1 && mayFollow(jobId);
         notices.say(t(shownLast ? "queue.last_shown" : "queue.at_end", { name: nameOf(jobId) }));
       }
     },
-    to: (jobId, place) => void run(jobId, place),
+    drop(jobId, onto) {
+      if (!peersOf(rows.value, jobId).includes(onto)) {
+        notices.say(t("queue.move_cancelled", { name: nameOf(jobId) }));
+        return;
+      }
+      const followers = followersAt(rows.value, jobId, onto);
+      void run(jobId, () => placeAhead(rows.value, jobId, followers));
+    },
   };
 }
 

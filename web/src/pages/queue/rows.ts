@@ -65,6 +65,23 @@ export function movesTo(rows: readonly QueueRow[], jobId: string, place: number)
   return behind(jobId, last);
 }
 
+/** Those that a job goes ahead of when it is dropped on this peer, in order; none at the end. */
+export function followersAt(rows: readonly QueueRow[], jobId: string, onto: string): string[] {
+  const peers = peersOf(rows, jobId);
+  return peers.filter((one) => one !== jobId).slice(peers.indexOf(onto));
+}
+
+/** The place ahead of the first of these that is still there; without one, that at the end. */
+export function placeAhead(
+  rows: readonly QueueRow[],
+  jobId: string,
+  followers: readonly string[],
+): number {
+  const others = peersOf(rows, jobId).filter((one) => one !== jobId);
+  const next = followers.find((one) => others.includes(one));
+  return next === undefined ? others.length : others.indexOf(next);
+}
+
 /**
  * The place one further up (-1) or down (1) among the peers; null at the end. `from`: where it is
  * to be by then, where that is not where it is.

@@ -110,7 +110,12 @@ it("reads the log anew rather than keep all that it heard", async () => {
   expect(numbers()).toEqual(Array.from({ length: 20 }, (_, back) => LAST - back));
 });
 
-it("says in words what happened, and what a person wrote of it", async () => {
+const WORDS = {
+  en: ["The server took control of it", "Order abandoned", "Note on a print"],
+  de: ["Der Server steuert ihn jetzt", "Befehl fallen gelassen", "Notiz zu einem Druck"],
+};
+it.each(["en", "de"] as const)("says what happened, and what a person wrote: %s", async (words) => {
+  await speak(words, false);
   const plain = { at: "2026-01-01T00:00:00Z", printer_id: "a", job_id: null, print_id: null };
   const told = (seq: number, kind: string, data: object) => ({ ...plain, id: "", seq, kind, data });
   useLive(pinia).events = [
@@ -120,9 +125,6 @@ it("says in words what happened, and what a person wrote of it", async () => {
   ] as never;
   await flushPromises();
   const said = panel.findAll("li > span").map((one) => one.text().replace(/\s+/g, " "));
-  expect(said.slice(0, 3)).toEqual([
-    "The server took control of it",
-    "Order given up",
-    "Note on a print warped at one corner",
-  ]);
+  const [owned, settled, noted] = WORDS[words];
+  expect(said.slice(0, 3)).toEqual([owned, settled, `${noted} warped at one corner`]);
 });
