@@ -48,8 +48,8 @@ async def test_what_a_farm_asks_its_database_all_day_walks_through_no_table_that
             await surface.client.post(f"/api/v1/prints/{print_['id']}/{order}")
             await surface.until_print(print_["id"], state=state)
         first, second = await surface.job(), await surface.job()
-        order = {"job_id": second["id"], "before": first["id"]}
-        moved = await surface.client.post("/api/v1/queue/reorder", json=order)
+        wish = {"job_id": second["id"], "before": first["id"]}
+        moved = await surface.client.post("/api/v1/queue/reorder", json=wish)
         assert moved.is_success, moved.text
         for path in READ:
             assert (await surface.client.get(f"/api/v1/{path}")).is_success, path
