@@ -347,6 +347,7 @@ async def follow(
                 else:
                     assert all(passing(reason, print_["id"]) for reason in reasons), reasons
                     await asyncio.sleep(0.01)
+        await surface.until_print(print_["id"], state="printing")
     finally:
         await surface.client.post(f"/api/v1/jobs/{job['id']}/cancel")
         await surface.poll(f"/api/v1/jobs/{job['id']}", lambda seen: seen["state"] == "cancelled")

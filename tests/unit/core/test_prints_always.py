@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations, product
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,7 +38,7 @@ from buildplate.core.print_table import (
 )
 from buildplate.core.printers import Activity, Bed, Link
 from buildplate.core.prints import Ask, ExitWish, Word
-from tests.unit.core.moments import NOW, Moment, reading
+from tests.unit.core.moments import NOW, TIMINGS, Moment, reading
 
 MOMENTS = st.sampled_from([NOW - 100, NOW - 3, NOW, NOW + 3])
 LOOKS = st.builds(
@@ -94,6 +98,50 @@ ANY = st.builds(
 )
 always = settings(max_examples=400, deadline=None)
 
+STALE = NOW - TIMINGS.fresh - 1
+OF_LOOK = {"activity", "begun", "foreign_ran", "run", "began_since"}
+OF_DEEDS = {"start", "order", "order_kind", "order_at"}
+STARTED = {
+    "state": (PrintState.STARTING, *sorted(ACTIVE)),
+    "look": ("read", None),
+    "cancel": (False, True),
+    "link": (Link.ONLINE, *Link),
+    "activity": (Activity.IDLE, *Activity),
+    "begun": (NOW, STALE),
+    "foreign_ran": (False, True),
+    "run": (Run.NONE, *Run),
+    "start": (Start.DUE, *Start),
+}
+"""Of a moment in which a start is sent each part as it has to be, and all else that it can be."""
+ORDERED = {
+    "look": ("read", None),
+    "cancel": (False, True),
+    "link": (Link.ONLINE, *Link),
+    "begun": (NOW, NOW - 10, STALE),
+    "began_since": (True, False),
+    "order": (Order.STORED, *Order),
+    "order_at": (NOW - 3, STALE - 1),
+}
+"""The same of a moment in which a command is sent, but for what hangs on which command it is."""
+
+
+def nearly(parts: Mapping[str, Sequence[Any]]) -> Iterator[Moment]:
+    """Every moment that is as it has to be, which is said first, in all parts but two at most.
+
+    Where everything is anything, nearly always so much is wrong that one rule more or less changes
+    nothing.
+    """
+    usual = {part: values[0] for part, values in parts.items()}
+    for one, other in combinations(parts, 2):
+        for values in product(parts[one], parts[other]):
+            yield _moment(**{**usual, one: values[0], other: values[1]})
+
+
+def _moment(look: object, **parts: Any) -> Moment:
+    read = reading(**{part: parts.pop(part) for part in OF_LOOK & parts.keys()})
+    deeds = Deeds(watching=True, **{part: parts.pop(part) for part in OF_DEEDS & parts.keys()})
+    return Moment(look=read if look else None, deeds=deeds, **parts)
+
 
 @always
 @given(ANY)
@@ -123,13 +171,25 @@ def test_only_a_due_start_is_sent_and_only_to_a_printer_seen_free(moment: Moment
         may_be_sent(replace(starting, deeds=moment.deeds.starting(step, NOW - 3)))
 
 
-def may_be_sent(moment: Moment) -> None:
-    if isinstance(moment.action, SendStart):
-        assert moment.deeds.start is Start.DUE
-        assert moment.link is Link.ONLINE
-        assert moment.look is not None
-        assert moment.look.activity is Activity.IDLE
-        assert not moment.cancel
+def test_a_start_is_not_sent_in_a_moment_that_is_nearly_right() -> None:
+    assert sum(map(may_be_sent, nearly(STARTED)))
+
+
+def may_be_sent(moment: Moment) -> bool:
+    """Whether the start is sent; fails where it must not be."""
+    if not isinstance(moment.action, SendStart):
+        return False
+    assert moment.state is PrintState.STARTING
+    assert moment.deeds.start is Start.DUE
+    assert moment.link is Link.ONLINE
+    assert moment.look is not None
+    assert moment.look.activity is Activity.IDLE
+    assert moment.look.begun >= moment.now - TIMINGS.fresh
+    assert not moment.look.foreign_ran
+    assert moment.look.evidence is not None
+    assert moment.look.evidence.run is Run.NONE
+    assert not moment.cancel
+    return True
 
 
 @always
@@ -141,14 +201,34 @@ def test_only_a_stored_command_is_sent_and_only_to_our_running_file(moment: Mome
         may_be_ordered(replace(running, state=state, deeds=stored))
 
 
-def may_be_ordered(moment: Moment) -> None:
-    if isinstance(moment.action, SendOrder):
-        assert moment.deeds.order is Order.STORED
-        assert moment.look is not None
-        assert moment.look.begun >= moment.deeds.order_at
-        assert moment.look.evidence is not None
-        assert moment.look.evidence.run is not Run.NONE
-        assert moment.look.evidence.began_since
+@pytest.mark.parametrize(
+    ("state", "run", "kind"),
+    [
+        (PrintState.PRINTING, Run.RUNNING, "pause"),
+        (PrintState.PAUSED, Run.PAUSED, "resume"),
+        (PrintState.CANCELLING, Run.RUNNING, "cancel"),
+    ],
+)
+def test_a_command_is_not_sent_in_a_moment_that_is_nearly_right(
+    state: PrintState, run: Run, kind: str
+) -> None:
+    usual = {"state": (state, *sorted(ACTIVE)), "run": (run, *Run), "order_kind": (kind,)}
+    assert sum(map(may_be_ordered, nearly(ORDERED | usual)))
+
+
+def may_be_ordered(moment: Moment) -> bool:
+    """Whether the stored command is sent; fails where it must not be."""
+    if not isinstance(moment.action, SendOrder):
+        return False
+    assert moment.state in {PrintState.PRINTING, PrintState.PAUSED, PrintState.CANCELLING}
+    assert moment.deeds.order is Order.STORED
+    assert moment.link is Link.ONLINE
+    assert moment.look is not None
+    assert moment.look.begun >= max(moment.deeds.order_at, moment.now - TIMINGS.fresh)
+    assert moment.look.evidence is not None
+    assert moment.look.evidence.run is not Run.NONE
+    assert moment.look.evidence.began_since
+    return True
 
 
 @always

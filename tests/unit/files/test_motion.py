@@ -273,6 +273,20 @@ def test_no_text_stops_the_reading(lines: list[str]) -> None:
     assert not any(map(math.isnan, motion.everywhere().bounds))
 
 
-@given(st.binary(max_size=500))
+PIECES = st.one_of(
+    st.binary(max_size=20),
+    st.sampled_from(
+        [b"\n", b"\nG1 X1.2.3 Y2", b"\nG1 X-. E1", b"\nG2 I", b"\nG92 ", b"\nM104 S", b"\nN", b";"]
+    ),
+)
+
+
+@given(st.lists(PIECES, max_size=40).map(b"".join))
+@settings(max_examples=300)
 def test_no_bytes_stop_the_reading(content: bytes) -> None:
-    executed(content + b"\n")
+    motion = executed(content + b"\n")
+    assert not any(map(math.isnan, motion.everywhere().bounds))
+    motion.feed(b"G21\nG90\nG92.1\nM83\nG28\nG1 X1234 Y1 Z1\nG1 X5678 E1\n")
+    box = motion.printed.box()
+    assert box is not None
+    assert box.max_x >= 5678

@@ -212,4 +212,12 @@ def test_a_file_nobody_signed_says_nothing() -> None:
 def test_damaged_comments_are_read_as_far_as_they_go(text: bytes, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(text)))
     noise = data.draw(st.binary(max_size=20) | st.just(b"9" * 5000))
-    slicer_facts(text[:place] + noise + text[place:], PRUSA_TAIL)
+    found = slicer_facts(text[:place] + noise + text[place:], PRUSA_TAIL)
+    whole, line_end, _ = text[:place].rpartition(b"\n")
+    before = slicer_facts(whole + line_end, b"")
+    if before is None:
+        return
+    assert found is not None
+    assert (found.slicer, found.version) == (before.slicer, before.version)
+    for fact in ("estimated_s", "layer_height", "printer_model"):
+        assert getattr(before, fact) in {None, getattr(found, fact)}, fact
