@@ -238,11 +238,13 @@ def test_no_verdict_without_the_whole_exit_but_by_a_recorded_override(moment: Mo
     if not isinstance(action, Verdict):
         return
     assert moment.exit is not None
-    if moment.deeds.exit is ExitStep.SETTLING_AGAIN and moment.link is Link.ONLINE:
+    in_sight = moment.link is Link.ONLINE and moment.look is not None
+    if moment.deeds.exit is ExitStep.SETTLING_AGAIN and in_sight:
         assert (action.verdict, action.by) == (moment.exit.verdict, moment.exit.by)
         assert moment.look is not None
         assert moment.look.begun >= moment.deeds.exit_at + 5.0
     else:
+        assert not in_sight
         assert action.by == "override"
         assert moment.word is not None
         assert moment.word.override

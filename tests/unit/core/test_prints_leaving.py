@@ -256,3 +256,18 @@ def test_an_override_ends_an_exit_that_cannot_go_on() -> None:
     action = away.action
     assert isinstance(action, Verdict)
     assert (action.verdict, action.by) == (PrintState.NOT_STARTED, "override")
+
+
+@pytest.mark.parametrize("step", ExitStep)
+def test_an_override_ends_no_exit_of_a_printer_in_sight(step: ExitStep) -> None:
+    word = Word(PrintState.NOT_STARTED, Bed.UNKNOWN, override=True)
+    seen = leaving(FAILURE, step)
+    action = replace(seen, word=word, deeds=seen.deeds.watched()).action
+    assert action == replace(seen, deeds=seen.deeds.watched()).action
+
+
+@pytest.mark.parametrize("link", [Link.CONNECTING, Link.SYNCING, Link.DEGRADED])
+def test_an_override_ends_no_exit_while_the_connection_is_being_made(link: Link) -> None:
+    word = Word(PrintState.NOT_STARTED, Bed.UNKNOWN, override=True)
+    trying = replace(leaving(FAILURE, ExitStep.SETTLING), look=None, link=link, word=word)
+    assert trying.action == Wait()
