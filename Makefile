@@ -11,6 +11,7 @@ PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV    := .venv
 BIN     := $(VENV)/bin
 OCTO    := .venv-octoprint
+MOON    := .venv-moonraker
 DATA    ?= var
 PORT    ?= 4000
 PYTEST_ARGS ?=
@@ -22,7 +23,7 @@ UI      := $(shell find web -name node_modules -prune -o -type f -print) scripts
 # An environment is as new as the lock it was made from.
 BASE    := $(VENV)/.stamp-base
 DEV     := $(VENV)/.stamp-dev
-HOST    := $(OCTO)/.stamp
+HOST    := $(OCTO)/.stamp $(MOON)/.stamp
 WEB     := $(VENV)/.stamp-web
 NODE    := $(VENV)/.stamp-node
 
@@ -52,10 +53,16 @@ $(DEV): requirements/dev.txt $(BASE)
 	@$(BIN)/python $(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-$(HOST): requirements/octoprint.txt
+$(OCTO)/.stamp: requirements/octoprint.txt
 	$(call make_venv,$(OCTO))
 	@echo "Installing a real OctoPrint for the tests into $(OCTO) ..."
 	@$(OCTO)/bin/python $(PIP) --require-hashes -r requirements/octoprint.txt
+	@touch $@
+
+$(MOON)/.stamp: requirements/moonraker.txt
+	$(call make_venv,$(MOON))
+	@echo "Installing a real Moonraker for the tests into $(MOON) ..."
+	@$(MOON)/bin/python $(PIP) --require-hashes -r requirements/moonraker.txt
 	@touch $@
 
 $(NODE): requirements/node.txt $(BASE)
@@ -73,7 +80,7 @@ setup: $(BASE) $(WEB) ## install Buildplate into .venv, and build its web UI
 
 web: $(WEB) ## build the web UI, if its sources have changed
 
-develop: $(DEV) $(HOST) $(WEB) ## also install what tests and checks need, a real OctoPrint among it
+develop: $(DEV) $(HOST) $(WEB) ## also install what tests and checks need, a real OctoPrint and a real Moonraker among it
 
 # --- running ---------------------------------------------------------------------------------
 
@@ -81,8 +88,8 @@ develop: $(DEV) $(HOST) $(WEB) ## also install what tests and checks need, a rea
 run: $(BASE) $(WEB) ## start a demo farm of six virtual printers; its data is in ./var
 	@LOG_LEVEL=$${LOG_LEVEL:-warning} exec $(BIN)/buildplate serve --demo 6 --port $(PORT) --data-dir $(DATA)
 
-stop: ## stop the server that `make run` started
-	@scripts/stop $(DATA)/buildplate.pid
+stop: ## stop the server that `make run` started (NOW=1: not waiting for prints it streams itself)
+	@scripts/stop $(if $(NOW),--now) $(DATA)/buildplate.pid
 
 # --- proofs ----------------------------------------------------------------------------------
 
@@ -123,4 +130,4 @@ lock: ## renew requirements/*.txt (needs uv)
 
 clean: ## remove environments and caches, never data
 	rm -rf web/node_modules src/buildplate/api/web_dist
-	rm -rf $(VENV) $(OCTO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OCTO) $(MOON) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from buildplate.core.evidence import Reading
 from buildplate.drivers.sdk.answers import Answer, Deleted
+from buildplate.drivers.sdk.controls import Control
+from buildplate.drivers.sdk.panel import ConsoleLine, Equipment, Levels
 
 
 class PushKind(StrEnum):
@@ -34,7 +37,8 @@ class Temperature:
 class Push:
     """Something a host sent by itself. CHANGED asks for a fresh read; TELEMETRY is only shown.
 
-    `progress` is 0-1, `time_left_s` seconds; both None where the host did not say.
+    `progress` is 0-1, `time_left_s` seconds; both None where the host did not say. `levels`
+    replace all told before them; `console` holds what was said since the last push.
     """
 
     kind: PushKind
@@ -42,6 +46,8 @@ class Push:
     progress: float | None = None
     time_left_s: float | None = None
     text: str = ""
+    levels: Levels | None = None
+    console: Sequence[ConsoleLine] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class FileBody:
-    """A print file on its way: `open` gives its bytes anew, `size` and `sha256` are of those."""
+    """A print file on its way: `open` gives its bytes anew, `size` and `sha256` are of those.
+
+    `local`: where the same bytes lie on this machine's own disk, for a driver that streams them
+    line by line; None where they lie elsewhere.
+    """
 
     size: int
     sha256: str
     open: Callable[[], AsyncIterator[bytes]]
+    local: Path | None = None
 
 
 class Driver(Protocol):
@@ -128,6 +139,12 @@ class Driver(Protocol):
 
     async def files(self, prefix: str) -> Sequence[str]:
         """Paths of stored files whose name begins with `prefix`."""
+
+    async def control(self, order: Control) -> Answer:
+        """Carry out what a person asked for; only orders whose capability the manifest lists."""
+
+    async def equipment(self) -> Equipment:
+        """What the host offers beside printing; DriverError. Only with Capability.EQUIPMENT."""
 
     async def barrier(self) -> None:
         """Return when everything queued on the host before this call has run; DriverError."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from buildplate.drivers.sdk.finding import Finds
+
 if TYPE_CHECKING:
     from buildplate.drivers.sdk.contract import Driver
     from buildplate.drivers.sdk.timing import DriverTimings
@@ -20,6 +22,19 @@ class Capability(StrEnum):
     FETCH_BACK = "fetch_back"
     TEMPERATURES = "temperatures"
     PUSH = "push"
+    HOME = "home"
+    JOG = "jog"
+    EXTRUDE = "extrude"
+    HEAT = "heat"
+    FAN = "fan"
+    PACE = "pace"
+    MACRO = "macro"
+    EXCLUDE_OBJECT = "exclude_object"
+    SHIFT_Z = "shift_z"
+    GCODE = "gcode"
+    EMERGENCY_STOP = "emergency_stop"
+    CONSOLE = "console"
+    EQUIPMENT = "equipment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +43,9 @@ class Manifest:
 
     `secrets` names the connection fields that are never answered, logged or shown again. `make`
     builds a driver for one printer from checked connection settings (BadConnectionSettings when
-    they don't fit). `one_upload_per_host` holds where concurrent uploads can mix.
+    they don't fit). `one_upload_per_host` holds where concurrent uploads can mix,
+    `streams` where a print lives and dies with the process that drives it. `finds` is what
+    the driver looks for in the network and among serial ports when somebody asks what is there.
     """
 
     name: str
@@ -39,3 +56,5 @@ class Manifest:
     capabilities: frozenset[Capability] = field(default_factory=frozenset)
     secrets: frozenset[str] = field(default_factory=frozenset)
     one_upload_per_host: bool = False
+    streams: bool = False
+    finds: Finds = field(default_factory=Finds)

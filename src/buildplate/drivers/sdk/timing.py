@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from time import CLOCK_BOOTTIME, clock_gettime
 
 
@@ -19,6 +20,10 @@ class DriverTimings:
     `request`: one small request; `command`: a physical command (its host may be slow to answer);
     `transfer_idle`: a transfer without any progress; `poll`: between reads where there is no push;
     `settle`: TRUTH.md's settle time. `clock` is the boot-time clock, injectable for tests.
+    `notes`: a folder of this printer's own, for what a driver that streams must find again after a
+    crash; None where nothing of it is kept. `may_act` tells, from any thread and without waiting,
+    whether this node may still command the printer (TRUTH.md, "Owners"): a driver that streams asks
+    before each block.
     """
 
     request: float = 10.0
@@ -27,3 +32,5 @@ class DriverTimings:
     poll: float = 10.0
     settle: float = 5.0
     clock: Callable[[], float] = boot_time
+    notes: Path | None = None
+    may_act: Callable[[], bool] = lambda: True

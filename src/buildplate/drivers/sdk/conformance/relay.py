@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from buildplate.drivers.sdk.conformance.frames import HEAD_END, Plain
+
 CHUNK = 64 << 10
 STUB = 9
 SLOW_BYTES, APART_S = 6, 0.004
@@ -37,11 +39,16 @@ class _Plan:
 
 @dataclass(slots=True)
 class _Link:
-    """One connection through the relay; `sent` is what the driver sent since the last answer."""
+    """One connection through the relay; `sent` is what the driver sent since the last answer.
+
+    `said` is the same as it was meant: on a websocket without frames and masks.
+    """
 
     client: asyncio.StreamWriter
     host: asyncio.StreamWriter
     sent: bytearray = field(default_factory=bytearray)
+    said: bytearray = field(default_factory=bytearray)
+    plain: Plain = field(default_factory=Plain)
     fate: Fate | None = None
 
 
@@ -136,7 +143,9 @@ class Relay:
             while data := await reader.read(CHUNK):
                 await self._passing.wait()
                 link.sent += data
-                plan = self._plan_for(link, len(data))
+                told = link.plain.read(data)
+                link.said += told
+                plan = self._plan_for(link, len(told))
                 if plan is None:
                     await self._write(link.host, data)
                 elif not await self._befall(plan, link, data):
@@ -155,17 +164,22 @@ class Relay:
             await asyncio.sleep(plan.seconds)
         await self._write(link.host, data)
         if plan.fate is Fate.REPLAY and self._tasks is not None:
-            self._tasks.create_task(self._replay(bytes(link.sent), plan.seconds))
+            opening = link.plain.opening
+            self._tasks.create_task(self._replay(opening, bytes(link.sent), plan.seconds))
             link.fate = None
         return True
 
-    async def _replay(self, request: bytes, seconds: float) -> None:
+    async def _replay(self, opening: bytes, request: bytes, seconds: float) -> None:
+        """Send the same bytes on a connection of their own, on a websocket after its opening."""
         await asyncio.sleep(seconds)
-        with suppress(OSError, TimeoutError):
+        with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             reader, writer = await asyncio.open_connection(*self.target)
             try:
-                writer.write(request)
                 async with asyncio.timeout(5):
+                    if opening:
+                        writer.write(opening)
+                        await reader.readuntil(HEAD_END)
+                    writer.write(request)
                     await reader.read(CHUNK)
             finally:
                 writer.transport.abort()
@@ -173,12 +187,13 @@ class Relay:
     def _plan_for(self, link: _Link, new: int) -> _Plan | None:
         """The plan whose marker the last `new` bytes have completed."""
         for plan in self._plans:
-            begin = max(0, len(link.sent) - new - len(plan.marker) + 1)
-            if link.sent.find(plan.marker, begin) >= 0:
+            begin = max(0, len(link.said) - new - len(plan.marker) + 1)
+            if link.said.find(plan.marker, begin) >= 0:
                 self._plans.remove(plan)
                 return plan
-        if len(link.sent) > 4 * CHUNK:
-            del link.sent[:-CHUNK]
+        for kept in (link.sent, link.said):
+            if len(kept) > 4 * CHUNK:
+                del kept[:-CHUNK]
         return None
 
     async def _down(self, reader: asyncio.StreamReader, link: _Link) -> None:
@@ -209,6 +224,7 @@ class Relay:
                 return False
             case _:
                 link.sent.clear()
+                link.said.clear()
                 await self._write(link.client, data)
                 return True
 

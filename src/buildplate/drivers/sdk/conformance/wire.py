@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
+from types import UnionType
 from typing import Any
 
-from buildplate.core.printers import Activity
 from buildplate.drivers.sdk.answers import Deleted, Unknown
 from buildplate.drivers.sdk.conformance.bench import (
     SLACK_S,
@@ -40,7 +40,7 @@ async def an_upload_neither_starts_nor_selects(bench: Bench) -> None:
         promise(path in await bench.files(session), "the answered path is the stored file's")
         promise(await bench.host.selected() == selected, "nothing was selected")
         promise(await bench.host.starts(path) == 0, "nothing was started")
-        promise((await session.driver.look(None)).activity is Activity.IDLE, "the printer is idle")
+        await session.idle()
         if Capability.FETCH_BACK in bench.host.manifest.capabilities:
             promise(await session.driver.fetch_sha256(path) == body.sha256, "it is what was sent")
         promise(not await session.driver.files("no-such-prefix-"), "files asks for a prefix")
@@ -52,10 +52,10 @@ async def a_broken_upload_raises_and_stores_nothing(bench: Bench) -> None:
     async with bench.session() as session:
         body = body_of(host.sample(2) * 50)
         short = replace(body, size=body.size + 10)
-        await _fails(lambda: session.driver.upload("bp-short-1.gcode", short), "a short body")
+        await fails(lambda: session.driver.upload("bp-short-1.gcode", short), "a short body")
     async with bench.session() as session:
         bench.relay.next(host.markers.upload, Fate.CUT)
-        await _fails(lambda: session.driver.upload("bp-cut-1.gcode", body), "a cut upload")
+        await fails(lambda: session.driver.upload("bp-cut-1.gcode", body), "a cut upload")
     async with bench.session() as session:
         stored = [path for path in await bench.files(session) if "short" in path or "cut" in path]
         promise(not stored, f"half a file is no file: {stored}")
@@ -76,7 +76,8 @@ async def half_a_file_is_never_taken_for_the_whole(bench: Bench) -> None:
         promise(found == body.sha256, "the hash is that of the whole file, or there is none")
 
 
-async def _fails(call: Callable[[], Awaitable[object]], what: str) -> None:
+async def fails(call: Callable[[], Awaitable[object]], what: str) -> None:
+    """Promise that the call raises a DriverError."""
     try:
         answer = await call()
     except DriverError:
@@ -92,36 +93,40 @@ async def a_host_that_hangs_costs_each_call_its_time_out(bench: Bench) -> None:
         await session.idle()
         bench.relay.mute()
         driver = session.driver
-        await _in_time(driver.start(path), timings.command + SLACK_S, Unknown)
-        await _in_time(driver.cancel(), timings.command + SLACK_S, Unknown)
+        await in_time(driver.start(path), timings.command + SLACK_S, Unknown)
+        await in_time(driver.cancel(), timings.command + SLACK_S, Unknown)
         limit = max(timings.command, timings.request) + SLACK_S
-        deleted = await _in_time(driver.delete(path), limit, Deleted)
+        deleted = await in_time(driver.delete(path), limit, Deleted)
         promise(deleted is Deleted.UNKNOWN, f"nobody knows if it is deleted, not {deleted}")
-        await _raises(driver.look(None), timings.request + SLACK_S)
-        await _raises(driver.files("bp-"), timings.request + SLACK_S)
+        await raises(driver.look(None), timings.request + SLACK_S)
+        await raises(driver.files("bp-"), timings.request + SLACK_S)
         limit = timings.request + timings.transfer_idle + SLACK_S
-        await _raises(driver.fetch_sha256(path), limit)
-        await _raises(driver.upload("bp-hang-1.gcode", body_of(host.sample(1))), limit)
+        await raises(driver.fetch_sha256(path), limit)
+        await raises(driver.upload("bp-hang-1.gcode", body_of(host.sample(1))), limit)
         bench.relay.cut()
         bench.relay.reset()
     bench.relay.mute()
     hanging = bench.driver()
-    await _raises(hanging.connect(), timings.request * 3 + SLACK_S)
+    await raises(hanging.connect(), timings.request * 3 + SLACK_S)
     await hanging.close()
     bench.relay.reset()
     await asyncio.sleep(host.patience / 30)
     promise(await host.starts(path) <= 1, "what was muted may arrive late, but only once")
 
 
-async def _in_time(call: Coroutine[Any, Any, object], limit: float, kind: type) -> object:
+async def in_time(
+    call: Coroutine[Any, Any, object], limit: float, kind: type | UnionType
+) -> object:
+    """Promise that the call answers something of this kind within `limit` seconds."""
     answer = await _ended(call, limit, "a hanging host")
-    promise(isinstance(answer, kind), f"a hanging host is {kind.__name__}, not {answer}")
+    promise(isinstance(answer, kind), f"a hanging host is {kind}, not {answer}")
     return answer
 
 
-async def _raises(
+async def raises(
     call: Coroutine[Any, Any, object], limit: float, what: str = "a hanging host"
 ) -> None:
+    """Promise that the call raises a DriverError within `limit` seconds."""
     try:
         answer = await _ended(call, limit, what)
     except DriverError:
@@ -162,7 +167,7 @@ async def a_spoilt_read_is_an_error_in_time(bench: Bench) -> None:
             await session.idle()
             for _ in range(READS):
                 bench.relay.next(host.markers.read, fate)
-            await _raises(session.driver.look(None), host.timings.request + SLACK_S, fate.name)
+            await raises(session.driver.look(None), host.timings.request + SLACK_S, fate.name)
             bench.relay.reset()
             bench.relay.cut()
     async with bench.session() as session:

@@ -1,0 +1,102 @@
+"""What a printer's panel shows beside temperatures: pushed levels, and equipment on request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Speaker(StrEnum):
+    """Who a line of the console is from."""
+
+    PRINTER = "printer"
+    SENT = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleLine:
+    """One line that passed between a host and its printer; `error`: it tells of a failure."""
+
+    text: str
+    speaker: Speaker = Speaker.PRINTER
+    error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What changes while a machine works; None or empty where the host did not say.
+
+    `position` in mm by axis (`x`, `y`, `z`), `homed` the axes that know where they are, `fans` and
+    the factors as shares (1 is full, or as in the file), `z_offset` in mm, `layer` from 1.
+    """
+
+    position: Mapping[str, float] = field(default_factory=dict)
+    homed: str | None = None
+    fans: Mapping[str, float] = field(default_factory=dict)
+    speed: float | None = None
+    flow: float | None = None
+    z_offset: float | None = None
+    layer: int | None = None
+    layers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PrintObject:
+    """One object of the running print, by the name its slicer gave it."""
+
+    name: str
+    excluded: bool = False
+    current: bool = False
+    outline: Sequence[tuple[float, float]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BedMesh:
+    """A measured bed: `heights` in mm, rows from front to back, over `(x, y)` from `least` on."""
+
+    profile: str
+    least: tuple[float, float]
+    most: tuple[float, float]
+    heights: Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraAddress:
+    """A camera that the host knows; addresses as the host gives them, perhaps relative to it."""
+
+    name: str
+    stream: str
+    snapshot: str
+    rotation: int = 0
+    flipped: bool = False
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PowerDevice:
+    """Something that the host can switch; `locked` while a print runs."""
+
+    name: str
+    on: bool | None
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A command that the host knows, with its own word on it."""
+
+    command: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a host has to offer, read when a person opens a printer's panel."""
+
+    macros: Sequence[str] = ()
+    objects: Sequence[PrintObject] = ()
+    mesh: BedMesh | None = None
+    cameras: Sequence[CameraAddress] = ()
+    power: Sequence[PowerDevice] = ()
+    suggestions: Sequence[Suggestion] = ()
