@@ -1,0 +1,127 @@
+"""The whole protocol with one firmware as a state machine: bytes in, events out, bytes to send.
+
+It has no clock and no port: time is an argument, and whoever holds the port writes what `to_send`
+gives. No bytes that a printer sends make it raise, and its memory is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+
+from buildplate.protocols.marlin.framing import AnswerLines
+from buildplate.protocols.marlin.replies import (
+    Busy,
+    Idle,
+    Ok,
+    Reply,
+    Resend,
+    Skipped,
+    read_reply,
+)
+from buildplate.protocols.marlin.reports import Dialect, Firmware, Temperatures, dialect_of
+from buildplate.protocols.marlin.sender import Sender, SenderEvent, SendLimits
+
+_ADVANCED = re.compile(rb"ok N(\d{1,10}) P(\d{1,5}) B(\d{1,5})\Z")
+_BANNERS = re.compile(r"(?:echo:)?\s*(Marlin|Repetier|Smoothie|Prusa|FIRMWARE_NAME)", re.IGNORECASE)
+
+Event = Reply | SenderEvent
+
+
+class Conversation:
+    """One printer's side and ours. Before `begin` nothing is numbered: whoever connects only reads.
+
+    `sender` takes commands and the lines of a stream. `dialect` is what the firmware has shown
+    itself to be. `reports_by_itself`: temperatures come without being asked for, so they say
+    nothing about whether a line is being worked on.
+    """
+
+    def __init__(self, limits: SendLimits | None = None) -> None:
+        self.sender = Sender(limits or SendLimits())
+        self.dialect = Dialect.UNKNOWN
+        self.firmware: Firmware | None = None
+        self.reports_by_itself = False
+        self.oks = 0
+        self._lines = AnswerLines()
+        self._begun = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether lines are numbered by now."""
+        return self._begun
+
+    def begin(self) -> None:
+        """Number lines from here on, beginning with M110; what was on its way is forgotten."""
+        self._begun = True
+        self.sender.restart()
+
+    def stop(self) -> None:
+        """Number nothing any more: the firmware has restarted, or the port is another."""
+        self._begun = False
+        self._lines.clear()
+
+    def to_send(self, now: float) -> bytes:
+        """The bytes to write now."""
+        return self.sender.to_send(now) if self._begun else b""
+
+    def due(self) -> float | None:
+        """When `tick` is to be called though nothing has arrived; None: not before."""
+        return self.sender.due() if self._begun else None
+
+    def tick(self, now: float) -> None:
+        """Let time pass."""
+        if self._begun:
+            self.sender.tick(now)
+
+    def receive(self, data: bytes, now: float) -> list[Event]:
+        """Take bytes from the printer; what they say beyond plain answers to lines."""
+        events: list[Event] = []
+        sender = self.sender
+        for line in self._lines.split(data):
+            if line == b"ok":
+                self.oks += 1
+                if self._begun:
+                    sender.took(None, now)
+            elif line[:4] == b"ok N" and (said := _ADVANCED.match(line)):
+                self.oks += 1
+                if self._begun:
+                    sender.took(int(said[1]), now, int(said[3]))
+            else:
+                for reply in read_reply(line):
+                    self._take(reply, now, events)
+            if sender.events:
+                events += sender.events
+                sender.events.clear()
+        return events
+
+    def _take(self, reply: Reply, now: float, events: list[Event]) -> None:
+        if isinstance(reply, Ok):
+            self.oks += 1
+            if self._begun:
+                self.sender.took(reply.number, now, reply.buffer)
+            return
+        events.append(reply)
+        self._learn(reply)
+        if not self._begun:
+            return
+        match reply:
+            case Resend(number):
+                self.sender.wants(number, now)
+            case Skipped() | Idle():
+                self.sender.starves(now)
+            case Busy():
+                self.sender.alive(now)
+            case Temperatures() if not self.reports_by_itself:
+                self.sender.alive(now)
+            case _:
+                pass
+
+    def _learn(self, reply: Reply) -> None:
+        """Note what the reply tells of the firmware's dialect."""
+        if isinstance(reply, Firmware):
+            self.firmware = reply
+            if reply.dialect is not Dialect.UNKNOWN:
+                self.dialect = reply.dialect
+        elif self.dialect is Dialect.UNKNOWN:
+            text = getattr(reply, "text", "")
+            if text and isinstance(text, str) and _BANNERS.match(text):
+                self.dialect = dialect_of(text)

@@ -1,0 +1,152 @@
+"""Lines of G-code with numbers and checksums, as RepRap firmwares read them, and lines of answers.
+
+The numbered form is `N<number> <code>*<checksum>`, the checksum the exclusive or of all bytes
+before the star (RepRap wiki, "G-code", fields N and *).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import xor
+
+LONGEST_ANSWER = 1 << 10
+"""Bytes of an answer that are looked at; what a line has beyond them is dropped."""
+LONGEST_COMMAND = 96
+"""Bytes that a firmware's command buffer holds (Marlin's MAX_CMD_SIZE), the end included."""
+_WIDE = 64
+_SHOWN_ONLY = (b"M117", b"M118", b"M16 ", b"M23 ")
+_HOST_PAUSES = (b"M0", b"M1")
+
+
+def checksum(body: bytes) -> int:
+    """The exclusive or of all bytes, 0-255."""
+    if len(body) > _WIDE:
+        return reduce(xor, body)
+    folded = int.from_bytes(body, "little")
+    folded ^= folded >> 256
+    folded ^= folded >> 128
+    folded ^= folded >> 64
+    folded ^= folded >> 32
+    folded ^= folded >> 16
+    return (folded ^ (folded >> 8)) & 0xFF
+
+
+def numbered(number: int, code: bytes) -> bytes:
+    """The line to send for a cleaned code, its end included."""
+    body = b"N%d %b" % (number, code)
+    return b"%b*%d\n" % (body, checksum(body))
+
+
+def cleaned(raw: bytes) -> bytes:
+    """A line of a file without comment, outer blanks and old checksum; empty if nothing is left.
+
+    What follows a star never reaches a firmware as code, so it is no part of it here either.
+    """
+    if b";" in raw:
+        raw = raw[: raw.index(b";")]
+    if b"*" in raw:
+        raw = raw[: raw.index(b"*")]
+    code = raw.strip()
+    if code[:1] in b"(%/" and code:
+        return b""
+    if code[:1] in b"Nn" and code[1:2].isdigit():
+        code = _without_number(code)
+    return code
+
+
+def _without_number(code: bytes) -> bytes:
+    head, _, rest = code.partition(b" ")
+    return rest.strip() if head[1:].isdigit() else code
+
+
+def host_pause(code: bytes) -> str | None:
+    """What M0 and M1 (wait for a person) want to tell; None for every other code."""
+    head, _, text = code.partition(b" ")
+    if head.upper().replace(b"M00", b"M0").replace(b"M01", b"M1") not in _HOST_PAUSES:
+        return None
+    return text.decode("utf-8", "replace").strip()
+
+
+def is_numbering(code: bytes) -> bool:
+    """Whether the code sets line numbers (M110), which is for the host of the stream alone."""
+    return code[:4].upper() == b"M110" and not code[4:5].isdigit()
+
+
+@dataclass(slots=True)
+class Block:
+    """Consecutive lines of a file, cleaned: what is to be sent, and where each stood.
+
+    `where` holds the number of each line in the file, from 1. `last_line` is that of the last line
+    read, sent or not. `pause`: after these lines the file asks to wait for a person, with this
+    text. `rest`: raw lines after the pause that are still to be read.
+    """
+
+    codes: list[bytes] = field(default_factory=list)
+    where: list[int] = field(default_factory=list)
+    last_line: int = 0
+    pause: str | None = None
+    rest: list[bytes] = field(default_factory=list)
+
+
+def block_of(raw: list[bytes], line: int) -> Block:
+    """Clean raw lines, the first of which has the number `line` in its file."""
+    block = Block(last_line=line - 1)
+    codes, where = block.codes, block.where
+    for at, one in enumerate(raw):
+        # The lines of a print are of this form nearly all: no comment, no other field in front.
+        if b";" not in one and one[:1] == b"G" and b"*" not in one:
+            code = one.strip()
+        else:
+            code = cleaned(one)
+            if not code or is_numbering(code):
+                continue
+            if code[:2].upper() in _HOST_PAUSES and (text := host_pause(code)) is not None:
+                block.pause, block.rest = text, raw[at + 1 :]
+                block.last_line = line + at
+                return block
+            code = _fitting(code)
+        if code:
+            codes.append(code)
+            where.append(line + at)
+    block.last_line = line + len(raw) - 1
+    return block
+
+
+def _fitting(code: bytes) -> bytes:
+    """A text for the display cut to what a command buffer holds; codes that act stay whole."""
+    if len(code) > LONGEST_COMMAND - 16 and code[:4].upper() in _SHOWN_ONLY:
+        return code[: LONGEST_COMMAND - 16]
+    return code
+
+
+class AnswerLines:
+    """Splits what a printer says into lines, however its bytes arrive; memory is bounded."""
+
+    def __init__(self, longest: int = LONGEST_ANSWER) -> None:
+        self._longest = longest
+        self._rest = b""
+        self._cut = False
+        self.overlong = 0
+
+    def split(self, data: bytes) -> list[bytes]:
+        """The lines that `data` completes, without their ends; never longer than the limit."""
+        if b"\r" in data:
+            data = data.replace(b"\r", b"\n")
+        lines = (self._rest + data).split(b"\n")
+        rest = lines.pop()
+        longest = self._longest
+        if self._cut and lines:
+            self._cut = False
+            del lines[0]
+        if len(rest) > longest:
+            self.overlong += 1
+            self._cut, rest = True, b""
+        elif self._cut:
+            rest = b""
+        self._rest = rest
+        return [line[:longest] for line in lines if line]
+
+    def clear(self) -> None:
+        """Forget a line that has begun: what comes next is of another life of the printer."""
+        self._rest, self._cut = b"", False

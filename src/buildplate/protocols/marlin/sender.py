@@ -1,0 +1,408 @@
+"""What goes out to a firmware: numbered lines in a window, resent from one log when asked for.
+
+Every line has a number and a checksum, so a firmware takes each once and in order, whatever the
+wire does to it. A resend is a step back in the log of lines that were sent. Answers may be lost
+too: then the oldest unanswered line goes out again, and the firmware, which takes no number twice,
+says which one it wants.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from buildplate.protocols.marlin.framing import Block, numbered
+
+KEPT = 512
+"""Answered lines that can still be resent."""
+_PRUNED_AT = 4 * KEPT
+_BATCH = 64
+CAUTIOUS_LINES = 12
+"""After a resend so many lines go out one at a time: stale answers may still be on their way."""
+CLEAN_LINES = 200
+"""After so many lines without a resend the window opens by one again."""
+FORGETFUL = 6
+"""Answers that may have been counted for lines that were not taken. A firmware that asks for a line
+from further back has forgotten what it had: it was reset, and nothing is sent to it again."""
+MOST_WILD = 4
+"""How often such a line is asked for, in a row, before that is believed."""
+FORGOTTEN = "the printer asks for a line that it had taken long ago, or that was never sent"
+MOST_RESENDS = 30
+HOPELESS_S = 20.0
+"""How often, and for how long, one line is resent before the stream is given up."""
+SOON_S = 0.5
+LONGEST_PATIENCE_S = 40.0
+
+
+@dataclass(frozen=True, slots=True)
+class SendLimits:
+    """How far ahead lines are sent.
+
+    `window`: lines that may wait unanswered; None: learned from the firmware's own report, one
+    until it reports. `most`: the highest window that is ever learned. `receive_bytes`: what the
+    firmware's receive buffer holds; what waits behind the oldest unanswered line never has more.
+    `patience_s`: without an answer for so long the oldest line is sent again. `quiet_s`: after a
+    request for a resend nothing is sent for so long, while answers to lost lines drain.
+    """
+
+    window: int | None = None
+    most: int = 32
+    receive_bytes: int = 127
+    patience_s: float = 5.0
+    quiet_s: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A command (not a line of a stream) was taken by the firmware."""
+
+    token: object
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfStep:
+    """The firmware wants a line that cannot be had, or refuses one for ever: the stream is lost."""
+
+    number: int
+    why: str
+
+
+SenderEvent = Answered | OutOfStep
+
+
+class Sender:
+    """The lines of one numbered conversation. Times are seconds of any clock that only grows.
+
+    `accepted`: lines of the stream that the firmware has taken, `line` the number in its file of
+    the last of them. `flowing`: whether lines of the stream may go out; commands always may.
+    """
+
+    def __init__(self, limits: SendLimits) -> None:
+        self.limits = limits
+        self.accepted = 0
+        self.line = 0
+        self.flowing = False
+        self.resends = self.nudges = self.strays = 0
+        self.events: list[SenderEvent] = []
+        self._learned = limits.window or 1
+        self._window = self._learned
+        self._ceiling = limits.most
+        self.restart()
+
+    def restart(self) -> None:
+        """Number anew from 0 with M110; everything unsent or unanswered is forgotten."""
+        self._log: list[bytes] = [numbered(0, b"M110 N0")]
+        self._where: list[int] = [0]
+        self._base = 0
+        self._at = self._acked = self._flight = 0
+        self._commands: deque[tuple[bytes, object]] = deque()
+        self._tokens: dict[int, object] = {}
+        self._codes: Sequence[bytes] = ()
+        self._code_where: Sequence[int] = ()
+        self._code_at = 0
+        self._batch: list[bytes] = []
+        self._batch_at = 0
+        self._cautious = CAUTIOUS_LINES
+        self._broken = False
+        self._clean = 0
+        self._quiet_until = self._heard = float("-inf")
+        self._patience = self.limits.patience_s
+        self._wanted, self._wanted_times, self._wanted_since = -1, 0, 0.0
+        self._sent_since = True
+        self._numbers_oks = False
+
+    # --- what is to be sent ----------------------------------------------------------------------
+
+    def command(self, code: bytes, token: object = None) -> None:
+        """Queue a code of its own: it goes out before the next line of the stream."""
+        self._commands.append((code, token))
+
+    def feed(self, block: Block) -> None:
+        """Queue the next lines of the stream; those before must have been sent (`hungry`)."""
+        if not self.hungry:
+            message = "lines of the stream are still to be sent"
+            raise ValueError(message)
+        self._codes, self._code_where, self._code_at = block.codes, block.where, 0
+        self._batch, self._batch_at = [], 0
+
+    def drop_stream(self) -> None:
+        """Forget the lines of the stream that were not sent yet; what was sent stays sent."""
+        self._codes, self._code_where, self._code_at = (), (), 0
+        self._batch, self._batch_at = [], 0
+
+    @property
+    def hungry(self) -> bool:
+        """Whether every line of the stream that was fed has been sent."""
+        return self._code_at - (len(self._batch) - self._batch_at) >= len(self._codes)
+
+    @property
+    def unanswered(self) -> int:
+        """Lines that were sent, or are to be sent again, and not answered."""
+        return len(self._log) - self._acked
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way or waiting, lines of a held stream left out."""
+        return not self._commands and self.unanswered == 0
+
+    @property
+    def window(self) -> int:
+        """Lines that may be unanswered at a time now."""
+        return 1 if self._cautious else self._window
+
+    def to_send(self, now: float) -> bytes:
+        """The bytes to write now; empty while the window is full or nothing is to be sent."""
+        if now < self._quiet_until:
+            return b""
+        self._quiet_until = float("-inf")
+        under_way = self._at - self._acked
+        window = 1 if self._cautious else self._window
+        room = window - under_way
+        if room <= 0:
+            return self._ahead() if room == 0 and self._commands else b""
+        if under_way == 0:
+            self._heard = max(self._heard, now)
+        elif room < window >> 1 and not self._commands:
+            return b""  # several at once cost no more than one
+        out: list[bytes] = []
+        left = self._room()
+        while room > 0:
+            line = self._next(left, must=self._at == self._acked)
+            if line is None:
+                break
+            out.append(line)
+            size = len(line)
+            left -= size
+            self._flight += size
+            self._at += 1
+            room -= 1
+        self._sent_since = self._sent_since or bool(out)
+        if self._broken and out:
+            # A line whose end was lost must not run into its own repetition.
+            self._broken = False
+            out.insert(0, b"\n")
+        return out[0] if len(out) == 1 else b"".join(out)
+
+    def _room(self) -> int:
+        """Bytes that may follow what is under way.
+
+        The oldest line is left out: while a firmware works on something and reads nothing, that is
+        what it works on, so it is in the receive buffer no more.
+        """
+        flight = self._flight - (len(self._log[self._acked]) if self._at > self._acked else 0)
+        return self.limits.receive_bytes - flight
+
+    def _ahead(self) -> bytes:
+        """One command over the window: a person does not wait for a planner full of slow moves.
+
+        The firmware's receive buffer holds it, and the window is only full because it is at work.
+        """
+        if self._at < len(self._log):
+            return b""
+        line = self._next_command(self._room(), must=False)
+        if line is None:
+            return b""
+        self._at += 1
+        self._flight += len(line)
+        return line
+
+    def _next(self, left: int, *, must: bool) -> bytes | None:
+        """The line at the place to send from, made if need be; None when none fits or is there."""
+        log = self._log
+        if self._at < len(log):
+            line = log[self._at]
+            return line if must or len(line) <= left else None
+        if self._commands:
+            return self._next_command(left, must=must)
+        if not self.flowing:
+            return None
+        if self._batch_at == len(self._batch) and not self._encode():
+            return None
+        line = self._batch[self._batch_at]
+        if len(line) > left and not must:
+            return None
+        self._batch_at += 1
+        log.append(line)
+        self._where.append(self._code_where[self._code_at - len(self._batch) + self._batch_at - 1])
+        return line
+
+    def _encode(self) -> bool:
+        """Number the next lines of the stream; False when there are none."""
+        codes = self._codes[self._code_at : self._code_at + _BATCH]
+        first = self._base + len(self._log)
+        self._batch = [numbered(number, code) for number, code in enumerate(codes, first)]
+        self._batch_at = 0
+        self._code_at += len(codes)
+        return bool(codes)
+
+    def _next_command(self, left: int, *, must: bool) -> bytes | None:
+        number = self._base + len(self._log)
+        line = numbered(number, self._commands[0][0])
+        if len(line) > left and not must:
+            return None
+        # What was numbered ahead gets other numbers now.
+        self._code_at -= len(self._batch) - self._batch_at
+        self._batch, self._batch_at = [], 0
+        _, token = self._commands.popleft()
+        if token is not None:
+            self._tokens[number] = token
+        self._log.append(line)
+        self._where.append(0)
+        return line
+
+    # --- what was answered -----------------------------------------------------------------------
+
+    def took(self, number: int | None, now: float, free: int | None = None) -> None:
+        """The firmware has taken a line: that with `number`, or the oldest unanswered one.
+
+        `free`: so many places are empty beside the one of that line, by its own report.
+        """
+        if free is not None and free >= self._learned:
+            self._learn(free)
+        old = self._acked
+        new = self._up_to(number)
+        if new <= old:
+            return
+        self._heard, self._patience = now, self.limits.patience_s
+        sent = self._at
+        if new > (sent if number is None else len(self._log)):
+            self.strays += 1
+            return
+        self._count(old, new)
+        self._acked = new
+        if new > sent:  # it was sent before a step back, and had arrived after all
+            self._at = new
+        if self._tokens:
+            self._answer(old, new)
+        if self._cautious:
+            self._cautious = max(0, self._cautious - (new - old))
+        elif self._ceiling < self._learned:
+            self._recover(new - old)
+        if new > _PRUNED_AT:
+            self._prune()
+
+    def _up_to(self, number: int | None) -> int:
+        """The place behind the last line that an answer is for; the old one where for none."""
+        if number is not None:
+            self._numbers_oks = True
+            return number - self._base + 1
+        if not self._numbers_oks:
+            return self._acked + 1
+        # It belongs to a line that was refused, or its number was spoilt: ask soon.
+        self._patience = min(self._patience, SOON_S)
+        return self._acked
+
+    def _learn(self, free: int) -> None:
+        if self.limits.window is None:
+            self._learned = min(free + 1, self.limits.most)
+            self._window = min(self._learned, self._ceiling)
+
+    def _count(self, old: int, new: int) -> None:
+        log, where, sent = self._log, self._where, self._at
+        for at in range(old, new):
+            if at < sent:
+                self._flight -= len(log[at])
+            line = where[at]
+            if line:
+                self.accepted += 1
+                self.line = line
+
+    def _answer(self, old: int, new: int) -> None:
+        for number in range(self._base + old, self._base + new):
+            token = self._tokens.pop(number, None)
+            if token is not None:
+                self.events.append(Answered(token))
+
+    def _recover(self, lines: int) -> None:
+        self._clean += lines
+        if self._clean >= CLEAN_LINES:
+            self._clean = 0
+            self._ceiling += 1
+            self._window = min(self._learned, self._ceiling)
+
+    def _prune(self) -> None:
+        gone = self._acked - KEPT
+        del self._log[:gone], self._where[:gone]
+        self._base += gone
+        self._at -= gone
+        self._acked -= gone
+
+    def alive(self, now: float) -> None:
+        """The firmware shows that it works on what it has: nothing is lost yet."""
+        self._heard = now
+
+    def wants(self, number: int, now: float) -> None:
+        """The firmware asks for the line with this number; all before it were taken."""
+        if number == self._wanted and not self._sent_since:
+            return  # some firmwares repeat it until the line comes
+        self._sent_since = False
+        self.resends += 1
+        self._heard, self._patience = now, self.limits.patience_s
+        index = number - self._base
+        if number != self._wanted:
+            self._wanted, self._wanted_times, self._wanted_since = number, 0, now
+        self._wanted_times += 1
+        known = max(0, self._acked - FORGETFUL) <= index <= len(self._log)
+        if known:
+            hopeless = self._wanted_times > MOST_RESENDS and now - self._wanted_since > HOPELESS_S
+        else:
+            hopeless = self._wanted_times > MOST_WILD
+        if hopeless:
+            why = f"the printer refused one line {MOST_RESENDS} times" if known else FORGOTTEN
+            self.events.append(OutOfStep(number, why))
+            return
+        # A number that cannot be was spoilt on its way: the oldest line brings the right one.
+        self._step_to(index if known else self._acked, now)
+        self._ceiling = max(1, self._window // 2)
+        self._window = min(self._learned, self._ceiling)
+        self._clean = 0
+        self._quiet_until = now + self.limits.quiet_s
+
+    def _step_to(self, index: int, now: float) -> None:
+        """Go on from the line at `index`: what was before it is taken, what follows is not."""
+        if index > self._acked:
+            self.took(self._base + index - 1, now)
+        elif index < self._acked:
+            self._untake(index)
+        # Pruning may have moved the places.
+        self._at = self._acked
+        self._flight = 0
+        self._broken = True
+        self._cautious = CAUTIOUS_LINES
+
+    def _untake(self, index: int) -> None:
+        """Answers were counted that belonged to other lines: the firmware's word counts."""
+        self.accepted -= sum(1 for line in self._where[index : self._acked] if line)
+        self._acked = index
+        before = [line for line in self._where[:index] if line]
+        self.line = before[-1] if before else self.line
+
+    def starves(self, now: float) -> None:
+        """The firmware has nothing to do, or waits for another line: what is unanswered was lost.
+
+        Unless that has crossed the firmware's word on its way.
+        """
+        if self._at > self._acked and now >= self._heard + self.limits.quiet_s:
+            self._nudge(now)
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def due(self) -> float | None:
+        """When `tick` or `to_send` should be called again though nothing arrives."""
+        if self._at > self._acked:
+            return self._heard + self._patience
+        return self._quiet_until if self._quiet_until > self._heard else None
+
+    def tick(self, now: float) -> None:
+        """Let time pass: what was not answered for long is asked about, ever more rarely."""
+        if self._at > self._acked and now >= self._heard + self._patience:
+            self._nudge(now)
+            self._patience = min(self._patience * 2, LONGEST_PATIENCE_S)
+
+    def _nudge(self, now: float) -> None:
+        self.nudges += 1
+        self._at, self._flight = self._acked, 0
+        self._broken = True
+        self._cautious = CAUTIOUS_LINES
+        self._heard = now
