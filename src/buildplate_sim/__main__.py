@@ -15,9 +15,13 @@ import orjson
 import uvloop
 
 from buildplate_sim.admin import Admin
+from buildplate_sim.control import FarmControl
+from buildplate_sim.firmware.farm import FirmwareControl, FirmwareFarm
+from buildplate_sim.firmware.options import add_firmware, firmware_config
 from buildplate_sim.journal import Scribe
+from buildplate_sim.klippy.standin import StandIn, StandInConfig
+from buildplate_sim.moonraker import farm as moonraker
 from buildplate_sim.octoprint.answers import USER
-from buildplate_sim.octoprint.control import FarmControl
 from buildplate_sim.octoprint.farm import Farm, FarmConfig
 from buildplate_sim.proxy.farm import ProxyConfig, ProxyControl, ProxyFarm, Target
 from buildplate_sim.samples import write_samples
@@ -26,7 +30,7 @@ from buildplate_sim.virtual.farm import TURNS, VirtualControl, VirtualFarm, Virt
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    Later = Callable[[Coroutine[Any, Any, None]], object]
+    Later = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 
 
 class Part(Protocol):
@@ -64,10 +68,21 @@ def _parser() -> argparse.ArgumentParser:
     octoprints.add_argument("--proxy", action="store_true", help="a fault proxy before each")
     proxy = kinds.add_parser("proxy", parents=[common], help="fault proxies before other hosts")
     proxy.add_argument("--upstream", action="append", required=True, help="address:port")
-    for kind in (octoprints, proxy):
+    moonrakers = kinds.add_parser("moonrakers", parents=[common], help="simulated Moonrakers")
+    moonrakers.add_argument("--tick", type=float, default=0.25, help="pushes: real seconds")
+    moonrakers.add_argument("--trusted", action="store_true", help="no API key is needed")
+    moonrakers.add_argument("--no-load", action="store_true", help="no word on the process")
+    moonrakers.add_argument("--proxy", action="store_true", help="a fault proxy before each")
+    for kind in (octoprints, moonrakers, proxy):
         kind.add_argument("--proxy-base-address", default="127.0.1.10", help="of the first one")
     virtual = kinds.add_parser("virtual", parents=[common], help="virtual printers, the demo's")
     virtual.add_argument("--turns", type=int, default=TURNS, help="1: all push at the same moment")
+    klippy = kinds.add_parser(
+        "klippy", parents=[common], help="a stand-in for Klippy, for a real Moonraker"
+    )
+    klippy.add_argument("--socket", type=Path, required=True, help="where Moonraker finds it")
+    klippy.add_argument("--tick", type=float, default=0.25, help="status pushes: real seconds")
+    add_firmware(kinds, common)
     samples = kinds.add_parser("samples", help="write the demo's G-code files")
     samples.add_argument("--out", type=Path, required=True, help="a folder")
     return parser
@@ -102,6 +117,12 @@ def _virtual(options: argparse.Namespace, scribe: Scribe, admin: Admin) -> list[
     return [farm]
 
 
+def _firmware(options: argparse.Namespace, scribe: Scribe, admin: Admin) -> list[Part]:
+    farm = FirmwareFarm(firmware_config(options), scribe)
+    FirmwareControl(farm, admin)
+    return [farm]
+
+
 def _octoprints(
     options: argparse.Namespace, scribe: Scribe, admin: Admin, later: Later
 ) -> list[Part]:
@@ -117,15 +138,54 @@ def _octoprints(
         user=options.user,
     )
     farm = Farm(config, scribe, later)
-    FarmControl(farm, admin)
+    FarmControl(farm.hosts, admin)
+    return [farm, *_proxies(options, farm, admin, later)]
+
+
+def _moonrakers(
+    options: argparse.Namespace, scribe: Scribe, admin: Admin, later: Later
+) -> list[Part]:
+    config = moonraker.FarmConfig(
+        count=options.count,
+        base_address=options.base_address,
+        port=options.port,
+        state_dir=options.state_dir,
+        time_factor=options.time_factor,
+        seed=options.seed,
+        tick_s=options.tick,
+        trusted=options.trusted,
+        load=not options.no_load,
+    )
+    farm = moonraker.Farm(config, scribe, later)
+    FarmControl(farm.hosts, admin)
+    return [farm, *_proxies(options, farm, admin, later)]
+
+
+def _proxies(
+    options: argparse.Namespace, farm: Farm | moonraker.Farm, admin: Admin, later: Later
+) -> list[Part]:
+    """A fault proxy before each host, where they are wanted."""
     if not options.proxy:
-        return [farm]
+        return []
     targets = [
         Target(host.name, partial(getattr, host.door, "address")) for host in farm.hosts.values()
     ]
     proxies = ProxyFarm(_proxy_config(options), targets, later, farm.act)
     ProxyControl(proxies, admin)
-    return [farm, proxies]
+    return [proxies]
+
+
+def _klippy(options: argparse.Namespace, scribe: Scribe, admin: Admin, later: Later) -> list[Part]:
+    config = StandInConfig(
+        state_dir=options.state_dir,
+        socket=options.socket,
+        time_factor=options.time_factor,
+        seed=options.seed,
+        tick_s=options.tick,
+    )
+    stand_in = StandIn(config, scribe, later)
+    FarmControl({stand_in.name: stand_in}, admin)
+    return [stand_in]
 
 
 def _proxy(options: argparse.Namespace, admin: Admin, later: Later) -> list[Part]:
@@ -167,6 +227,12 @@ async def _serve(options: argparse.Namespace) -> None:
     async with asyncio.TaskGroup() as tasks:
         if options.kind == "virtual":
             parts = _virtual(options, scribe, admin)
+        elif options.kind == "moonrakers":
+            parts = _moonrakers(options, scribe, admin, tasks.create_task)
+        elif options.kind == "klippy":
+            parts = _klippy(options, scribe, admin, tasks.create_task)
+        elif options.kind == "firmware":
+            parts = _firmware(options, scribe, admin)
         elif options.kind == "proxy":
             parts = _proxy(options, admin, tasks.create_task)
         else:

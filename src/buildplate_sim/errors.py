@@ -53,6 +53,18 @@ class UnknownActionError(ControlError):
         super().__init__(f"no action {name!r}; there are {', '.join(known)}")
 
 
+class UnknownHeaterError(ControlError):
+    """No such heater, or no such fault of one."""
+
+    def __init__(
+        self, heater: str, fault: str, heaters: list[str], faults: tuple[str, ...]
+    ) -> None:
+        super().__init__(
+            f"no fault {fault!r} of {heater!r}; there are {', '.join(faults)} of "
+            f"{', '.join(heaters)}"
+        )
+
+
 class NotRunningError(ControlError):
     """The program on the box is not running."""
 

@@ -77,6 +77,13 @@ class AdminClient:
         entries: list[dict[str, Any]] = await self.request("GET", f"/printers/{name}/log")
         return [entry for entry in entries if event in {None, entry["event"]}]
 
+    async def accepted(self, name: str, after: int = 0) -> list[dict[str, Any]]:
+        """Every line that a simulated board has accepted, in order: `number` and `text`."""
+        entries: list[dict[str, Any]] = await self.request(
+            "GET", f"/printers/{name}/accepted", {"after": after, "limit": 10_000_000}
+        )
+        return entries
+
     async def proxy_rule(self, name: str, at: str, play: str, **rest: Any) -> None:
         """Let the fault proxy play a fault at the next occasions that match."""
         await self.request("POST", f"/proxies/{name}/rules", {"at": at, "play": play, **rest})
@@ -197,6 +204,41 @@ async def octoprints(
 
 
 @asynccontextmanager
+async def moonrakers(
+    state_dir: Path,
+    *,
+    count: int = 1,
+    time_factor: float = 60.0,
+    seed: int = 0,
+    base_address: str = "127.0.2.10",
+    port: int = 0,
+    proxy: bool = False,
+    more: Sequence[str] = (),
+) -> AsyncIterator[Simulator]:
+    """A process of simulated Moonrakers for as long as the block runs.
+
+    With `proxy` each printer has a `proxy_url` too, which goes through the fault proxy.
+    """
+    simulator = await Simulator.start(
+        [
+            "moonrakers",
+            f"--count={count}",
+            f"--state-dir={state_dir}",
+            f"--time-factor={time_factor}",
+            f"--seed={seed}",
+            f"--base-address={base_address}",
+            f"--port={port}",
+            *(["--proxy"] if proxy else []),
+            *more,
+        ]
+    )
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()
+
+
+@asynccontextmanager
 async def virtual_printers(
     state_dir: Path,
     *,
@@ -215,6 +257,71 @@ async def virtual_printers(
             f"--time-factor={time_factor}",
             f"--base-address={base_address}",
             f"--port={port}",
+            *more,
+        ]
+    )
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()
+
+
+@asynccontextmanager
+async def klippy(
+    state_dir: Path,
+    socket: Path,
+    *,
+    time_factor: float = 1.0,
+    seed: int = 0,
+    more: Sequence[str] = (),
+) -> AsyncIterator[Simulator]:
+    """A stand-in for Klippy behind `socket` for as long as the block runs.
+
+    Its G-code files lie in `gcodes` of its one printer's announcement.
+    """
+    simulator = await Simulator.start(
+        [
+            "klippy",
+            f"--state-dir={state_dir}",
+            f"--socket={socket}",
+            f"--time-factor={time_factor}",
+            f"--seed={seed}",
+            *more,
+        ]
+    )
+    try:
+        yield simulator
+    finally:
+        await simulator.stop()
+
+
+@asynccontextmanager
+async def firmware_printers(
+    state_dir: Path,
+    *,
+    count: int = 1,
+    dialect: str = "marlin2",
+    link: str = "pty",
+    baud: int | str = 115200,
+    time_factor: float = 60.0,
+    seed: int = 0,
+    more: Sequence[str] = (),
+) -> AsyncIterator[Simulator]:
+    """A process of simulated printer boards for as long as the block runs.
+
+    `link` is `pty`, `tcp` or `rfc2217`; each printer's `port` is what a serial client opens. Of
+    several dialects, links or speeds (with commas) every printer has the next.
+    """
+    simulator = await Simulator.start(
+        [
+            "firmware",
+            f"--count={count}",
+            f"--state-dir={state_dir}",
+            f"--dialect={dialect}",
+            f"--link={link}",
+            f"--baud={baud}",
+            f"--time-factor={time_factor}",
+            f"--seed={seed}",
             *more,
         ]
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from buildplate_sim.gcode import Does, Program
 from buildplate_sim.heat import Heater
+from buildplate_sim.plate import Part, Plate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,11 +52,9 @@ class Run:
     """One physical run of a file."""
 
     id: str
-    path: str
-    sha256: str
+    part: Part
     size: int
     timeline: Timeline
-    foreign: bool
     done: Callable[[float], None]
     stopped: Callable[[], None]
     began: float = 0.0
@@ -64,6 +63,21 @@ class Run:
     timer: Timer | None = None
     applied: int = 0
     ended: bool = False
+
+    @property
+    def path(self) -> str:
+        """The file that runs."""
+        return self.part.path
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what runs."""
+        return self.part.sha256
+
+    @property
+    def foreign(self) -> bool:
+        """Whether a person started it."""
+        return self.part.foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,39 +94,26 @@ class Machine:
     """One printer. Physical starts and ends are durable in its journal before anyone is told."""
 
     def __init__(self, journal: Journal, pulse: Pulse) -> None:
-        self._journal = journal
         self._pulse = pulse
         self.heaters = {name: Heater(name, at=pulse.now) for name in ("tool0", "bed")}
-        self.bed: list[str] = []
-        self.runs = 0
-        self.completed = 0
+        self.plate = Plate(journal)
         self.run: Run | None = None
         self.auto_clear_s: float | None = None
-        self._recall()
 
-    def _recall(self) -> None:
-        running: dict[str, dict[str, Any]] = {}
-        for entry in self._journal.entries():
-            event = entry["event"]
-            if event == "start":
-                self.runs += 1
-                running[entry["run"]] = entry
-                self.bed.append(entry["run"])
-            elif event == "end":
-                running.pop(entry["run"], None)
-                self.completed += entry["outcome"] == "completed"
-            elif event == "bed-occupied":
-                self.bed.append("foreign part")
-            elif event == "bed-cleared":
-                self.bed.clear()
-        for entry in running.values():
-            self._journal.write(
-                "end",
-                run=entry["run"],
-                path=entry["path"],
-                sha256=entry["sha256"],
-                outcome="power lost",
-            )
+    @property
+    def bed(self) -> list[str]:
+        """What lies on the bed."""
+        return self.plate.bed
+
+    @property
+    def runs(self) -> int:
+        """How often anything was started."""
+        return self.plate.runs
+
+    @property
+    def completed(self) -> int:
+        """How often it came to its end."""
+        return self.plate.completed
 
     # --- running
 
@@ -124,28 +125,17 @@ class Machine:
         stopped: Callable[[], None],
     ) -> None:
         """Begin a run; `begun` once that is durable, `stopped` at an M0, `done` at the end."""
-        self.runs += 1
+        part = Part(order.path, order.sha256, order.foreign)
         run = Run(
-            id=f"run-{self.runs}",
-            path=order.path,
-            sha256=order.sha256,
+            id="",
+            part=part,
             size=order.program.size,
             timeline=self._plan(order.program),
-            foreign=order.foreign,
             done=done,
             stopped=stopped,
         )
         self.run = run
-        facts: dict[str, Any] = {
-            "run": run.id,
-            "path": run.path,
-            "sha256": run.sha256,
-            "foreign": run.foreign,
-        }
-        if self.bed:
-            self._journal.write("collision", bed=list(self.bed), **facts)
-        self.bed.append(run.id)
-        self._journal.write("start", self._later(lambda: self._begin(run, begun)), **facts)
+        run.id = self.plate.begin(part, self._later(lambda: self._begin(run, begun)))
 
     def _begin(self, run: Run, begun: Callable[[str], None]) -> None:
         if run.ended:
@@ -182,7 +172,6 @@ class Machine:
         run.spent = run.timeline.length if outcome == "completed" else self.elapsed(run)
         if run.timer is not None:
             run.timer.cancel()
-        self.completed += outcome == "completed"
         for heater in self.heaters.values():
             heater.set(0.0, self._pulse.now)
 
@@ -191,15 +180,7 @@ class Machine:
                 self.run = None
             (told or run.done)(run.spent)
 
-        self._journal.write(
-            "end",
-            self._later(tell),
-            run=run.id,
-            path=run.path,
-            sha256=run.sha256,
-            outcome=outcome,
-            foreign=run.foreign,
-        )
+        self.plate.end(run.id, run.part, outcome, self._later(tell))
         if self.auto_clear_s is not None:
             self._pulse.after(self.auto_clear_s, lambda: self.clear_bed("automatic"))
 
@@ -293,14 +274,11 @@ class Machine:
 
     def clear_bed(self, by: str) -> None:
         """A person takes everything off the bed."""
-        parts, self.bed = self.bed, []
-        if parts:
-            self._journal.write("bed-cleared", by=by, runs=parts)
+        self.plate.clear(by)
 
     def occupy_bed(self) -> None:
         """Something else lies on the bed now."""
-        self.bed.append("foreign part")
-        self._journal.write("bed-occupied")
+        self.plate.occupy()
 
     def _later(self, call: Callable[[], None]) -> Callable[[], None]:
         return lambda: self._pulse.soon(call)

@@ -20,6 +20,7 @@ from buildplate_sim.octoprint.answers import (
     json_body,
     nothing,
 )
+from buildplate_sim.octoprint.by_hand import AXES
 from buildplate_sim.octoprint.files_api import FilesApi
 from buildplate_sim.octoprint.states import State
 from buildplate_sim.octoprint.views import VERSION
@@ -51,7 +52,8 @@ class Api:
             ("POST", "/api/printer/tool"): self._command_tool,
             ("POST", "/api/printer/bed"): self._command_bed,
             ("POST", "/api/printer/command"): self._command_printer,
-            ("POST", "/api/printer/printhead"): self._operational_only,
+            ("POST", "/api/printer/printhead"): self._command_head,
+            ("GET", "/api/settings"): self._settings,
             ("GET", "/api/job"): lambda _: json_reply(self._software.views.job_answer()),
             ("POST", "/api/job"): self._command_job,
             ("GET", "/api/files"): self._files.list_all,
@@ -151,8 +153,27 @@ class Api:
         if not self._software.operational:
             raise RefusedError(HTTPStatus.CONFLICT, NOT_OPERATIONAL)
 
-    def _operational_only(self, _: Request) -> Reply:
-        self._need_operational()
+    def _settings(self, _: Request) -> Reply:
+        address = {"stream": "/webcam/?action=stream", "snapshot": "/webcam/?action=snapshot"}
+        camera = {"name": "classic", "displayName": "Classic Webcam", "compat": address}
+        turned = {"flipH": False, "flipV": True, "rotate90": False}
+        return json_reply({"plugins": {}, "webcam": {"webcams": [camera | turned]}})
+
+    def _command_head(self, request: Request) -> Reply:
+        body = json_body(request)
+        command, by_hand = body.get("command"), self._host.by_hand
+        software = self._software
+        if not software.operational or (software.busy and command != "feedrate"):
+            text = "Printer is not operational or currently printing"
+            return error_reply(HTTPStatus.CONFLICT, text)
+        if command == "home":
+            by_hand.home(body["axes"])
+        elif command == "jog":
+            by_hand.jog({axis: float(body[axis]) for axis in AXES if axis in body})
+        elif command == "feedrate":
+            by_hand.pace("speed", _percent(body["factor"]))
+        else:
+            return error_reply(HTTPStatus.BAD_REQUEST, "command is invalid")
         return nothing()
 
     def _printer(self, request: Request) -> Reply:
@@ -169,19 +190,26 @@ class Api:
     def _command_tool(self, request: Request) -> Reply:
         self._need_operational()
         body = json_body(request)
-        if body.get("command") != "target":
+        command, by_hand = body.get("command"), self._host.by_hand
+        if command == "extrude":
+            if self._software.busy:
+                return error_reply(HTTPStatus.CONFLICT, "Printer is currently printing")
+            by_hand.extrude(float(body["amount"]))
+        elif command == "flowrate":
+            by_hand.pace("flow", _percent(body["factor"]))
+        if command != "target":
             return nothing()
         for heater, target in dict(body.get("targets", {})).items():
             if heater not in self._host.machine.heaters:
                 return error_reply(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL)
-            self._host.machine.heat(heater, float(target))
+            by_hand.heat(heater, float(target))
         return nothing()
 
     def _command_bed(self, request: Request) -> Reply:
         self._need_operational()
         body = json_body(request)
         if body.get("command") == "target":
-            self._host.machine.heat("bed", float(body["target"]))
+            self._host.by_hand.heat("bed", float(body["target"]))
         return nothing()
 
     def _command_printer(self, request: Request) -> Reply:
@@ -192,7 +220,10 @@ class Api:
             return error_reply(HTTPStatus.BAD_REQUEST, text)
         commands = body.get("commands") or [body.get("command", "")]
         if "M112" in commands:
+            self._host.journal.write("order", order="emergency_stop")
             self._software.line.emergency_stop()
+        else:
+            self._host.by_hand.codes(str(one) for one in commands)
         return nothing()
 
     # --- the job
@@ -244,3 +275,10 @@ class Api:
     def _cancel(self) -> Reply:
         self._software.job.cancel()
         return nothing()
+
+
+def _percent(factor: object) -> float:
+    """As OctoPrint reads it: a whole number is percent, any other one a share."""
+    if isinstance(factor, float):
+        return float(int(factor * 100))
+    return float(factor) if isinstance(factor, int) else 100.0

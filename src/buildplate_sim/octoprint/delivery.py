@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from buildplate_sim.commands import command_body, command_of
 from buildplate_sim.octoprint.answers import INTERNAL, READS, Pending, error_reply
 from buildplate_sim.octoprint.push import PushSocket
-from buildplate_sim.octoprint.upload import Upload
+from buildplate_sim.upload import Upload
 from buildplate_sim.web import Connection, Reply, Request
 
 if TYPE_CHECKING:

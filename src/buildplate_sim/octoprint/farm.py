@@ -15,7 +15,7 @@ from buildplate_sim.octoprint.line import OPENED_S
 from buildplate_sim.octoprint.push import PushSocket, message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from buildplate_sim.journal import Scribe
@@ -121,13 +121,15 @@ def push_levels(host: Host) -> None:
     software = host.software
     if software is None or not software.voice.sockets or host.pulse.frozen:
         return
-    made: dict[bool, bytes] = {}
+    made: dict[tuple[bool, tuple[str, ...]], bytes] = {}
     due = [socket for socket in software.voice.sockets if socket.due()]
     for socket in due:
-        if socket.logs not in made:
-            made[socket.logs] = _current(socket)
-        host.push_out(socket, made[socket.logs])
+        kind = (socket.logs is True, tuple(socket.log_lines()))
+        if kind not in made:
+            made[kind] = _current(socket, kind[1])
+        host.push_out(socket, made[kind])
 
 
-def _current(socket: PushSocket) -> bytes:
-    return message("current", socket.software.views.current(logs=socket.logs))
+def _current(socket: PushSocket, lines: Sequence[str]) -> bytes:
+    views = socket.software.views
+    return message("current", views.current(logs=socket.logs is True, lines=lines))

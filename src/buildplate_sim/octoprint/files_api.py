@@ -21,7 +21,7 @@ from buildplate_sim.octoprint.answers import (
 )
 from buildplate_sim.octoprint.shelf import BadNameError, BadTypeError, Stored
 from buildplate_sim.octoprint.states import State
-from buildplate_sim.octoprint.upload import HALF_STORED, Upload
+from buildplate_sim.upload import HALF_STORED, Upload
 from buildplate_sim.web import Reply, Request, json_reply
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from buildplate_sim.journal import Journal, Scribe
 from buildplate_sim.machine import Machine
 from buildplate_sim.octoprint.answers import USER
 from buildplate_sim.octoprint.api import Api
+from buildplate_sim.octoprint.by_hand import ByHand
 from buildplate_sim.octoprint.delivery import ANSWER_FAULTS, REQUEST_FAULTS, Drip
 from buildplate_sim.octoprint.door import Door
 from buildplate_sim.octoprint.launch import START_FAULTS
@@ -17,9 +18,9 @@ from buildplate_sim.octoprint.logbook import Logbook
 from buildplate_sim.octoprint.plays import PRINT_FAULTS, Plays
 from buildplate_sim.octoprint.shelf import Shelf
 from buildplate_sim.octoprint.software import OctoPrint
-from buildplate_sim.octoprint.upload import HALF_STORED, UPLOAD_FAULTS
 from buildplate_sim.pulse import Pulse
 from buildplate_sim.rules import RuleBook
+from buildplate_sim.upload import HALF_STORED, UPLOAD_FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -73,6 +74,7 @@ class Host:
         self.journal = Journal(root / "log.jsonl", scribe)
         self.journal.write("power-on")
         self.machine = Machine(self.journal, self.pulse)
+        self.by_hand = ByHand(self)
         self.shelf = Shelf(root)
         self.log = Logbook(root / "octoprint.log", self.time)
         self.rules = RuleBook(FAULTS, random)
@@ -164,6 +166,36 @@ class Host:
             self.drip.send(socket.connection, framed)
         else:
             socket.send(framed)
+
+    def play(self, action: str, params: dict[str, Any]) -> None:
+        """Do something to it, as docs/reference/simulators.md names it."""
+        self.plays.play(action, params)
+
+    def show(self) -> dict[str, Any]:
+        """The truth about it."""
+        machine, software = self.machine, self.software
+        run = machine.run
+        return {
+            "name": self.name,
+            "url": self.door.base,
+            "api_key": self.key,
+            "running": software is not None,
+            "frozen": self.pulse.frozen,
+            "state": software.views.state_text() if software is not None else None,
+            "selected": software.job.selected.path
+            if software is not None and software.job.selected is not None
+            else None,
+            "bed": machine.bed,
+            "by_hand": self.by_hand.show(),
+            "temperatures": machine.temperatures(),
+            "runs": machine.runs,
+            "completed": machine.completed,
+            "run": None
+            if run is None or run.ended
+            else {"id": run.id, "path": run.path, "sha256": run.sha256, "foreign": run.foreign},
+            "files": sorted(self.shelf.files),
+            "clients": len(software.voice.sockets) if software is not None else 0,
+        }
 
     def close(self) -> None:
         """Switch off for good."""

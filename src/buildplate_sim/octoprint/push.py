@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -26,7 +27,8 @@ class PushSocket(WebSocket):
         self.software = software
         self.authorised = False
         self.throttle = 1
-        self.logs = True
+        self.logs: bool | re.Pattern[str] = True
+        self._logged = software.host.by_hand.logged
         self.events: bool | list[str] = True
         self.state = True
         self.ticks = 0
@@ -69,7 +71,8 @@ class PushSocket(WebSocket):
     def _subscribe(self, wish: dict[str, Any]) -> None:
         state = wish.get("state", False)
         self.state = bool(state)
-        self.logs = bool(state.get("logs", False)) if isinstance(state, dict) else bool(state)
+        wanted = state.get("logs", False) if isinstance(state, dict) else bool(state)
+        self.logs = re.compile(wanted) if isinstance(wanted, str) else bool(wanted)
         self.events = wish.get("events", False)
         if self.authorised:
             self._greet()
@@ -83,6 +86,16 @@ class PushSocket(WebSocket):
         if not self.authorised:
             return False
         return kind in self.events if isinstance(self.events, list) else self.events
+
+    def log_lines(self) -> list[str]:
+        """The new lines of the serial log that the client wants."""
+        by_hand, since = self.software.host.by_hand, self._logged
+        self._logged = by_hand.logged
+        wanted = self.logs
+        if not wanted or since == self._logged:
+            return []
+        lines = by_hand.since(since)
+        return lines if wanted is True else [line for line in lines if wanted.search(line)]
 
     def due(self) -> bool:
         """Whether the next level message is due at this tick."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import orjson
+
+from buildplate_sim.upload import Incoming
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,34 +66,6 @@ class Stored:
     def last_s(self) -> float | None:
         """Printing time of its last successful print (s)."""
         return self.history.times[-1] if self.history.times else None
-
-
-class Incoming:
-    """An upload while it arrives."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size = 0
-        self._sha1 = hashlib.sha1(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
-        self._file = path.open("wb")
-
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes; `OSError` when the disk is full."""
-        self._file.write(chunk)
-        self._sha1.update(chunk)
-        self._sha256.update(chunk)
-        self.size += len(chunk)
-
-    def close(self) -> tuple[str, str]:
-        """The digests (sha1, sha256) of what has arrived."""
-        self._file.close()
-        return self._sha1.hexdigest(), self._sha256.hexdigest()
-
-    def drop(self) -> None:
-        """Forget the upload."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
 
 
 def sanitised(name: str) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from buildplate_sim.octoprint.states import BUSY, TEXT, State, flags
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from buildplate_sim.octoprint.software import OctoPrint
 
 VERSION = "1.11.8"
@@ -197,11 +199,12 @@ class Views:
             "markings": software.voice.markings,
         }
 
-    def current(self, *, logs: bool) -> dict[str, Any]:
-        """The level message that is pushed at every tick."""
+    def current(self, *, logs: bool, lines: Sequence[str] = ()) -> dict[str, Any]:
+        """The level message that is pushed at every tick; `lines` are those of the serial log."""
         levels = self._levels()
+        levels["logs"] = list(lines)
         if logs:
-            levels["logs"] = ["Recv: wait"] if software_idle(self._software) else ["Recv: ok"]
+            levels["logs"] += ["Recv: wait"] if software_idle(self._software) else ["Recv: ok"]
             levels["messages"] = ["wait"] if software_idle(self._software) else ["ok"]
         return levels
 

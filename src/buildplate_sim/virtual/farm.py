@@ -50,6 +50,7 @@ class Post:
         self.address = ("", 0)
         self.server: asyncio.Server | None = None
         printer.tell = lambda: self.push("changed")
+        printer.show = lambda: self.push("status")
 
     async def listen(self, address: str, port: int) -> None:
         """Accept clients."""
@@ -64,7 +65,7 @@ class Post:
         watching = [link for link in self.links if link.watching]
         if not watching or self.printer.pulse.frozen:
             return
-        message = {"push": kind, **self.printer.status()}
+        message = {"push": kind, "console": self.printer.panel.heard(), **self.printer.status()}
         for link in watching:
             link.send(message)
 

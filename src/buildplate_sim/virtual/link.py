@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from buildplate_sim.virtual.printer import RefusedError, VirtualPrinter
+from buildplate_sim.virtual.refusal import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import BinaryIO
 
+    from buildplate_sim.virtual.printer import VirtualPrinter
+
 VERSION = "1"
 LINE_LIMIT = 64 * 1024
+NOTED = ("path", "name", "size", "kind", "params")
 _CHUNK = 256 * 1024
 _COUNT = iter(range(1, 1 << 62))
 
@@ -72,6 +75,7 @@ class Link(asyncio.Protocol):
             "hello": self._hello,
             "watch": self._watch,
             "status": self._status,
+            "equipment": lambda _: printer.panel.equipment(),
             "files": lambda ask: {"files": printer.files(str(ask.get("prefix", "")))},
         }
         self._orders: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -80,6 +84,8 @@ class Link(asyncio.Protocol):
             "cancel": lambda _: printer.cancel(),
             "delete": lambda ask: printer.delete(str(ask["path"])),
             "reset": lambda _: printer.reset(),
+            "order": lambda ask: printer.order(str(ask["kind"]), dict(ask["params"])),
+            "emergency_stop": lambda _: printer.emergency_stop(),
         }
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -155,7 +161,9 @@ class Link(asyncio.Protocol):
             return
         do = str(ask.get("do"))
         if do not in self._questions and do != "fetch":
-            facts = {key: ask[key] for key in ("path", "name", "size") if key in ask}
+            facts = {
+                key: ask[key] for key in ("path", "name", "size", "kind", "params") if key in ask
+            }
             self._printer.journal.write("command", command=do, **facts)
         try:
             self._execute(do, ask)

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 from buildplate_sim.journal import Journal, Scribe
 from buildplate_sim.machine import Machine, Order
 from buildplate_sim.pulse import Pulse
+from buildplate_sim.virtual.panel import Panel
+from buildplate_sim.virtual.refusal import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from buildplate_sim.gcode import Library
@@ -33,14 +35,6 @@ class Mode(StrEnum):
     PAUSED = "paused"
     STOPPING = "stopping"
     HALTED = "halted"
-
-
-class RefusedError(Exception):
-    """The printer says no; `code` is a word for programs, the text one for people."""
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
 
 
 @dataclass(slots=True)
@@ -75,11 +69,13 @@ class VirtualPrinter:
         self.journal = Journal(root / "log.jsonl", scribe)
         self.journal.write("power-on")
         self.machine = Machine(self.journal, self.pulse)
+        self.panel = Panel(self.machine, self.journal)
         self._library = library
         self._mode = Mode.IDLE
         self.store = _store_id(root / "store")
         self.last_run, self.history = self._recall()
         self.tell: Callable[[], None] = lambda: None
+        self.show: Callable[[], None] = lambda: None
 
     def _recall(self) -> tuple[int, list[Entry]]:
         """The history is the record itself: whatever was durable there has happened."""
@@ -112,6 +108,7 @@ class VirtualPrinter:
             "last_outcome": self.history[-1].outcome if self.history else None,
             "history": [asdict(e) for e in self.history if path is not None and e.path == path],
             "temperatures": self.machine.temperatures(),
+            "levels": self.panel.levels(),
         }
 
     def others_since(self, run: int, path: str) -> bool:
@@ -181,6 +178,21 @@ class VirtualPrinter:
         """Stop the run for good."""
         self._need(Mode.PRINTING, Mode.PAUSED)
         self._end_run("cancelled", "")
+
+    def order(self, kind: str, params: Mapping[str, Any]) -> None:
+        """What a person wants at once; `RefusedError` where it cannot be."""
+        if self._mode is Mode.HALTED:
+            raise RefusedError("halted", "the printer has stopped with an error")
+        self.panel.order(kind, params)
+        self.show()
+
+    def emergency_stop(self) -> None:
+        """Everything off, whatever runs."""
+        self.journal.write("emergency-stop")
+        for heater in self.machine.heaters:
+            self.machine.heat(heater, 0.0)
+        self.panel.homed = ""
+        self.halt("emergency stop")
 
     def halt(self, reason: str) -> None:
         """Fail as firmware does: nothing moves until `reset`."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from buildplate_sim.virtual_driver.config import VirtualConfig
 
 LINE_LIMIT = 1 << 20
+KEPT_LINES = 200
 _CHUNK = 256 * 1024
 
 
@@ -80,8 +81,10 @@ class Client(asyncio.Protocol):
             self.close()
             return
         if "push" in message:
-            changed = self._push is not None and self._push["push"] == "changed"
-            self._push = {**message, "push": "changed"} if changed else message
+            before = self._push or {}
+            said = [*before.get("console", ()), *message.get("console", ())][-KEPT_LINES:]
+            changed = "changed" in (before.get("push"), message["push"])
+            self._push = {**message, "push": "changed" if changed else "status", "console": said}
             self._spoken.set()
             return
         future = self._waiting.pop(message.get("id"), None)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from buildplate.drivers.sdk import (
+    CAPABILITY_OF,
     Accepted,
     Deleted,
     DriverError,
+    EmergencyStop,
+    Equipment,
     HostConfused,
     Identity,
+    Jog,
+    Macro,
     PrinterOffline,
+    PrintObject,
     Reading,
     Refused,
     Unknown,
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from typing import Any
 
-    from buildplate.drivers.sdk import Answer, DriverTimings, FileBody, Push, Watch
+    from buildplate.drivers.sdk import Answer, Control, DriverTimings, FileBody, Push, Watch
     from buildplate_sim.virtual_driver.config import VirtualConfig
 
 
@@ -35,8 +42,11 @@ class VirtualDriver:
         self._client: Client | None = None
         self._last_run: tuple[str, int] | None = None
 
-    async def connect(self, *, wake: bool = False) -> Identity:  # noqa: ARG002 (the contract's)
-        """Open the connection with its push channel; PrinterOffline, HostConfused."""
+    async def connect(self, *, wake: bool = False) -> Identity:
+        """Open the connection with its push channel; PrinterOffline, HostConfused.
+
+        `wake` brings a printer back that has stopped with an error.
+        """
         await self.close()
         link = await client.connected(self._config, self._timings.request)
         self._client = link
@@ -46,6 +56,8 @@ class VirtualDriver:
                 why = "what answers there is no virtual printer"
                 raise HostConfused(why)
             await self._ask("watch")
+            if wake:
+                await self._ask("reset")
         except DriverError:
             await self.close()
             raise
@@ -123,6 +135,20 @@ class VirtualDriver:
         answer = await self._ask("files", prefix=prefix)
         return [str(path) for path in answer.get("files", ())]
 
+    async def control(self, order: Control) -> Answer:
+        """Carry out what a person asked for."""
+        if isinstance(order, EmergencyStop):
+            return await self._command("emergency_stop")
+        return await self._command("order", kind=CAPABILITY_OF[type(order)], params=_plain(order))
+
+    async def equipment(self) -> Equipment:
+        """What the printer has to offer."""
+        told = await self._ask("equipment")
+        return Equipment(
+            macros=[str(one) for one in told.get("macros", ())],
+            objects=[PrintObject(one["name"], one["excluded"]) for one in told.get("objects", ())],
+        )
+
     async def barrier(self) -> None:
         """Commands are executed as they arrive: any answer proves that those before it have run."""
         await self._ask("hello")
@@ -150,3 +176,14 @@ class VirtualDriver:
         except DriverError as error:
             return Unknown(str(error))
         return Accepted()
+
+
+def _plain(order: Control) -> dict[str, Any]:
+    """The order in detail, as JSON."""
+    match order:
+        case Jog(by, speed):
+            return {"by": dict(by), "speed": speed}
+        case Macro(name, params):
+            return {"name": name, "params": dict(params)}
+        case _:
+            return asdict(order)

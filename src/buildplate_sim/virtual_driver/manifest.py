@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from buildplate.drivers.sdk import Capability, Manifest
+from buildplate.drivers.sdk import CAPABILITY_OF, Capability, Manifest
 from buildplate_sim.virtual_driver.config import SCHEMA, VirtualConfig
 from buildplate_sim.virtual_driver.driver import VirtualDriver
 
@@ -31,6 +31,9 @@ DRIVER = Manifest(
             Capability.FETCH_BACK,
             Capability.TEMPERATURES,
             Capability.PUSH,
+            Capability.CONSOLE,
+            Capability.EQUIPMENT,
+            *CAPABILITY_OF.values(),
         }
     ),
 )

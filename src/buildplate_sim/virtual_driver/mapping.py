@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from buildplate.drivers.sdk import (
     Activity,
+    ConsoleLine,
     Ending,
     Evidence,
+    Levels,
     Push,
     PushKind,
     Reading,
     Run,
+    Speaker,
     Temperature,
 )
 
@@ -49,7 +52,20 @@ def push(message: Mapping[str, Any]) -> Push:
         message.get("progress"),
         time_left(message.get("time_left_s")),
         str(message.get("mode", "")),
+        levels(message),
+        [console_line(one) for one in message.get("console", ())],
     )
+
+
+def levels(message: Mapping[str, Any]) -> Levels | None:
+    """What changes while the machine works, where the printer tells it."""
+    told = message.get("levels")
+    return None if told is None else Levels(**told)
+
+
+def console_line(told: Mapping[str, Any]) -> ConsoleLine:
+    """One line of the console."""
+    return ConsoleLine(str(told["text"]), Speaker(told["speaker"]), error=bool(told["error"]))
 
 
 def is_ours(status: Mapping[str, Any], watch: Watch) -> bool:

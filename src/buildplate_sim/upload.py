@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+import hashlib
+from typing import TYPE_CHECKING, Protocol
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from buildplate_sim.octoprint.shelf import Incoming, Shelf
+    from pathlib import Path
 
 
 UPLOAD_FAULTS = frozenset({"disk-full", "mixed"})
@@ -24,6 +24,41 @@ def mixed_up(chunk: bytes) -> bytes:
     return (alien * (len(chunk) // len(alien) + 1))[: len(chunk)]
 
 
+class Incoming:
+    """An upload while it arrives."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+        self._file = path.open("wb")
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes; `OSError` when the disk is full."""
+        self._file.write(chunk)
+        self._sha1.update(chunk)
+        self._sha256.update(chunk)
+        self.size += len(chunk)
+
+    def close(self) -> tuple[str, str]:
+        """The digests (sha1, sha256) of what has arrived."""
+        self._file.close()
+        return self._sha1.hexdigest(), self._sha256.hexdigest()
+
+    def drop(self) -> None:
+        """Forget the upload."""
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+
+class Incomings(Protocol):
+    """Where uploads go while they arrive."""
+
+    def incoming(self) -> Incoming:
+        """A place for one."""
+
+
 class Upload:
     """The body of one upload. `broken_off`: the disk is full, `break_off` has been called.
 
@@ -31,7 +66,7 @@ class Upload:
     """
 
     def __init__(
-        self, shelf: Shelf, content_type: str, play: str, break_off: Callable[[], None]
+        self, shelf: Incomings, content_type: str, play: str, break_off: Callable[[], None]
     ) -> None:
         self._shelf = shelf
         self._break_off = break_off
@@ -122,3 +157,13 @@ class Upload:
     def _part_end(self) -> None:
         if not self._is_file:
             self.fields[self._name] = self._value.decode("utf-8", "replace")
+
+
+class Unread:
+    """Takes a body that is refused, once all of it has been heard."""
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes."""
+
+    def abort(self) -> None:
+        """The sender is gone."""

@@ -1,27 +1,51 @@
-"""What the control API can do with a farm of simulated OctoPrints."""
+"""What the control API can do with the simulated hosts of a process."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from buildplate_sim.errors import UnknownPrinterError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from buildplate_sim.admin import Admin, Params
-    from buildplate_sim.octoprint.farm import Farm
-    from buildplate_sim.octoprint.host import Host
+    from buildplate_sim.journal import Journal
+    from buildplate_sim.rules import RuleBook
 
 ALL = "*"
+
+
+class Controlled(Protocol):
+    """One simulated host, as the control API sees it."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def journal(self) -> Journal:
+        """Its own record."""
+
+    @property
+    def rules(self) -> RuleBook:
+        """The faults that are to be played."""
+
+    def show(self) -> dict[str, Any]:
+        """The truth about it."""
+
+    def play(self, action: str, params: dict[str, Any]) -> None:
+        """Do something to it."""
 
 
 class FarmControl:
     """Control requests on the hosts of a farm; `*` stands for all of them."""
 
-    def __init__(self, farm: Farm, admin: Admin) -> None:
-        self._farm = farm
-        admin.on("GET", "/printers", lambda _n, _p: [self._show(h) for h in farm.hosts.values()])
-        admin.on("GET", "/printers/{name}", lambda names, _: self._show(self._host(names[0])))
+    def __init__(self, hosts: Mapping[str, Controlled], admin: Admin) -> None:
+        self._hosts_by_name = hosts
+        admin.on("GET", "/printers", lambda _n, _p: [h.show() for h in hosts.values()])
+        admin.on("GET", "/printers/{name}", lambda names, _: self._host(names[0]).show())
         admin.on("GET", "/printers/{name}/log", self._log)
         admin.on("GET", "/printers/{name}/rules", self._rules)
         admin.on("POST", "/printers/{name}/rules", self._add_rule)
@@ -31,37 +55,14 @@ class FarmControl:
         admin.on("POST", "/printers/{name}/do/{action}", self._do)
         admin.on("GET", "/completions", self._completions)
 
-    def _host(self, name: str) -> Host:
-        host = self._farm.hosts.get(name)
+    def _host(self, name: str) -> Controlled:
+        host = self._hosts_by_name.get(name)
         if host is None:
             raise UnknownPrinterError(name)
         return host
 
-    def _hosts(self, name: str) -> list[Host]:
-        return list(self._farm.hosts.values()) if name == ALL else [self._host(name)]
-
-    def _show(self, host: Host) -> dict[str, Any]:
-        machine, software = host.machine, host.software
-        run = machine.run
-        return {
-            "name": host.name,
-            "url": host.door.base,
-            "api_key": host.key,
-            "running": software is not None,
-            "frozen": host.pulse.frozen,
-            "state": software.views.state_text() if software is not None else None,
-            "selected": software.job.selected.path
-            if software is not None and software.job.selected is not None
-            else None,
-            "bed": machine.bed,
-            "runs": machine.runs,
-            "completed": machine.completed,
-            "run": None
-            if run is None or run.ended
-            else {"id": run.id, "path": run.path, "sha256": run.sha256, "foreign": run.foreign},
-            "files": sorted(host.shelf.files),
-            "clients": len(software.voice.sockets) if software is not None else 0,
-        }
+    def _hosts(self, name: str) -> list[Controlled]:
+        return list(self._hosts_by_name.values()) if name == ALL else [self._host(name)]
 
     def _log(self, names: list[str], params: Params) -> list[dict[str, Any]]:
         wanted = params.get("event")
@@ -87,7 +88,7 @@ class FarmControl:
     def _do(self, names: list[str], params: Params) -> int:
         hosts = self._hosts(names[0])
         for host in hosts:
-            host.plays.play(names[1], params)
+            host.play(names[1], params)
         return len(hosts)
 
     def _completions(self, _: list[str], params: Params) -> dict[str, dict[str, int]]:
@@ -95,7 +96,7 @@ class FarmControl:
         counts: dict[str, Counter[str]] = {"completed": Counter(), "started": Counter()}
         collisions: Counter[str] = Counter()
         foreign = params.get("foreign") in {True, "true", "1"}
-        for host in self._farm.hosts.values():
+        for host in self._hosts_by_name.values():
             for entry in host.journal.entries():
                 event = entry["event"]
                 if entry.get("foreign") and not foreign:

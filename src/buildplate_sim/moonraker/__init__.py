@@ -1,0 +1,1 @@
+"""Simulated Moonrakers, many in one process, each before a simulated Klippy of its own."""
