@@ -1,0 +1,249 @@
+"""The evidence channel: the subscription to `print_stats`, and what it says from moment to moment.
+
+Its record (`record.py`) begins when Moonraker has taken the subscription, and ends with the
+websocket and with Klippy. It vouches for what did not happen only once it is ripe: Klipper shows a
+print up to 250 ms late, and a start right after Klippy is ready may go without a name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from buildplate.drivers.moonraker import answers, levels
+from buildplate.drivers.moonraker.answers import Klippy, Row, Stats
+from buildplate.drivers.moonraker.mapping import ANSWERED, Held, notice
+from buildplate.drivers.moonraker.record import Record
+from buildplate.drivers.moonraker.rpc import LOST
+from buildplate.drivers.sdk import ConsoleLine, DriverTimings, HostConfused, Push, PushKind
+
+CONSOLE_LIMIT = 200
+RIPE_SHARE, TELEMETRY_SHARE = 0.4, 0.05
+"""What ripens in 2 s of a settle time of 5; and telemetry every 0.5 s of a request time of 10."""
+
+NO_KLIPPY = "Moonraker has no connection to Klipper"
+TELLING = {
+    "webhooks": ("state",),
+    "print_stats": ("state", "filename"),
+    "idle_timeout": ("state",),
+    "pause_resume": ("is_paused",),
+}
+"""Fields whose change asks for a fresh read."""
+
+
+class Channel:
+    """What one websocket has told of the printer, and what of it is yet to be passed on."""
+
+    def __init__(self, timings: DriverTimings) -> None:
+        self._timings = timings
+        self._stats: Stats | None = None
+        self._news = asyncio.Event()
+        self._changed = False
+        self._fresh = False
+        self._told_at = float("-inf")
+        self._console: deque[ConsoleLine] = deque(maxlen=CONSOLE_LIMIT)
+        self.found: dict[str, dict[str, Any]] = {}
+        self.names: dict[str, str] = {}
+        self.klippy, self.words = Klippy.DISCONNECTED, ""
+        self.process = ""
+        self.record = Record(timings.clock)
+        self.turns = 0
+        self.stale = True
+        self.lost = False
+
+    # --- its life --------------------------------------------------------------------------------
+
+    @property
+    def ripe(self) -> bool:
+        """Whether the subscription has been held long enough to vouch for what did not happen."""
+        age = self._timings.clock() - self.record.since
+        ready = bool(self.record.epoch) and self.klippy is Klippy.READY and self._stats is not None
+        return ready and age >= self._timings.settle * RIPE_SHARE
+
+    @property
+    def held(self) -> Held:
+        """The channel as an intent made now would rely on it."""
+        record = self.record
+        since = record.since if record.epoch else 0.0
+        return Held(record.epoch, record.seq, self.process, ripe=self.ripe, since=since)
+
+    def subscribed(self, status: Mapping[str, Any], process: str, turn: int) -> None:
+        """The subscription is taken, and begins with this: a new stretch of the record.
+
+        `turn` is what `turns` was before it was asked for: what Klippy lost meanwhile is none.
+        """
+        if turn != self.turns or self.lost:
+            return
+        self.stale = False
+        self.process = process
+        self.found = {}
+        self.record.begin()
+        self.merge(status)
+        self._tell(changed=True)
+
+    def broken(self) -> None:
+        """Klippy is gone, and the subscription with it."""
+        self.turns += 1
+        self.stale = True
+        self.record.end()
+
+    def take_jobs(self, rows: Sequence[Row], *, news: bool = True) -> None:
+        """Take in jobs of the history, the newest first; at the beginning they are no news."""
+        before = self.record.seq
+        self.record.note_jobs(rows, news=news)
+        self._tell(changed=self.record.seq != before)
+
+    def answered_late(self, path: str) -> None:
+        """A start that nobody waited for any more was answered as accepted after all."""
+        self.record.note(ANSWERED, path)
+        self._tell(changed=True)
+
+    def _tell(self, *, changed: bool) -> None:
+        self._changed = self._changed or changed
+        self._fresh = True
+        self._news.set()
+
+    # --- what the websocket tells ----------------------------------------------------------------
+
+    def take(self, method: str, params: list[Any]) -> None:
+        """One notification, in the order of the wire."""
+        match method:
+            case "notify_status_update":
+                self.merge(params[0] if params and isinstance(params[0], dict) else {})
+            case "notify_gcode_response":
+                self._say(params[0] if params else "")
+            case "notify_history_changed":
+                self._take_job(params[0] if params else None)
+            case "notify_klippy_ready":
+                self._klippy_is(Klippy.READY)
+                self.broken()
+            case "notify_klippy_shutdown":
+                self._klippy_is(Klippy.SHUTDOWN)
+            case "notify_klippy_disconnected":
+                self._klippy_is(Klippy.DISCONNECTED)
+                self.words = NO_KLIPPY
+                self.broken()
+            case _ if method == LOST:
+                self.lost = self._changed = True
+                self.record.end()
+        self._tell(changed=False)
+
+    def _say(self, said: object) -> None:
+        for line in answers.text(said).splitlines()[:CONSOLE_LIMIT]:
+            self._console.append(ConsoleLine(line, error=line.startswith(("!!", "// !!", "Error"))))
+
+    def sent(self, line: ConsoleLine) -> None:
+        """A line that went out from here."""
+        self._console.append(line)
+        self._tell(changed=False)
+
+    def klippy_says(self, state: Klippy, words: str) -> None:
+        """Klippy could not be asked: what Moonraker says of it instead."""
+        if self.klippy is not state:
+            self._klippy_is(state)
+        self.words = words
+        if state is Klippy.DISCONNECTED:
+            self.broken()
+
+    def runs(self, path: str) -> bool:
+        """Whether the last word was that this file is in print."""
+        stats = self._stats
+        return stats is not None and stats.state in answers.RUNNING and stats.of(path)
+
+    def _klippy_is(self, state: Klippy) -> None:
+        self.klippy, self.words = state, ""
+        self._changed = True
+
+    def _take_job(self, told: object) -> None:
+        job = told.get("job") if isinstance(told, dict) else None
+        with suppress(HostConfused):  # a look reads the history itself
+            self.take_jobs([answers.read_row(job)])
+        self._changed = True
+
+    def merge(self, status: Mapping[str, Any]) -> None:
+        """Take over changed fields, of what was subscribed to alone."""
+        for name, fields in status.items():
+            wanted = levels.fields_of(name)
+            if not wanted or not isinstance(fields, dict):
+                continue
+            known = self.found.setdefault(name, {}) if self._takes(name) else {}
+            telling = TELLING.get(name)
+            before = telling and [known.get(field) for field in telling]
+            for field in wanted:
+                if field in fields:
+                    known[field] = answers.plain(fields[field])
+            if telling and before != [known.get(field) for field in telling]:
+                self._changed = True
+        if "webhooks" in status:
+            self.klippy, self.words = answers.read_klippy(self.found.get("webhooks", {}))
+        if "print_stats" in status:
+            self._take_stats()
+
+    def _takes(self, name: str) -> bool:
+        return name in self.found or len(self.found) < levels.OBJECTS_LIMIT
+
+    def _take_stats(self) -> None:
+        try:
+            stats = answers.read_stats(self.found)
+        except HostConfused:
+            stats = None
+        if stats is None:
+            return
+        for kind, path, word in notice(self._stats, stats):
+            self.record.note(kind, path, word)
+            self._changed = True
+        self._stats = stats
+
+    # --- what is passed on -----------------------------------------------------------------------
+
+    async def news(self) -> Push | None:
+        """The next push: soon when something changed, else telemetry at a bounded rate.
+
+        None when the subscription has to be made anew first.
+        """
+        loop = asyncio.get_running_loop()
+        while not self.lost:
+            if self.stale and self.klippy is not Klippy.DISCONNECTED:
+                return None
+            due = self._told_at + self._timings.request * TELEMETRY_SHARE
+            if self._changed or (self._fresh and loop.time() >= due):
+                return self._push(loop.time())
+            await self._wait(due - loop.time() if self._fresh else None)
+        return self._push(loop.time())
+
+    async def _wait(self, seconds: float | None) -> None:
+        ripens = self.record.since + self._timings.settle * RIPE_SHARE - self._timings.clock()
+        if 0 < ripens < (float("inf") if seconds is None else seconds):
+            seconds = ripens
+        else:
+            ripens = 0
+        self._news.clear()
+        if seconds is None:  # the usual case, and a time-out costs
+            await self._news.wait()
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            self._changed = self._changed or ripens > 0
+
+    def _push(self, now: float) -> Push:
+        kind = PushKind.CHANGED if self._changed else PushKind.TELEMETRY
+        self._changed = self._fresh = False
+        self._told_at = now
+        said = tuple(self._console)
+        self._console.clear()
+        stats = self._stats
+        done = answers.read_progress(self.found, stats)
+        return Push(
+            kind,
+            temperatures=levels.temperatures(self.found, self.names),
+            progress=done,
+            time_left_s=answers.read_time_left(stats, done),
+            text="" if stats is None else stats.state,
+            levels=levels.read_levels(self.found, self.names),
+            console=said,
+        )

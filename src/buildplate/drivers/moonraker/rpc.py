@@ -1,0 +1,255 @@
+"""JSON-RPC 2.0 with one Moonraker over one websocket: every call goes out once, in its own time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+import orjson
+
+from buildplate.drivers.sdk import (
+    AuthRequired,
+    DriverError,
+    DriverTimings,
+    HostConfused,
+    Patience,
+    PrinterOffline,
+)
+from buildplate.drivers.sdk.pace import Pace
+from buildplate.drivers.sdk.unreachable import BROKEN_OFF, in_words, no_answer
+
+MESSAGE_LIMIT = 16 << 20
+"""Bytes of one message: the list of a folder with ten thousands of files fits."""
+
+LATE_LIMIT = 64
+"""Calls that nobody waits for any more, whose answers are still listened for."""
+
+BAD_PARAMS, NO_METHOD = -32602, -32601
+REFUSED, FORBIDDEN, NOT_FOUND, UNAVAILABLE = 400, 403, 404, 503
+WORDS_LIMIT = 500
+
+_NOT_LET_IN = ("Unauthorized", "Invalid API Key")
+_LOAD = '{"jsonrpc":"2.0","method":"notify_proc_stat_update"'
+"""How a message begins that comes every second and tells nothing of the printer."""
+
+Notice = Callable[[str, list[Any]], None]
+
+LOST, LOAD = "", "notify_proc_stat_update"
+"""What `heard` is told when the websocket is lost, and of the host's load, which is not read."""
+
+
+class Said(Exception):
+    """The host answered a call with an error: its code and its own words."""
+
+    def __init__(self, code: int, words: str) -> None:
+        super().__init__(f"{code}: {words}")
+        self.code = code
+        self.words = words
+
+    def as_error(self) -> DriverError:
+        """The same for whoever only wanted to read."""
+        if self.unauthorized:
+            return AuthRequired("the host refuses the API key", code="key_refused")
+        return HostConfused(f"the host answered {self.code}: {self.words}")
+
+    @property
+    def unauthorized(self) -> bool:
+        """Whether it is our key that the host does not accept."""
+        return self.code == 401 or (  # noqa: PLR2004 (RFC 9110)
+            self.code == BAD_PARAMS and self.words.startswith(_NOT_LET_IN)
+        )
+
+
+class Rpc:
+    """One websocket and its calls. `heard` gets every notification, at once and in order."""
+
+    def __init__(
+        self, socket: aiohttp.ClientWebSocketResponse, timings: DriverTimings, heard: Notice
+    ) -> None:
+        self._socket = socket
+        self._timings = timings
+        self._heard = heard
+        self._number = 0
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._late: dict[int, Callable[[], None]] = {}
+        self._pace = Pace(timings.request)
+        self._patience = Patience(timings.request / 2)
+        self._reader: asyncio.Task[None] | None = None
+        self.lost: DriverError | None = None
+
+    def begin(self) -> None:
+        """Read from now on, until the socket is lost or closed."""
+        self._reader = asyncio.create_task(self._read_on())  # noqa: TID251 (`close` ends it)
+
+    async def close(self) -> None:
+        """End it; whoever waits gets PrinterOffline."""
+        self._end(PrinterOffline("the connection is closed"))
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait({self._reader})
+        self._patience.close()
+        await self._socket.close()
+
+    # --- calls -----------------------------------------------------------------------------------
+
+    async def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        seconds: float | None = None,
+        late: Callable[[], None] | None = None,
+    ) -> Any:
+        """Call a method once; its result. Said, PrinterOffline, HostConfused.
+
+        `seconds`: what the answer may take, else one request's time. `late` is told of a result
+        that comes after that.
+        """
+        limit = self._timings.request if seconds is None else seconds
+        number = self._number = self._number + 1
+        if self.lost is not None:
+            raise self.lost
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(limit):
+                await self._send(number, method, params)
+                return await answer
+        except TimeoutError:
+            raise no_answer(limit) from None
+        finally:
+            self._waiting.pop(number, None)
+            unheard = answer.cancelled() or not answer.done()
+            if late is not None and unheard and len(self._late) < LATE_LIMIT:
+                self._late[number] = late
+
+    async def read(
+        self, method: str, params: Mapping[str, Any] | None = None, *, seconds: float | None = None
+    ) -> Any:
+        """Call a method that only reads; a refusal is AuthRequired or HostConfused."""
+        try:
+            return await self.call(method, params, seconds=seconds)
+        except Said as said:
+            raise said.as_error() from None
+
+    async def _send(self, number: int, method: str, params: Mapping[str, Any] | None) -> None:
+        request: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
+        request |= {} if params is None else {"params": dict(params)}
+        try:
+            await self._socket.send_str(orjson.dumps(request | {"id": number}).decode())
+        except (aiohttp.ClientError, OSError) as error:
+            raise _broken(error) from None
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    async def _read_on(self) -> None:
+        try:
+            while True:
+                self._take(await self._next())
+        except DriverError as error:
+            self._end(error)
+        finally:
+            self._end(PrinterOffline("the websocket ended"))
+
+    def _end(self, error: DriverError) -> None:
+        """Note why it is over, and tell everybody who waits."""
+        if self.lost is None:
+            self.lost = error
+            self._heard(LOST, [])
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(self.lost)
+                answer.exception()  # seen: nobody may be waiting for it any more
+        self._late.clear()
+
+    async def _next(self) -> str:
+        """The next message; a host that says nothing is asked once whether it is there."""
+        asked = False
+        while True:
+            try:
+                with self._patience:
+                    message = await self._socket.receive()
+            except TimeoutError:
+                if asked:
+                    raise PrinterOffline("the websocket fell silent") from None
+                asked = True
+                await self._ping()
+                continue
+            asked = False
+            data = message.data
+            await self._pace.keep(len(data) if isinstance(data, str | bytes) else 0)
+            if message.type is aiohttp.WSMsgType.TEXT:
+                return str(data)
+            if message.type is aiohttp.WSMsgType.BINARY:
+                return bytes(data).decode(errors="replace")
+            if message.type is aiohttp.WSMsgType.PING:
+                await self._pong(data)
+            elif message.type is not aiohttp.WSMsgType.PONG:
+                raise PrinterOffline(f"the websocket ended ({message.type.name.lower()})")
+
+    async def _ping(self) -> None:
+        await self._bounded(self._socket.ping())
+
+    async def _pong(self, data: bytes) -> None:
+        await self._bounded(self._socket.pong(data))
+
+    async def _bounded(self, sending: Any) -> None:
+        try:
+            async with asyncio.timeout(self._timings.request):
+                await sending
+        except TimeoutError:
+            raise no_answer(self._timings.request) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _broken(error) from None
+
+    def _take(self, message: str) -> None:
+        if message.startswith(_LOAD):
+            self._heard(LOAD, [])
+            return
+        said = read_message(message)
+        if "method" in said:
+            method, params = said["method"], said.get("params", [])
+            if isinstance(method, str) and isinstance(params, list):
+                self._heard(method, params)
+            return
+        number = said.get("id")
+        if type(number) is int:
+            self._answered(number, said)
+
+    def _answered(self, number: int, said: Mapping[str, Any]) -> None:
+        late = self._late.pop(number, None)
+        if late is not None and "result" in said:
+            late()
+        answer = self._waiting.get(number)
+        if answer is None or answer.done():
+            return
+        error = said.get("error")
+        if "result" in said:
+            answer.set_result(said["result"])
+        elif isinstance(error, dict) and type(code := error.get("code")) is int:
+            answer.set_exception(Said(code, str(error.get("message", ""))[:WORDS_LIMIT]))
+        else:
+            answer.set_exception(HostConfused("the host's answer holds neither result nor error"))
+
+
+_NUL = ("\\u0000", "\\ufffd")
+
+
+def read_message(message: str) -> dict[str, Any]:
+    """One message as a JSON object; HostConfused when it is none.
+
+    A U+0000 in it, as a noisy line leaves one in a firmware's words, becomes U+FFFD: not every
+    database keeps one.
+    """
+    try:
+        said = orjson.loads(message.replace(*_NUL))
+    except orjson.JSONDecodeError:
+        raise HostConfused("the host sent something on its websocket that is no JSON") from None
+    if not isinstance(said, dict):
+        raise HostConfused("the host sent JSON of another shape on its websocket")
+    return said
+
+
+def _broken(error: Exception) -> PrinterOffline:
+    return PrinterOffline("the websocket broke", code=BROKEN_OFF.code, cause=in_words(error))
