@@ -1,0 +1,155 @@
+"""What a printer says, turned into what is known of it: facts for a look, levels for the panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from buildplate.drivers.marlin.config import SerialSettings
+from buildplate.drivers.marlin.notes import Notes
+from buildplate.drivers.marlin.thermal import Finding, ThermalWatch
+from buildplate.drivers.marlin.voice import Voice
+from buildplate.drivers.sdk import Levels, Temperature
+from buildplate.protocols.marlin import (
+    Ability,
+    Action,
+    Busy,
+    CardState,
+    Event,
+    Failure,
+    Firmware,
+    OutOfStep,
+    Position,
+    Said,
+    Started,
+    Temperatures,
+)
+
+MOST_TOOLS = 16
+MOST_ABILITIES = 200
+
+
+@dataclass(slots=True)
+class Facts:
+    """What is known of the firmware; changed by the streaming thread alone. Times are monotonic."""
+
+    firmware: Firmware | None = None
+    abilities: dict[str, bool] = field(default_factory=dict)
+    heaters: dict[str, Temperature] = field(default_factory=dict)
+    position: Mapping[str, float] | None = None
+    baud: int = 0
+    boots: int = 0
+    halted: str = ""
+    card: CardState | None = None
+    has_card: bool = False
+    heard_at: float = 0.0
+    busy_at: float = float("-inf")
+
+    def targets(self) -> dict[str, float]:
+        """What each heater that is on is set to, by the last report."""
+        return {name: one.target for name, one in self.heaters.items() if one.target}
+
+
+class Hearing:
+    """Takes events one by one; what the thermal watch finds in them waits in `findings`."""
+
+    def __init__(self, settings: SerialSettings, notes: Notes, voice: Voice) -> None:
+        self.facts = Facts()
+        self.findings: list[Finding] = []
+        self.watch = ThermalWatch(settings.thresholds, _alarm_limits(settings))
+        self._notes = notes
+        self._voice = voice
+        self._takers: dict[type, Callable[[Any, float], None]] = {
+            Temperatures: self._heat,
+            Busy: self._busy,
+            Position: self._position,
+            Started: self._started,
+            Failure: self._failure,
+            Firmware: self._firmware,
+            Ability: self._ability,
+            CardState: self._card,
+            Action: self._action,
+            Said: self._said,
+            OutOfStep: self._out_of_step,
+        }
+
+    def take(self, event: Event, now: float) -> None:
+        """Note what an event tells."""
+        taker = self._takers.get(type(event))
+        if taker is not None:
+            taker(event, now)
+
+    def _heat(self, report: Temperatures, now: float) -> None:
+        known = self.facts.heaters
+        found = {}
+        for name, heat in report.heaters.items():
+            before = known.get(name)
+            target = heat.target
+            if target is None and before is not None:
+                target = before.target
+            found[name] = Temperature(heat.actual, target)
+        self.facts.heaters = dict(list((known | found).items())[: 2 * MOST_TOOLS])
+        self._voice.temperatures(found)
+        readings = {name: (one.actual, one.target) for name, one in found.items()}
+        self.findings += self.watch.report(readings, now)
+
+    def _busy(self, _: Busy, now: float) -> None:
+        self.facts.busy_at = now
+
+    def _position(self, position: Position, _: float) -> None:
+        axes = self.facts.position = position.axes
+        self._voice.levels(Levels(position={name: axes[name] for name in "xyz" if name in axes}))
+
+    def _started(self, started: Started, _: float) -> None:
+        self.facts.boots += 1
+        self.facts.halted = ""
+        self.facts.position = None
+        self.watch.forget()
+        self._voice.line(started.text)
+        self._voice.changed("the printer was reset")
+
+    def _failure(self, failure: Failure, _: float) -> None:
+        self._voice.line(failure.text, error=True)
+        if failure.halted:
+            self.facts.halted = failure.text
+            self._voice.changed(failure.text)
+
+    def _firmware(self, firmware: Firmware, _: float) -> None:
+        self.facts.firmware = firmware
+
+    def _ability(self, ability: Ability, _: float) -> None:
+        if len(self.facts.abilities) < MOST_ABILITIES:
+            self.facts.abilities[ability.name] = ability.on
+
+    def _card(self, card: CardState, _: float) -> None:
+        facts = self.facts
+        facts.has_card = facts.has_card or card.printing is not None
+        before = facts.card
+        path = card.path or (before.path if before else "")
+        running = bool(before and before.printing)
+        if card.printing is None:
+            facts.card = CardState(printing=running, path=path)
+            return
+        facts.card = CardState(printing=card.printing, path=path)
+        if (card.printing and not running) or (card.done and not running):
+            self._notes.foreign(path)
+            self._voice.changed("a print from the printer's own card")
+
+    def _action(self, action: Action, _: float) -> None:
+        self._voice.line(f"//action:{action.name} {action.text}".rstrip())
+        self._voice.changed()
+
+    def _said(self, said: Said, _: float) -> None:
+        self._voice.line(said.text)
+
+    def _out_of_step(self, out: OutOfStep, _: float) -> None:
+        self._voice.line(f"{out.why}: line {out.number}", error=True)
+
+
+def _alarm_limits(settings: SerialSettings) -> dict[str, float]:
+    """A reading above what may be set, and what a heater overshoots, is an alarm."""
+    overshoot = settings.thresholds.deviation_c
+    limits = settings.limits
+    tools = {f"tool{number}": limits.nozzle + overshoot for number in range(MOST_TOOLS)}
+    return tools | {"bed": limits.bed + overshoot, "chamber": limits.chamber + overshoot}

@@ -1,0 +1,358 @@
+"""One print on its way to the printer: what the streaming thread does next, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum, auto
+from threading import Thread
+
+from buildplate.drivers.marlin import scripts
+from buildplate.drivers.marlin.config import Parking, PausedHeaters, SerialSettings
+from buildplate.drivers.marlin.notes import Notes, Outcome, RunNote, Step
+from buildplate.drivers.marlin.scripts import Parked
+from buildplate.drivers.marlin.source import SourceFile
+from buildplate.protocols.marlin import (
+    Action,
+    Answered,
+    Busy,
+    Conversation,
+    Event,
+    Failure,
+    OutOfStep,
+    Position,
+    Started,
+)
+
+LOCATE_TIMES = 3
+NEAR_BYTES = 32 << 10
+"""So far before the file's tail the note of it is begun: seconds of printing at least."""
+
+
+class Phase(StrEnum):
+    """Where a print is."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    RESUMING = "resuming"
+    FINISHING = "finishing"
+    CANCELLING = "cancelling"
+
+
+class Mark(Enum):
+    """Commands of ours whose answer leads to the next step."""
+
+    LOCATED = auto()
+    PARKED = auto()
+    UNPARKED = auto()
+    FINISHED = auto()
+    CANCELLED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a print needs of its line: `may_act` is the owner's deadline, `targets` in °C."""
+
+    conversation: Conversation
+    notes: Notes
+    settings: SerialSettings
+    may_act: Callable[[], bool]
+    targets: Callable[[], Mapping[str, float]]
+    tell: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a print ended, and whether its own last lines or ours have switched the heaters off."""
+
+    outcome: Outcome
+    reason: str
+    cooled: bool
+
+
+class Printing:
+    """Feeds the sender from the file and reacts to what the printer says.
+
+    `end` is set once it is over; the note of it is durable by then.
+    """
+
+    def __init__(self, source: SourceFile, note: RunNote, around: Surroundings) -> None:
+        self.source = source
+        self.path = note.path
+        self.run = note.run
+        self.phase = Phase.STARTING
+        self.end: End | None = None
+        self.why = ""
+        self.held_by_printer = False
+        self.withheld = False
+        self._around = around
+        self._sender = around.conversation.sender
+        self._finishing = False
+        self._ahead: Thread | None = None
+        self._first = self._sender.accepted
+        self._noted = -1
+        self._host_pause: str | None = None
+        self._asked = False
+        self._where: Mapping[str, float] | None = None
+        self._parked: Parked | None = None
+        self._parking: Parking = around.settings.parking
+        self._heaters: PausedHeaters | None = None
+        self._targets: dict[str, float] = {}
+        self._located = 0
+        self._sender.flowing = True
+
+    @property
+    def line(self) -> int:
+        """The number of the last accepted line of the file; 0 before the first."""
+        return self._sender.line if self._sender.accepted > self._first else 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether a line of the file was accepted, or is being worked on."""
+        return self.phase is not Phase.STARTING
+
+    @property
+    def progress(self) -> float:
+        """The share of the file that was accepted, 0-1, to some lines."""
+        return min(1.0, max(0.0, self.source.share(self.line)))
+
+    # --- what people and the printer ask for -----------------------------------------------------
+
+    def pause(self, why: str = "", *, heaters: PausedHeaters | None = None) -> bool:
+        """Stop after the lines under way, then park; False where there is nothing to pause."""
+        if self.phase is not Phase.RUNNING:
+            return False
+        self.phase, self.why = Phase.PAUSING, why
+        self._heaters, self._asked, self._where = heaters, False, None
+        self._targets = dict(self._around.targets())
+        self._sender.flowing = False
+        return True
+
+    def resume(self) -> bool:
+        """Go back to where it was and go on with the next line; False where nothing is paused."""
+        if self.phase is not Phase.PAUSED:
+            return False
+        self.why = ""
+        if self._parked is None:
+            self._go_on()
+            return True
+        kept = (self._heaters or self._parking.heaters) is PausedHeaters.KEEP
+        lines = scripts.unpark(self._parking, self._parked, heated=kept)
+        self.phase = Phase.RESUMING
+        self._say(lines, Mark.UNPARKED)
+        return True
+
+    def cancel(self, why: str = "cancelled") -> bool:
+        """Send no line of the file any more, and run the cancel script; False if it ends anyway."""
+        if self.phase is Phase.CANCELLING or self.end is not None:
+            return False
+        self.phase, self.why = Phase.CANCELLING, why
+        self._sender.flowing = False
+        self._sender.drop_stream()
+        self._say(list(self._around.settings.cancel_script), Mark.CANCELLED)
+        return True
+
+    def fail(self, reason: str) -> None:
+        """It is over: the link, the firmware or the file has failed."""
+        if self.end is not None:
+            return
+        at = f"; the last accepted line is {self.line} of the file"
+        if self.phase is Phase.CANCELLING:
+            self._over(Outcome.CANCELLED, self.why, cooled=False)
+        elif self._finishing:
+            self._over(Outcome.DOUBT, f"{reason} during the last moves{at}", cooled=False)
+        else:
+            self._over(Outcome.FAILED, f"{reason}{at}", cooled=False)
+
+    # --- the thread's turn -----------------------------------------------------------------------
+
+    def advance(self) -> None:
+        """Do what is due: feed lines, note what was accepted, go from step to step."""
+        sender = self._sender
+        if sender.accepted != self._noted:
+            self._noted = sender.accepted
+            self._around.notes.accepted(self.run, self.line)
+            if self.phase is Phase.STARTING and sender.accepted > self._first:
+                self.phase = Phase.RUNNING
+        if sender.flowing:
+            if sender.hungry:
+                self._feed()
+        elif self.phase is Phase.PAUSING and not self._asked and sender.idle:
+            self._locate(Mark.LOCATED)
+
+    def mind_the_right(self) -> bool:
+        """Send on only while this node may command the printer; asked before each block, and often.
+
+        A block of slow moves is minutes of printing, so the line's thread asks in between as well.
+        """
+        if self.phase not in {Phase.STARTING, Phase.RUNNING}:
+            self.withheld = False
+            return True
+        may = self._around.may_act()
+        self.withheld, self._sender.flowing = not may, may
+        return may
+
+    def take(self, event: Event) -> None:
+        """Something the printer has said."""
+        match event:
+            case Answered(token) if isinstance(token, Mark):
+                self._answered(token)
+            case Position(axes):
+                self._where = axes
+            case Busy() if self.phase is Phase.STARTING and self._sender.unanswered:
+                self.phase = Phase.RUNNING
+            case Action(name, text):
+                self._asked_by_printer(name, text)
+            case Started():
+                self.fail("the printer was reset while it printed")
+            case Failure(text, halted=True):
+                self.fail(f"the printer stopped: {text}")
+            case OutOfStep(number, why):
+                self.fail(f"{why} (line number {number})")
+            case _:
+                pass
+
+    def _asked_by_printer(self, name: str, text: str) -> None:
+        if name == "pause" or name.startswith(("out_of_filament", "filament_runout")):
+            self.pause(text or "the printer asks for a pause" if name == "pause" else name)
+        elif name == "paused":
+            self._held("the printer has paused by itself")
+        elif name == "resumed" and self.held_by_printer:
+            self._go_on()
+        elif name == "resume":
+            self.resume()
+        elif name == "cancel":
+            self.cancel("cancelled at the printer")
+        elif name == "disconnect":
+            self.fail("the printer asked to be disconnected")
+
+    def _held(self, why: str) -> None:
+        if self.phase in {Phase.RUNNING, Phase.STARTING}:
+            self.phase, self.why, self.held_by_printer = Phase.PAUSED, why, True
+            self._parked = None
+            self._sender.flowing = False
+
+    # --- steps -----------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        """Give the sender the next block, or see that all of the file was taken."""
+        if self._host_pause is not None:
+            if self._sender.unanswered == 0:
+                self._wait_for_person(self._host_pause)
+            return
+        if self.source.at_end:
+            if self._sender.unanswered == 0 and self.phase is not Phase.STARTING:
+                self._finish()
+            elif self._sender.unanswered == 0:
+                self._over(
+                    Outcome.FAILED, "the file has no line that a printer acts on", cooled=True
+                )
+            return
+        if not self.mind_the_right():
+            return
+        try:
+            block = self.source.block()
+        except OSError as error:
+            self.fail(f"the print file cannot be read: {error.strerror}")
+            return
+        if not self._finishing:
+            self._mind_the_tail()
+            if self.end is not None:
+                return
+        self._host_pause = block.pause
+        self._sender.feed(block)
+
+    def _mind_the_tail(self) -> None:
+        """Have the note that the end is near durable before a line of the tail is fed.
+
+        The disk may take its time, so it is written ahead and beside the stream: a planner that
+        waits for a disk leaves marks on the part.
+        """
+        source = self.source
+        if self._ahead is None and source.offset > source.tail - NEAR_BYTES:
+            self._ahead = Thread(
+                target=self._around.notes.finishing, args=(self.run,), name="note", daemon=True
+            )
+            self._ahead.start()
+        if source.offset > source.tail and self._ahead is not None:
+            self._ahead.join()
+            if self._around.notes.runs[self.run].step is not Step.FINISHING:
+                self.fail("the note of the print's end cannot be written")
+                return
+            self._around.notes.tail(self.run)
+            self._finishing = True
+
+    def _wait_for_person(self, text: str) -> None:
+        """The file's M0 or M1: the host waits, so that it can show why and go on when told to."""
+        self._host_pause = None
+        self.phase, self._parked = Phase.PAUSED, None
+        self.why = text or "the file asks to wait for a person"
+        self._sender.flowing = False
+        self._say(scripts.drained(self._around.conversation.dialect), None)
+
+    def _locate(self, mark: Mark) -> None:
+        self._asked, self._where = True, None
+        self._say([*scripts.drained(self._around.conversation.dialect), "M114"], mark)
+
+    def _finish(self) -> None:
+        self.phase = Phase.FINISHING
+        self._sender.flowing = False
+        self._locate(Mark.FINISHED)
+
+    def _answered(self, mark: Mark) -> None:
+        if mark is Mark.LOCATED and self.phase is Phase.PAUSING:
+            self._park()
+        elif mark is Mark.PARKED and self.phase is Phase.PAUSING:
+            self.phase = Phase.PAUSED
+        elif mark is Mark.UNPARKED and self.phase is Phase.RESUMING:
+            self._go_on()
+        elif mark is Mark.FINISHED and self.phase is Phase.FINISHING:
+            self._finished()
+        elif mark is Mark.CANCELLED and self.phase is Phase.CANCELLING:
+            self._over(Outcome.CANCELLED, self.why, cooled=True)
+
+    def _park(self) -> None:
+        if self._where is None:
+            # Without a position there is no way back: the head stays where it is.
+            self._parked = None
+            self.phase = Phase.PAUSED
+            return
+        modes = self.source.modes_at(self._sender.line)
+        self._parked = Parked(self._where, modes, self._targets)
+        self._say(scripts.park(self._parking, heaters=self._heaters), Mark.PARKED)
+
+    def _go_on(self) -> None:
+        self.phase, self._parked, self._heaters = Phase.RUNNING, None, None
+        self.held_by_printer, self.why = False, ""
+        self._sender.flowing = True
+
+    def _finished(self) -> None:
+        """The position that was asked for last proves that every line before it was taken."""
+        self._located += 1
+        if self._where is not None:
+            self._over(Outcome.COMPLETED, "", cooled=True)
+        elif self._located < LOCATE_TIMES:
+            self._locate(Mark.FINISHED)
+        else:
+            self._over(
+                Outcome.DOUBT, "the printer does not prove that it took all lines", cooled=False
+            )
+
+    def _say(self, lines: list[str], mark: Mark | None) -> None:
+        """Queue commands of ours; the answer to the last of them is the mark's."""
+        for at, line in enumerate(lines, 1):
+            self._sender.command(line.encode(), mark if at == len(lines) else None)
+        if not lines and mark is not None:
+            self._answered(mark)
+
+    def _over(self, outcome: Outcome, reason: str, *, cooled: bool) -> None:
+        self._sender.flowing = False
+        self._sender.drop_stream()
+        if self._ahead is not None:
+            self._ahead.join()
+        self._around.notes.ended(self.run, outcome, reason, self.line, cooled=cooled)
+        self.source.close()
+        self.end = End(outcome, reason, cooled)
+        self._around.tell(f"print of {self.path} {outcome}{': ' + reason if reason else ''}")

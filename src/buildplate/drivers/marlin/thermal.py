@@ -1,0 +1,168 @@
+"""The thermal watch: from readings and their times to alarms, as pure decisions.
+
+The firmware has its own protection; this one also sees what a firmware without it, or a sensor that
+has slipped out, would let pass. Temperatures are °C, times seconds of any clock that only grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+REACHED_WITHIN_C = 5.0
+"""So near to its target a heater has reached it; from then on it must stay near."""
+
+
+class Remedy(StrEnum):
+    """What an alarm leads to."""
+
+    WARN = "warn"
+    PAUSE = "pause"
+    STOP = "stop"
+
+
+class Alarm(StrEnum):
+    """What is wrong with a heater."""
+
+    DEVIATION = "deviation"
+    RATE = "rate"
+    SILENCE = "silence"
+    LIMIT = "limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """From when on something is wrong: each with how long it must last.
+
+    `deviation_c`: off a target that had been reached; `rate_c_s`: change per second, faster than
+    any heater or its cooling; `silence_s`: no reading of a heater that is on.
+    """
+
+    deviation_c: float = 20.0
+    deviation_s: float = 30.0
+    rate_c_s: float = 20.0
+    rate_s: float = 4.0
+    silence_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One alarm, in words for people."""
+
+    alarm: Alarm
+    heater: str
+    text: str
+
+
+@dataclass(slots=True)
+class _Heater:
+    actual: float
+    at: float
+    target: float = 0.0
+    reached: bool = False
+    astray_since: float | None = None
+    racing_since: float | None = None
+    told: set[Alarm] = field(default_factory=set)
+
+
+class ThermalWatch:
+    """Fed with every report; each alarm is found once until what caused it is over.
+
+    `limits`: the most that each heater may ever show, by name; a heater without one has none.
+    """
+
+    def __init__(self, thresholds: Thresholds, limits: Mapping[str, float] | None = None) -> None:
+        self._thresholds = thresholds
+        self._limits = dict(limits or {})
+        self._heaters: dict[str, _Heater] = {}
+
+    def forget(self) -> None:
+        """Begin anew: the firmware has restarted, or the link is another."""
+        self._heaters.clear()
+
+    def report(
+        self, readings: Mapping[str, tuple[float, float | None]], now: float
+    ) -> list[Finding]:
+        """Take a report: actual and target (None: not told) by heater."""
+        found: list[Finding] = []
+        for name, (actual, target) in readings.items():
+            heater = self._heaters.get(name)
+            if heater is None:
+                heater = self._heaters[name] = _Heater(actual, now)
+            if target is not None and target != heater.target:
+                heater.target, heater.reached, heater.astray_since = target, False, None
+                heater.told.discard(Alarm.DEVIATION)
+            found += self._judge(name, heater, actual, now)
+            heater.actual, heater.at = actual, now
+            heater.told.discard(Alarm.SILENCE)
+        return found
+
+    def silent(self, now: float) -> list[Finding]:
+        """What has not been told of for too long though it is on; call it now and then."""
+        limit = self._thresholds.silence_s
+        return [
+            finding
+            for name, heater in self._heaters.items()
+            if heater.target > 0 and now - heater.at >= limit
+            for finding in self._once(
+                heater, Alarm.SILENCE, name, f"{name} was not reported for {now - heater.at:.0f} s"
+            )
+        ]
+
+    def _judge(self, name: str, heater: _Heater, actual: float, now: float) -> list[Finding]:
+        return [
+            *self._deviates(name, heater, actual, now),
+            *self._races(name, heater, actual, now),
+            *self._exceeds(name, heater, actual),
+        ]
+
+    def _deviates(self, name: str, heater: _Heater, actual: float, now: float) -> list[Finding]:
+        if heater.target <= 0:
+            heater.reached, heater.astray_since = False, None
+            return []
+        off = actual - heater.target
+        if abs(off) <= REACHED_WITHIN_C:
+            heater.reached = True
+        if not heater.reached or abs(off) <= self._thresholds.deviation_c:
+            heater.astray_since = None
+            heater.told.discard(Alarm.DEVIATION)
+            return []
+        if heater.astray_since is None:
+            heater.astray_since = now
+        lasted = now - heater.astray_since
+        if lasted < self._thresholds.deviation_s:
+            return []
+        text = f"{name} is {actual:.0f} °C instead of {heater.target:.0f} °C for {lasted:.0f} s"
+        return self._once(heater, Alarm.DEVIATION, name, text)
+
+    def _races(self, name: str, heater: _Heater, actual: float, now: float) -> list[Finding]:
+        passed = now - heater.at
+        if passed <= 0:
+            return []
+        rate = (actual - heater.actual) / passed
+        if abs(rate) <= self._thresholds.rate_c_s:
+            heater.racing_since = None
+            heater.told.discard(Alarm.RATE)
+            return []
+        if heater.racing_since is None:
+            heater.racing_since = heater.at
+        lasted = now - heater.racing_since
+        if lasted < self._thresholds.rate_s:
+            return []
+        text = f"{name} changes by {rate:+.0f} °C a second for {lasted:.0f} s"
+        return self._once(heater, Alarm.RATE, name, text)
+
+    def _exceeds(self, name: str, heater: _Heater, actual: float) -> list[Finding]:
+        limit = self._limits.get(name)
+        if limit is None or actual <= limit:
+            heater.told.discard(Alarm.LIMIT)
+            return []
+        text = f"{name} is {actual:.0f} °C, more than this printer's {limit:.0f} °C"
+        return self._once(heater, Alarm.LIMIT, name, text)
+
+    def _once(self, heater: _Heater, alarm: Alarm, name: str, text: str) -> list[Finding]:
+        if alarm in heater.told:
+            return []
+        heater.told.add(alarm)
+        return [Finding(alarm, name, text)]

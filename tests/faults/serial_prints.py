@@ -1,0 +1,212 @@
+"""Prints of slicers' files on simulated boards with faults at random: what each must come to.
+
+`python -m tests.faults.serial_prints --prints 100 [--seed N] [--printers 6]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from buildplate.drivers.sdk import Accepted, DriverError, Ending, Watch
+from buildplate_sim.launch import Simulator, firmware_printers
+from tests.integration.serial_printer import Held, codes, held
+from tests.integration.slicing import cuboid, slice_model
+
+T = TypeVar("T")
+DIALECTS = ("marlin1", "marlin2", "prusa", "repetier-0.92", "repetier-1.0", "smoothie")
+POWER_LOSS = 0.05
+FACTOR = 100.0
+SIDE_BY_SIDE = 2
+"""More boards at once cost each other the processor, and the faults would be the machine's."""
+LONGEST_S = 240.0
+RATES = {
+    "line.corrupt": 0.002,
+    "line.drop": 0.001,
+    "line.drop-byte": 0.001,
+    "reply.corrupt": 0.001,
+    "reply.drop": 0.001,
+    "reply.drop-byte": 0.001,
+    "line.storm": 0.0002,
+}
+HOSTS_OWN = ("M110", "M105", "M114", "M155", "M115", "M27", "M400", "G4 P1")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one print, and what is wrong with that; `wrong` is empty where nothing is."""
+
+    number: int
+    dialect: str
+    kind: str
+    ending: str
+    lines: int
+    wrong: str = ""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        said = f"{self.number:3} {self.dialect:14} {self.kind:10} {self.ending:10} {self.lines:6}"
+        return f"{said} WRONG: {self.wrong}" if self.wrong else said
+
+
+async def files(folder: Path) -> list[bytes]:
+    """Small real prints; their heat is taken out, for heat is not what is tried here."""
+    found = []
+    for name, sizes in (("flat", (12, 12, 0.5)), ("tall", (6, 6, 1.5)), ("wide", (20, 8, 0.5))):
+        sliced = await slice_model(folder, name, cuboid(*sizes))
+        text = (await asyncio.to_thread(sliced.read_text)).splitlines()
+        cool = [line for line in text if line.split(" ")[0] not in {"M109", "M190"}]
+        found.append(("\n".join(cool) + "\n").encode())
+    return found
+
+
+async def one_print(
+    simulator: Simulator, folder: Path, content: bytes, number: int, kind: str
+) -> Outcome:
+    """Print once on the simulator's board with faults; what came of it."""
+    dialect = str(simulator.printers[0]["dialect"])
+    name = f"bp-{number}-1.gcode"
+    async with held(simulator, folder / f"notes-{dialect}", silence_s=10.0) as one:
+        before = len(await patiently(one.record))
+        if kind != "clean":
+            await patiently(lambda: simulator.admin.rates(one.name, RATES))
+        try:
+            async with asyncio.timeout(LONGEST_S):
+                watch = await _begun(one, content, name)
+                if kind == "power loss":
+                    await _lose_power(one, content)
+                ending, reason = await _ending(one, watch)
+        except (TimeoutError, AssertionError) as error:
+            truth = await patiently(one.truth)
+            return Outcome(number, dialect, kind, "HANGS", 0, f"{error!r} {truth}"[:400])
+        finally:
+            await patiently(lambda: simulator.admin.rates(one.name, dict.fromkeys(RATES, 0.0)))
+        sent = [str(e["text"]) for e in await patiently(lambda: one.record(before)) if "text" in e]
+    wrong = _wrong(kind, ending, reason, codes(content), sent)
+    return Outcome(number, dialect, kind, ending, len(sent), wrong)
+
+
+async def patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """What the simulator answers; on a machine that is busy it may need several times."""
+    for _ in range(5):
+        with suppress(TimeoutError):
+            return await ask()
+    return await ask()
+
+
+async def _begun(one: Held, content: bytes, name: str) -> Watch:
+    from tests.integration.serial_printer import body  # noqa: PLC0415 (beside its one use)
+
+    path = await one.driver.upload(name, body(content))
+    watch = Watch(path, dict((await one.driver.look(Watch(path))).baseline))
+    answer = await one.driver.start(path)
+    assert answer == Accepted() or "not answered" in str(answer), answer
+    return watch
+
+
+async def _lose_power(one: Held, content: bytes) -> None:
+    """Cut the power somewhere in the first half."""
+    line = one.driver._line
+    half = random.Random(len(content)).uniform(0.05, 0.5)
+    while line is not None and line.printing is not None and line.printing.progress < half:
+        await asyncio.sleep(0.01)
+    await one.simulator.admin.do(one.name, "power-cut", seconds=5)
+
+
+async def _ending(one: Held, watch: Watch) -> tuple[str, str]:
+    """How it ended by the driver's word, on this link or, where that is lost, on the next."""
+    while True:
+        try:
+            reading = await one.driver.look(watch)
+        except DriverError:
+            await one.driver.close()
+            await asyncio.sleep(0.2)
+            try:
+                await one.driver.connect()
+            except DriverError:
+                continue
+            reading = await one.driver.look(watch)
+        seen = reading.evidence
+        assert seen is not None
+        if seen.ending is not None:
+            said = "doubt" if seen.doubt else str(seen.ending)
+            return said, seen.reason
+        await asyncio.sleep(0.05)
+
+
+def _wrong(kind: str, ending: str, reason: str, wanted: Sequence[str], sent: Sequence[str]) -> str:
+    """What is not as it must be."""
+    known = set(wanted)
+    first = next((at for at, text in enumerate(sent) if text == wanted[0]), len(sent))
+    theirs = [t for t in sent[first:] if t in known and not t.startswith(HOSTS_OWN)]
+    ours = [t for t in wanted if not t.startswith(HOSTS_OWN)]
+    pairs = enumerate(zip(theirs, ours, strict=False))
+    differs = next((at for at, (a, b) in pairs if a != b), min(len(theirs), len(ours)))
+    if kind == "power loss":
+        if ending != Ending.FAILED or "line" not in reason:
+            return f"ended as {ending}: {reason}"
+        return "" if differs > 0 else "its first line differs"
+    if ending != Ending.COMPLETED:
+        return f"ended as {ending}: {reason}"
+    if theirs != ours:
+        return f"{len(theirs)} lines instead of {len(ours)}; number {differs} is another one"
+    return ""
+
+
+async def prints(count: int, seed: int, folder: Path, at_once: int) -> list[Outcome]:
+    """So many prints over all dialects, `at_once` of them side by side."""
+    dice = random.Random(seed)
+    content = await files(folder)
+    plan = []
+    for number in range(count):
+        kind = "power loss" if dice.random() < POWER_LOSS else "faults"
+        plan.append((number, kind, dice.choice(content)))
+    lanes: list[list[tuple[int, str, bytes]]] = [plan[lane::at_once] for lane in range(at_once)]
+    outcomes: list[Outcome] = []
+    turns = asyncio.Semaphore(SIDE_BY_SIDE)
+
+    async def lane(number: int, work: list[tuple[int, str, bytes]]) -> None:
+        more = ["--cold", "--no-thermal-protection"]
+        place = folder / f"board-{number}"
+        dialect = DIALECTS[number % len(DIALECTS)]
+        async with firmware_printers(
+            place, dialect=dialect, time_factor=FACTOR, seed=seed + number, more=more
+        ) as simulator:
+            for each, kind, text in work:
+                async with turns:
+                    outcome = await one_print(simulator, place, text, each, kind)
+                print(outcome, flush=True)
+                outcomes.append(outcome)
+
+    async with asyncio.TaskGroup() as tasks:
+        for number, work in enumerate(lanes):
+            tasks.create_task(lane(number, work))
+    return outcomes
+
+
+def main() -> None:
+    """Print as the command line says; 1 where something is wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prints", type=int, default=100)
+    parser.add_argument("--printers", type=int, default=len(DIALECTS))
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    asked = parser.parse_args()
+    print(f"seed {asked.seed}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        done = asyncio.run(prints(asked.prints, asked.seed, Path(folder), asked.printers))
+    wrong = [one for one in done if one.wrong]
+    whole = sum(one.ending == Ending.COMPLETED for one in done)
+    print(f"{len(done)} prints, {whole} completed, {len(wrong)} wrong")
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()

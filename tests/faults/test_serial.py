@@ -1,0 +1,54 @@
+"""Some serial prints with faults and first connections; the tools beside it make hundreds."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from buildplate_sim.launch import firmware_printers
+from tests.faults.serial_connections import DIALECTS, First, first
+from tests.faults.serial_prints import Outcome, one_print
+from tests.integration.serial_printer import moves
+
+pytestmark = pytest.mark.timeout(120)
+BAUDS = (115200, 250000)
+
+
+async def test_prints_with_faults_are_accepted_line_by_line(tmp_path: Path) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"python -m tests.faults.serial_prints --prints 3 --seed {seed}")
+    dice = random.Random(seed)
+    more = ["--cold", "--no-thermal-protection"]
+    dialect = dice.choice(DIALECTS)
+    async with firmware_printers(
+        tmp_path, dialect=dialect, time_factor=100.0, seed=seed, more=more
+    ) as simulator:
+        found: list[Outcome] = [
+            await one_print(simulator, tmp_path, moves(150), number, kind)
+            for number, kind in enumerate(("clean", "faults", "power loss"))
+        ]
+    assert [str(one) for one in found if one.wrong] == []
+
+
+async def test_first_connections_succeed_or_explain_themselves(tmp_path: Path) -> None:
+    seed = random.randrange(1 << 32)
+    print(f"python -m tests.faults.serial_connections --rounds 1 --seed {seed}")
+    dice = random.Random(seed)
+    some = dice.sample(DIALECTS, 3)
+    async with asyncio.TaskGroup() as tasks:
+        works = [
+            tasks.create_task(
+                first(tmp_path / name, name, dice.choice(BAUDS), resets=dice.random() < 0.5, told=0)
+            )
+            for name in some
+        ]
+    found: list[First] = [work.result() for work in works]
+    assert [str(one) for one in found if one.code] == []
+
+
+async def test_a_wrong_speed_explains_itself(tmp_path: Path) -> None:
+    found = await first(tmp_path, "marlin2", 250000, resets=True, told=115200)
+    assert found.code == "serial_wrong_baud"

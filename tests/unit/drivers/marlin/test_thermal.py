@@ -1,0 +1,81 @@
+"""Each alarm of the thermal watch fires on its own cause, in its own time, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buildplate.drivers.marlin.thermal import Alarm, Finding, ThermalWatch, Thresholds
+
+LIMITS = {"tool0": 260.0}
+
+
+def fed(
+    watch: ThermalWatch, readings: Sequence[tuple[float, float, float | None]]
+) -> list[tuple[float, Alarm]]:
+    """Report (time, actual, target) of one nozzle each; when which alarm fired."""
+    return [
+        (at, one.alarm)
+        for at, actual, target in readings
+        for one in watch.report({"tool0": (actual, target)}, at)
+    ]
+
+
+def watch() -> ThermalWatch:
+    return ThermalWatch(Thresholds(20.0, 30.0, 20.0, 4.0, 60.0), LIMITS)
+
+
+def test_heating_up_and_holding_raises_nothing() -> None:
+    warming = [(t, min(20.0 + 3 * t, 200.0), 200.0) for t in range(200)]
+    wobbling = [(200.0 + t, 200.0 + (-1) ** t * 3, 200.0) for t in range(200)]
+    assert fed(watch(), [*warming, *wobbling]) == []
+
+
+def test_a_heater_that_leaves_its_target_fires_after_its_time() -> None:
+    held = [(float(t), 200.0, 200.0) for t in range(10)]
+    falling = [(10.0 + t, max(200.0 - t, 100.0), 200.0) for t in range(60)]
+    assert fed(watch(), [*held, *falling]) == [(61.0, Alarm.DEVIATION)]
+
+
+def test_a_new_target_has_to_be_reached_before_it_can_be_left() -> None:
+    held = [(float(t), 200.0, 200.0) for t in range(10)]
+    cooling = [(10.0 + t, max(200.0 - t, 60.0), 60.0) for t in range(200)]
+    assert fed(watch(), [*held, *cooling]) == []
+
+
+def test_a_sensor_that_jumps_fires() -> None:
+    steady = [(float(t), 200.0, 200.0) for t in range(5)]
+    jumping = [(5.0 + t, 200.0 - 25.0 * (t + 1), 200.0) for t in range(7)]
+    assert (8.0, Alarm.RATE) in fed(watch(), [*steady, *jumping])
+
+
+def test_one_spoilt_reading_does_not_fire() -> None:
+    readings = [(float(t), 200.0, 200.0) for t in range(20)]
+    readings[10] = (10.0, 20.0, 200.0)
+    assert fed(watch(), readings) == []
+
+
+def test_silence_of_a_heater_that_is_on_fires_once_until_it_speaks() -> None:
+    one = watch()
+    one.report({"tool0": (200.0, 200.0), "bed": (25.0, 0.0)}, 0.0)
+    assert one.silent(59.0) == []
+    assert [finding.alarm for finding in one.silent(60.0)] == [Alarm.SILENCE]
+    assert one.silent(90.0) == []
+    one.report({"tool0": (200.0, 200.0)}, 100.0)
+    assert one.silent(110.0) == []
+    assert [finding.heater for finding in one.silent(170.0)] == ["tool0"]
+
+
+def test_more_than_the_printer_may_ever_show_fires_at_once() -> None:
+    found: list[Finding] = []
+    one = watch()
+    for at, actual in ((0.0, 255.0), (1.0, 261.0), (2.0, 262.0)):
+        found += one.report({"tool0": (actual, 0.0)}, at)
+    assert [(finding.alarm, finding.heater) for finding in found] == [(Alarm.LIMIT, "tool0")]
+
+
+def test_after_a_restart_nothing_old_is_held_against_a_heater() -> None:
+    one = watch()
+    one.report({"tool0": (200.0, 200.0)}, 0.0)
+    one.forget()
+    assert one.silent(1000.0) == []
+    assert one.report({"tool0": (25.0, 0.0)}, 1000.0) == []
