@@ -11,6 +11,7 @@ from tests.architecture.source import ROOT, modules
 
 OURS = {"buildplate", "buildplate_sim"}
 BROUGHT = {
+    "ifaddr": "zeroconf",
     "pydantic-core": "pydantic",
     "python-dotenv": "pydantic-settings",
     "starlette": "fastapi",

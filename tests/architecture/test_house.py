@@ -22,7 +22,7 @@ def pages() -> list[Path]:
 
 
 def test_locks_hold_hashes_and_no_addresses() -> None:
-    assert len(locks()) == 5
+    assert len(locks()) == 6
     for lock in locks():
         text = lock.read_text(encoding="utf-8")
         pins = re.findall(r"^[\w.-]+(?:\[[\w,-]+\])?==\S+(?: ; [^\n]+?)? \\$", text, re.MULTILINE)

@@ -14,6 +14,7 @@ import pytest
 
 import buildplate
 from buildplate.api.problems import FAMILIES, INSIDE, OWN, facts_of
+from buildplate.app.drivers import installed_drivers
 from buildplate.fleet.sealing import SecretLocked
 
 SOURCE = Path(buildplate.__file__).parent
@@ -39,6 +40,7 @@ def worded(language: str, kind: str) -> dict[str, Any]:
 
 def codes() -> set[str]:
     """Every code that an answer of the API can have."""
+    installed_drivers()  # their errors are known once they are loaded
     found = {code for _, code in OWN} | {facts_of(Exception())["code"], SecretLocked.code}
     pending: list[type[Any]] = list(FAMILIES)
     while pending:

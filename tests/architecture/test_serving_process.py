@@ -40,6 +40,7 @@ SPARED = {
     "rich": "see SPARED in cli.serve",
     "sqlalchemy.ext.asyncio": "only what upgrades PostgreSQL needs it",
     "sqlalchemy.orm": "tables and statements are SQLAlchemy Core",
+    "zeroconf": "only whoever looks for printers needs it: fleet.local_network",
 }
 """What a server on a file never has in its memory, and what to do where it has."""
 

@@ -121,6 +121,10 @@ class Simulated:
         ends = await self._log("end")
         return sum(one["path"] == path and one["outcome"] == "completed" for one in ends)
 
+    async def orders(self) -> list[str]:
+        """What was carried out by hand, by the printer's own record."""
+        return [entry["order"] for entry in await self._log("order")]
+
     async def selected(self) -> str | None:
         state = await self.simulator.admin.printer(self.printer["name"])
         path: str | None = state.get("selected")
@@ -134,6 +138,8 @@ class SimulatedOctoPrint(Simulated):
     manifest: Manifest = OCTOPRINT
     markers: Markers = OCTOPRINT_MARKERS
     keeps_every_run: bool = False
+    marker_of_orders: bytes = b"POST /api/printer/"
+    apart: bool = True
 
     @property
     def address(self) -> tuple[str, int]:
@@ -179,6 +185,8 @@ class VirtualPrinter(Simulated):
     markers: Markers = VIRTUAL_MARKERS
     keeps_every_run: bool = True
     pushes_steadily: bool = False
+    marker_of_orders: bytes = b'"do":"order"'
+    apart: bool = False
 
     @property
     def address(self) -> tuple[str, int]:
@@ -190,7 +198,7 @@ class VirtualPrinter(Simulated):
 
     async def reset(self) -> None:
         driver = self.manifest.make(self.connection(self.address), self.timings)
-        await driver.connect()
+        await driver.connect(wake=True)
         try:
             async with asyncio.timeout(self.patience):
                 while (await driver.look(None)).activity is not Activity.IDLE:

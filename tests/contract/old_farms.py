@@ -26,7 +26,7 @@ from buildplate.storage.tables import ACTIVE_STATES, PRINT_STATES, STARTED_STATE
 Rows = dict[str, list[dict[str, Any]]]
 T = TypeVar("T")
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 KEY = "bp_" + "k" * 43
 PASSWORD = "correct horse battery"
 HASHED = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
@@ -259,6 +259,13 @@ def _fourth(rows: Rows) -> Rows:
     }  # fmt: skip
 
 
+def _fifth(rows: Rows) -> Rows:
+    """The rows of revision 0004 with the columns that 0005 adds."""
+    rows["users"] = [user | {"disabled": user["name"] == "bob"} for user in rows["users"]]
+    rows["print_files"] = [file | {"sent_by": "user ann"} for file in rows["print_files"]]
+    return rows
+
+
 def rows_of(revision: str) -> Rows:
     """A farm's rows at a revision, in an order in which they can be inserted."""
     rows = _first()
@@ -269,7 +276,9 @@ def rows_of(revision: str) -> Rows:
         rows |= second
     if revision >= "0003":
         rows |= _third()
-    return _fourth(rows) if revision >= "0004" else rows
+    if revision >= "0004":
+        rows = _fourth(rows)
+    return _fifth(rows) if revision >= "0005" else rows
 
 
 # --- the databases -------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from buildplate.drivers.sdk import (
     Accepted,
     Activity,
     Answer,
+    Control,
     Deleted,
     DriverError,
     DriverTimings,
@@ -34,6 +35,7 @@ from buildplate.drivers.sdk.conformance import (
     Check,
     PromiseBroken,
     Relay,
+    controls,
     physical,
     proof,
     wire,
@@ -187,6 +189,27 @@ class HearsNoEnd(OctoPrintDriver):
         yield await anext(super().pushes())
 
 
+class OrdersAgain(OctoPrintDriver):
+    async def control(self, order: Control) -> Answer:
+        answer = await super().control(order)
+        return await super().control(order) if isinstance(answer, Unknown) else answer
+
+
+class OrdersInTurn(OctoPrintDriver):
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self._turn = asyncio.Lock()
+
+    async def control(self, order: Control) -> Answer:
+        async with self._turn:
+            return await super().control(order)
+
+
+class OnlySaysThatItDoes(OctoPrintDriver):
+    async def control(self, order: Control) -> Answer:
+        return Accepted()
+
+
 BROKEN: list[tuple[type[OctoPrintDriver], Check]] = [
     (StartsAgain, physical.a_start_that_never_arrived_is_unknown_and_never_sent_again),
     (TakesSilenceForRefusal, physical.an_answer_lost_after_the_start_is_unknown),
@@ -214,6 +237,10 @@ BROKEN: list[tuple[type[OctoPrintDriver], Check]] = [
     (SeesNobodyElse, proof.a_quick_print_by_hand_is_told_afterwards),
     (HearsNoEnd, wire.a_lost_connection_ends_the_pushes),
     (ForgetsToClose, wire.closing_leaves_nothing_behind),
+    (OrdersAgain, controls.an_order_that_never_arrived_is_unknown_and_not_sent_again),
+    (OrdersInTurn, controls.an_emergency_stop_passes_an_order_that_hangs),
+    (OnlySaysThatItDoes, controls.each_order_that_is_offered_is_carried_out_once),
+    (OnlySaysThatItDoes, controls.an_emergency_stop_halts_a_printer_that_prints),
 ]
 
 

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from buildplate.drivers.octoprint import DRIVER
+from buildplate.drivers.octoprint.driver import NEEDED
 from buildplate.drivers.sdk import (
     Activity,
     AuthRequired,
@@ -376,6 +377,21 @@ async def test_a_key_that_may_not_print_is_refused_with_what_it_lacks(host: OddO
     with pytest.raises(AuthRequired, match="FILES_DELETE, FILES_SELECT"):
         async with line(host):
             pass
+
+
+async def test_a_key_that_may_not_control_the_printer_is_taken_with_a_warning(
+    host: OddOctoPrint,
+) -> None:
+    host.roles = list(NEEDED)
+    driver = DRIVER.make(host.connection, TIMINGS)
+    for lacks in (True, False):
+        try:
+            warnings = (await driver.connect()).warnings
+        finally:
+            await driver.close()
+        assert any("CONTROL" in one for one in warnings) is lacks
+        host.roles = [*NEEDED, "control"]
+        driver = DRIVER.make(host.connection, TIMINGS)
 
 
 async def test_a_socket_that_never_accepts_the_login_is_a_refused_key(host: OddOctoPrint) -> None:

@@ -143,6 +143,12 @@ BROKEN = [
     Broken("fk_prints_printer_id_printers", "prints", {**_PRINT, **ACTIVE, "printer_id": "none"}),
     Broken("pk_commands", "commands", _COMMAND, first=_COMMAND),
     Broken("ck_commands_state", "commands", {**_COMMAND, "state": "lost"}),
+    Broken(
+        "uq_commands_idempotency_key",
+        "commands",
+        {**_COMMAND, "state": "settled", "idempotency_key": "k"},
+        first={**_COMMAND, "id": "y", "state": "settled", "idempotency_key": "k"},
+    ),
     *(
         Broken(
             "uq_commands_one_in_flight",

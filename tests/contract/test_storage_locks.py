@@ -33,6 +33,7 @@ from buildplate.dispatch.model import NewJob
 from buildplate.dispatch.transitions import Stamp
 from buildplate.files.model import FileState, PrintFile
 from buildplate.files.repository import add_file, delete_file
+from buildplate.fleet import ledger
 from buildplate.fleet import repository as fleet
 from buildplate.fleet.floor_repository import edit_floor
 from buildplate.fleet.model import CommandRecord, CommandState, Floor
@@ -288,8 +289,8 @@ def command(kind: str, state: CommandState = CommandState.ASKED, by: str | None 
 async def ask_twice(storage: Storage) -> tuple[Call, Call]:
     await carried(storage)
     return (
-        (fleet.ask_command, command("pause"), event()),
-        (fleet.ask_command, command("resume"), event()),
+        (ledger.ask_command, command("pause"), event()),
+        (ledger.ask_command, command("resume"), event()),
     )
 
 
@@ -302,7 +303,7 @@ async def order_and_take_over(storage: Storage) -> tuple[Call, Call]:
     record = await storage.read(fleet.get_printer, "printer")
     order = command("cancel", CommandState.SENT, None)
     return (
-        (fleet.store_order, record, order, event()),
+        (ledger.store_order, record, order, event()),
         (fleet.take_over, "node", Steward(), {"printer": event()}),
     )
 

@@ -113,7 +113,7 @@ async def test_what_is_stored_after_it_comes_back_from_a_downgrade(
     assert narrowed(middle, wanted) == wanted
     assert "floors" not in middle
     assert {row["key"] for row in middle["farm"]} == {
-        "stopped", "kept of schema 0004", "kept of schema 0005",
+        "stopped", "kept of schema 0004", "kept of schema 0005", "kept of schema 0006",
     }  # fmt: skip
     await found.up("head")
     assert await found.rows() == before
@@ -130,7 +130,8 @@ def _furnish(connection: Any) -> None:
     said = "UPDATE printer_groups SET description = 'by the door', version = 7 WHERE name = 'Hall'"
     out = "UPDATE users SET disabled = NOT disabled WHERE name = 'bob'"
     sent = "UPDATE print_files SET sent_by = 'user ann'"
-    for statement in (floor, place, said, out, sent):
+    keyed = "UPDATE commands SET idempotency_key = 'k' WHERE state = 'answered'"
+    for statement in (floor, place, said, out, sent, keyed):
         connection.exec_driver_sql(statement)
 
 
@@ -174,6 +175,29 @@ async def test_whom_the_older_release_lets_in_again_stays_in(engine: str, tmp_pa
     after = await found.rows()
     assert opens("another good one", after, "bob")
     assert {user["disabled"] for user in after["users"]} == {0}
+
+
+async def test_a_downgrade_settles_a_stop_that_went_beside_another_command(
+    engine: str, tmp_path: Path
+) -> None:
+    found = database(engine, tmp_path)
+    await found.make("0005")
+    await found.up("head")
+    await found.on(_stop)
+    await found.down("0005")
+    (stop,) = [row for row in (await found.rows())["commands"] if row["kind"] == "emergency_stop"]
+    assert (stop["state"], stop["answer"]) == ("settled", "never answered")
+    await found.up("head")
+    assert [row["state"] for row in (await found.rows())["commands"]].count("sent") == 1
+
+
+def _stop(connection: Any) -> None:
+    """On the printer that a pause was sent to already."""
+    connection.exec_driver_sql(
+        "INSERT INTO commands (id, printer_id, kind, state, asked_at)"
+        " SELECT 'stop', printer_id, 'emergency_stop', 'sent', asked_at FROM commands"
+        " WHERE state = 'sent'"
+    )
 
 
 def _disable(connection: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -24,7 +24,7 @@ from buildplate.dispatch.errors import DispatchError
 from buildplate.dispatch.model import NewJob, PrintRecord
 from buildplate.dispatch.reading import list_jobs, list_prints
 from buildplate.dispatch.repository import Key
-from buildplate.drivers.sdk import DriverError
+from buildplate.drivers.sdk import DriverError, Jog
 from buildplate.files.errors import FileError
 from buildplate.fleet.errors import FleetError, UnknownFloor
 from buildplate.fleet.model import Floor
@@ -212,9 +212,11 @@ class Control:
         key: str | None = None,
         body: str = "",
         group: str | None = None,
+        size: Sequence[float] | None = None,
         **more: Any,
     ) -> Answer:
-        asked = Requirements(group=group)
+        volume = None if size is None else Volume(*size)
+        asked = Requirements(group=group, build_volume=volume)
         wish = NewJob(file_id=file, copies=copies, retries=retries, requirements=asked, **more)
         used = None if key is None else Key(key, "jobs", body)
         view, created = await self._farm.jobs.receive(wish, used)
@@ -247,6 +249,15 @@ class Control:
 
     async def do_ask(self, print_id: str, kind: str) -> str:
         return (await self._farm.prints.ask(print_id, kind, "a test")).id
+
+    async def do_jog(self, printer: str, by: dict[str, float], key: str) -> str:
+        return (await self._farm.controls.order(printer, Jog(by), "a test", key)).id
+
+    async def do_emergency_stop(self, printer: str) -> str:
+        return (await self._farm.controls.emergency_stop(printer, "a test")).id
+
+    async def do_connect(self, printer: str) -> None:
+        await self._farm.fleet.connect(printer)
 
     async def do_confirm(self, print_id: str) -> None:
         await self._farm.prints.confirm(print_id)

@@ -64,15 +64,17 @@ DAY_OF = {
     "fleet.floor_repository.edit_floor": "places",
     "fleet.floor_repository.remove_floor": "places",
     "fleet.repository.add_printer": "plain",
-    "fleet.repository.ask_command": "paused",
+    "fleet.ledger.ask_command": "paused",
     "fleet.repository.clear_bed": "plain",
-    "fleet.repository.close_command": "cancelled",
+    "fleet.ledger.close_command": "cancelled",
+    "fleet.ledger.store_control": "by_hand",
+    "fleet.ledger.store_stop": "by_hand",
     "fleet.repository.edit_printer": "paperwork",
     "fleet.repository.note_seen": "plain",
     "fleet.repository.observe_bed": "foreign",
     "fleet.repository.reseal_connections": "rotated",
     "fleet.repository.retire_printer": "paperwork",
-    "fleet.repository.store_order": "cancelled",
+    "fleet.ledger.store_order": "cancelled",
     "fleet.repository.take_over": "taken_over",
     "history.repository.close_left_open": "plain",
     "history.repository.forget": "plain",
@@ -90,6 +92,8 @@ PHYSICAL_DAY_OF = {
     PhysicalStep.RESUME: "paused",
     PhysicalStep.DELETE: "plain",
     PhysicalStep.FILES: "plain",
+    PhysicalStep.CONTROL: "by_hand",
+    PhysicalStep.STOP: "by_hand",
 }
 """The day in which each physical step is killed: before it is sent and after its answer."""
 
@@ -150,8 +154,8 @@ _FURTHER = [
     ("not_started", "answered:delete", 1),
     ("attention", "committed:dispatch.transitions.begin_exit", 1),
     ("attention", "answered:delete", 1),
-    ("paused", "committed:fleet.repository.store_order", 1),
-    ("paused", "committed:fleet.repository.store_order", 2),
+    ("paused", "committed:fleet.ledger.store_order", 1),
+    ("paused", "committed:fleet.ledger.store_order", 2),
 ]
 """The same steps on other ways through the table of states."""
 

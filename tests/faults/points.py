@@ -33,7 +33,7 @@ STEPS = (
     "dispatch.repository.create_job",
     "dispatch.repository.cancel_print",
     "fleet.repository.take_over",
-    "fleet.repository.store_order",
+    "fleet.ledger.store_order",
     "fleet.repository.clear_bed",
 )
 """What runs on PostgreSQL in `make test`, too: each before and after its commit."""

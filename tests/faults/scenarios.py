@@ -115,6 +115,47 @@ async def asked(world: World, print_id: str, kind: str, state: str) -> None:
 
 
 @day
+async def by_hand(world: World) -> None:
+    """A person moves a printer, stops it in an emergency, connects it again and lets it print."""
+    name = world.printers[0]["name"]
+    (printer,) = await world.furnish(name)
+    await moved(world, name, printer)
+    while (await seen(world, printer))["activity"] != "halted":
+        with suppress_codes("printer_not_online"):
+            await world.ask("emergency_stop", printer=printer)
+            await world.until(lambda now: settled(now, printer), "an end of the stop")
+    while (await seen(world, printer))["activity"] == "halted":
+        await world.ask("connect", printer=printer)
+        await asyncio.sleep(0.2)
+    await world.order(part("after the stop"), 1)
+    await world.until_finished()
+
+
+async def moved(world: World, name: str, printer: str) -> None:
+    """Jog by 10 mm, ordered again with the same key until something has come of it: once."""
+    state = ""
+    while state not in {"answered", "settled"}:
+        waits = ("printer_not_online", "activity_unknown", "command_pending")
+        command = await tried(world, "jog", *waits, printer=printer, by={"x": 10.0}, key="once")
+        found = await world.ask("commands", printer=printer)
+        state = next((one["state"] for one in found if one["id"] == command), "")
+        await asyncio.sleep(0.05)
+    jogs = [entry for entry in await world.log(name) if entry.get("order") == "jog"]
+    sure = state == "answered"
+    assert len(jogs) == 1 if sure else len(jogs) <= 1, (state, jogs)
+
+
+async def seen(world: World, printer: str) -> Any:
+    """The printer as the farm has it now."""
+    return next(one for one in (await world.state())["printers"] if one["id"] == printer)
+
+
+def settled(now: Any, printer: str) -> bool:
+    """Whether nothing that was sent to the printer waits for an answer."""
+    return any(one["id"] == printer and one["unsettled"] is None for one in now["printers"])
+
+
+@day
 async def uploaded_again(world: World) -> None:
     """The answer to an upload is lost, so the file is sent again under another name."""
     name = world.printers[0]["name"]

@@ -15,14 +15,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.errors import RefusedControlError
-from buildplate_sim.launch import octoprints
+from buildplate_sim.launch import Simulator, moonrakers, octoprints
 from tests.faults import weather
 from tests.faults.farms import KillAt, nursery
 from tests.faults.scenarios import suppress_codes
@@ -36,6 +36,7 @@ from tests.faults.worlds import (
     part,
     world,
 )
+from tests.integration.moonraker_side import gcode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,12 @@ UNBORN = 0.15
 LOOK_S = 0.15
 STORM_WITHIN_S = 900.0
 CALM_WITHIN_S = 240.0
+OCTOPRINT, MOONRAKER = "octoprint", "moonraker"
+MENDING = {OCTOPRINT: ("disconnect", "connect"), MOONRAKER: ("firmware-restart",)}
+"""What a person does to a printer that stands halted or hangs."""
+
+SIZE = (100.0, 10.0, 10.0)
+"""mm that a Klipper part needs, as its file does not tell: its nozzle stays cold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ class Wish:
     calm: bool = False
     printers: int = PRINTERS
     database: str = SQLITE
+    driver: str = OCTOPRINT
 
 
 @dataclass(slots=True)
@@ -137,7 +145,11 @@ class RandomSweep:
         here.kill_points += self.deaths()
         await here.kill()
         if not self._wish.calm:
-            await weather.begin(here.admin)
+            await (
+                weather.begin_moonraker(here.admin)
+                if self._wish.driver == MOONRAKER
+                else weather.begin(here.admin)
+            )
         async with asyncio.TaskGroup() as tasks:
             mending = tasks.create_task(self._mend_hosts())
             ordering = tasks.create_task(self._order())
@@ -167,10 +179,17 @@ class RandomSweep:
             if waiting < self._wish.printers:
                 seconds = self._random.uniform(8, 40)
                 name = f"job-{number}"
-                await here.order(part(name, seconds), COPIES_OF_A_JOB, name=name, retries=100)
+                await self._order_part(name, seconds)
                 number += 1
             else:
                 await asyncio.sleep(0.5)
+
+    async def _order_part(self, name: str, seconds: float) -> None:
+        wish: Facts = {"name": name, "retries": 100}
+        content = part(name, seconds)
+        if self._wish.driver == MOONRAKER:
+            content, wish["size"] = gcode(seconds, name).decode(), SIZE
+        await self._here.order(content, COPIES_OF_A_JOB, **wish)
 
     async def _meddle(self) -> None:
         """Pause, resume and cancel prints at random, as people do who change their minds."""
@@ -225,11 +244,12 @@ class RandomSweep:
             for printer in await here.admin.printers():
                 name, state = printer["name"], printer["state"] or ""
                 stuck = state.startswith("Offline") or (state == "Printing" and not printer["run"])
+                stuck = stuck or state == "shutdown"
                 bad[name] = bad[name] + 1 if stuck and printer["running"] else 0
                 if bad[name] > 2:
                     with suppress(RefusedControlError):
-                        await here.admin.do(name, "disconnect")
-                        await here.admin.do(name, "connect")
+                        for action in MENDING[self._wish.driver]:
+                            await here.admin.do(name, action)
             await asyncio.sleep(0.3)
 
     async def _judge(self, stormy: float, whole: float) -> None:
@@ -279,21 +299,31 @@ class RandomSweep:
         return wrong
 
 
-async def sweep(wish: Wish, folder: Path) -> Report:
-    """One sweep in a folder of its own."""
-    more = ["--push-interval=0.1", "--proxy-base-address=127.0.23.10"]
-    async with (
-        nursery() as farms,
-        octoprints(
-            folder / "printers",
+def _printers(wish: Wish, folder: Path) -> AbstractAsyncContextManager[Simulator]:
+    if wish.driver == MOONRAKER:
+        return moonrakers(
+            folder,
             count=wish.printers,
             time_factor=FACTOR,
             seed=wish.seed,
-            base_address="127.0.22.10",
+            base_address="127.0.24.10",
             proxy=True,
-            more=more,
-        ) as simulator,
-    ):
+            more=["--tick=0.1", "--proxy-base-address=127.0.25.10"],
+        )
+    return octoprints(
+        folder,
+        count=wish.printers,
+        time_factor=FACTOR,
+        seed=wish.seed,
+        base_address="127.0.22.10",
+        proxy=True,
+        more=["--push-interval=0.1", "--proxy-base-address=127.0.23.10"],
+    )
+
+
+async def sweep(wish: Wish, folder: Path) -> Report:
+    """One sweep in a folder of its own."""
+    async with nursery() as farms, _printers(wish, folder / "printers") as simulator:
         template = await empty_database(farms, folder / "empty")
         setting = Setting(
             farms,
@@ -318,6 +348,7 @@ def main() -> int:
     parser.add_argument("--printers", type=int, default=PRINTERS)
     parser.add_argument("--calm", action="store_true", help="kills only, no bad weather")
     parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=SQLITE)
+    parser.add_argument("--driver", choices=(OCTOPRINT, MOONRAKER), default=OCTOPRINT)
     parser.add_argument("--keep", type=Path, help="a folder for logs and data")
     options = parser.parse_args()
     wish = Wish(
@@ -327,6 +358,7 @@ def main() -> int:
         calm=options.calm,
         printers=options.printers,
         database=options.database,
+        driver=options.driver,
     )
     report = rounds(wish, options.keep)
     print(report)

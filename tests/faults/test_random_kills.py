@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.sweep import Wish, sweep
+from tests.faults.sweep import MOONRAKER, Wish, sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,3 +32,15 @@ async def test_without_bad_weather_people_are_asked_exactly_where_a_kill_took_th
     report = await sweep(Wish(12, seed, copies=60, calm=True, printers=6), tmp_path)
     print(report)
     assert not report.broken, "\n".join(report.broken)
+
+
+@pytest.mark.timeout(600)
+async def test_klipper_printers_are_neither_lost_nor_doubled_in_bad_weather(
+    seed: int, tmp_path: Path
+) -> None:
+    wish = Wish(15, seed, copies=40, printers=8, driver=MOONRAKER)
+    report = await sweep(wish, tmp_path)
+    print(report)
+    assert not report.broken, "\n".join(report.broken)
+    assert report.figures["kills"] >= 15
+    assert report.figures["physical starts in bad weather"] > 0

@@ -51,6 +51,7 @@ class Asked:
 
 TROUBLE = frozenset({"killed", "shut-down", "frozen", "phantom", "two-starts"})
 HARMLESS = frozenset({"clear-bed", "thaw"})
+RPC, CUTS = "RPC", frozenset({"reset", "cut"})
 AFTERWARDS_S = 3.0
 LONGEST_HOLD_S = 4.0
 """A read is held for up to 100 simulated seconds, at the sweep's factor of 25."""
@@ -62,7 +63,8 @@ def was_blinded(asked: Asked, log: Sequence[Facts], deaths: Mapping[str, Sequenc
     A death of the farm does for those prints whose start it alone could have told from none; when
     they died so is in `deaths`. A new login does (the channel broke; it is seen only when the farm
     logs in again), and so does what happened to the host and to its printer. A start that the host
-    forgot, with the channel held all along, does not.
+    forgot, with the channel held all along, does not. A call over a Moonraker's websocket that is
+    cut takes the channel along.
     """
     if any(asked.intent <= death <= asked.at for death in deaths.get(asked.print_id, ())):
         return True
@@ -74,6 +76,8 @@ def was_blinded(asked: Asked, log: Sequence[Facts], deaths: Mapping[str, Sequenc
         if entry["event"] == "play" and entry["action"] not in HARMLESS:
             return True
         if entry["event"] == "start-fault" and entry["play"] != "lost":
+            return True
+        if entry.get("method") == RPC and entry.get("fault") in CUTS:
             return True
     return False
 

@@ -78,6 +78,58 @@ HOSTS: list[Rule] = [
 """What the hosts and their printers do themselves."""
 
 
+RPC = {"method": "RPC"}
+RPC_START = RPC | {"path": "printer.print.start"}
+RPC_ORDER = RPC | {"path": "printer.print.*"}
+RPC_DELETE = RPC | {"path": "server.files.delete_file"}
+SEND = {"method": "POST", "path": "/server/files/upload"}
+
+MOONRAKERS: list[Rule] = [
+    ("request", "hold", 0.08, RPC_START | {"params": {"seconds": LONG}}),
+    ("request", "reset", 0.03, RPC_START),
+    ("answer", "never", 0.05, RPC_START),
+    ("answer", "cut", 0.05, RPC_START),
+    ("request", "hold", 0.05, RPC_ORDER | {"params": {"seconds": LONG}}),
+    ("answer", "cut", 0.03, RPC_ORDER),
+    ("request", "hold", 0.05, RPC_DELETE | {"params": {"seconds": LONG}}),
+    ("answer", "never", 0.05, RPC_DELETE),
+    ("answer", "cut", 0.03, RPC_DELETE),
+    ("request", "reset", 0.03, SEND),
+    ("answer", "cut", 0.03, SEND),
+    ("upload", "mixed", 0.03, {}),
+    ("upload", "disk-full", 0.01, {}),
+    ("history", "lose", 0.03, {}),
+    ("start", "late", 0.06, {"params": {"seconds": [0.5, 60.0]}}),
+    ("print", "fail", 0.01, {}),
+    ("print", "halt", 0.01, {}),
+    ("print", "kill", 0.01, {"params": {"down_s": 4.0}}),
+    ("print", "restart", 0.01, {"params": {"down_s": 4.0}}),
+    ("print", "power-cut", 0.01, {"params": {"down_s": 4.0}}),
+    ("print", "freeze", 0.01, {"params": {"seconds": 10.0}}),
+    ("print", "klippy-kill", 0.01, {"params": {"down_s": 4.0}}),
+    ("print", "klippy-restart", 0.01, {}),
+    ("print", "klippy-cut", 0.01, {}),
+    ("print", "cancel", 0.01, {}),
+    ("print", "cut", 0.02, {}),
+]
+"""What happens at Klipper printers behind Moonraker, and on the way to them."""
+
+
+SOCKETS: list[Rule] = [
+    ("socket", "cut", 0.0005, {}),
+    ("socket", "hold", 0.0005, {"params": {"seconds": SOME}}),
+]
+"""What happens to the one websocket that all calls take."""
+
+
+async def begin_moonraker(admin: AdminClient) -> None:
+    """Let it begin at every printer behind a Moonraker."""
+    for at, play, chance, rest in SOCKETS:
+        await admin.proxy_rule(ALL, at, play, chance=chance, times=FOREVER, **rest)
+    for at, play, chance, rest in MOONRAKERS:
+        await admin.rule(ALL, at, play, chance=chance, times=FOREVER, **rest)
+
+
 async def begin(admin: AdminClient) -> None:
     """Let it begin at every printer."""
     for at, play, chance, rest in NETWORK:

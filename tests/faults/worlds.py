@@ -208,8 +208,11 @@ class World:
 
     async def _add(self, one: Facts) -> str:
         connection = {"url": one.get("proxy_url", one["url"]), "api_key": one["api_key"]}
+        driver = one.get("driver", "octoprint")
         try:
-            added = await self.ask("add_printer", name=one["name"], connection=connection)
+            added = await self.ask(
+                "add_printer", name=one["name"], connection=connection, driver=driver
+            )
         except Refused as error:
             if error.code != "name_taken":
                 raise

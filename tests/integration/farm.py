@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -50,6 +50,13 @@ class Steps:
             act()
 
 
+class Reached(Protocol):
+    """A host of a printer, real or simulated, and the connection settings that lead to it."""
+
+    @property
+    def connection(self) -> dict[str, Any]: ...
+
+
 @dataclass
 class RunningFarm:
     """A farm in this process."""
@@ -57,10 +64,12 @@ class RunningFarm:
     farm: Farm
     steps: Steps
 
-    async def add(self, host: OctoPrintHost, name: str = "printer") -> PrinterRecord:
+    async def add(
+        self, host: Reached, name: str = "printer", driver: str = "octoprint"
+    ) -> PrinterRecord:
         """Add the host's printer, wait until it is seen, and say that its bed is clear."""
         spec = PrinterSpec("", 0, name, MODEL)
-        record = await self.farm.fleet.add(NewPrinter(spec, "octoprint", host.connection))
+        record = await self.farm.fleet.add(NewPrinter(spec, driver, host.connection))
         await self.link(record.id, Link.ONLINE)
         await self.clear(record.id)
         return record
@@ -89,10 +98,14 @@ class RunningFarm:
         copies: int = 1,
         on: tuple[str, ...] = (),
         retries: int = 0,
+        size: Volume | None = None,
     ) -> JobView:
-        """Upload a file and order it, on these printers only where some are named."""
+        """Upload a file and order it, on these printers only where some are named.
+
+        `size` is what it needs of a bed, where the file itself does not tell.
+        """
         stored = await self.farm.files.receive(pieces(content), name)
-        requirements = Requirements(printers=frozenset(on))
+        requirements = Requirements(printers=frozenset(on), build_volume=size)
         order = NewJob(stored.file.id, copies=copies, retries=retries, requirements=requirements)
         view, _ = await self.farm.jobs.receive(order)
         return view

@@ -46,6 +46,7 @@ class OctoPrintHost:
     """One real OctoPrint.
 
     `errors` are the serial faults its virtual printer plays; `wrapper` is what starts its program.
+    With `serial` it has a printer on a real port instead: settings of OctoPrint's own `serial`.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class OctoPrintHost:
     errors: Sequence[str] = ()
     connect_at_start: bool = False
     wrapper: Sequence[str] = ()
+    serial: dict[str, Any] | None = None
     api_key: str = field(default_factory=lambda: secrets.token_hex(16))
     process: asyncio.subprocess.Process | None = None
 
@@ -103,7 +105,7 @@ class OctoPrintHost:
             return
         disabled = ["softwareupdate", "announcements", "tracking", "errortracking", "discovery"]
         wizards = {"corewizard": 4, "backup": None, "classicwebcam": 1, "tracking": None}
-        printer = {"enabled": True, "simulated_errors": list(self.errors)}
+        printer = {"enabled": self.serial is None, "simulated_errors": list(self.errors)}
         config.write_text(
             json.dumps(
                 {
@@ -117,7 +119,9 @@ class OctoPrintHost:
                         "port": "VIRTUAL",
                         "baudrate": 115200,
                         "autoconnect": self.connect_at_start,
+                        **(self.serial or {}),
                     },
+                    "gcodeAnalysis": {"runAt": "never"} if self.serial else {},
                     "plugins": {"virtual_printer": printer, "_disabled": disabled},
                 }
             )
@@ -312,11 +316,14 @@ async def octoprint_host(
     errors: Sequence[str] = (),
     connect: bool = False,
     wrapper: Sequence[str] = (),
+    serial: dict[str, Any] | None = None,
 ) -> AsyncIterator[OctoPrintHost]:
     """A running host for the block; its processes are gone afterwards."""
     shutil.copytree(template, folder, dirs_exist_ok=True)
     port = next(FREE_PORTS)
-    host = OctoPrintHost(folder, port, errors, connect_at_start=connect, wrapper=wrapper)
+    host = OctoPrintHost(
+        folder, port, errors, connect_at_start=connect, wrapper=wrapper, serial=serial
+    )
     try:
         await host.start()
         yield host

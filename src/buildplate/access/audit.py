@@ -95,6 +95,20 @@ def present_deed() -> Deed | None:
     return None if deed is None or deed.over else deed
 
 
+@contextmanager
+def noted_beside() -> Iterator[None]:
+    """What is done within the block is noted by a task that it starts.
+
+    The answer does not wait for that, nor does it fail where it cannot be noted.
+    """
+    deed = _DEED.get()
+    try:
+        yield
+    finally:
+        if deed is not None:
+            deed.noted = True
+
+
 def who_acts() -> str | None:
     """Whoever the present task works for, as records name them; None where nobody is known."""
     deed = present_deed()

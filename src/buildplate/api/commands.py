@@ -31,6 +31,7 @@ class CommandOut(BaseModel):
     answered_at: AwareDatetime | None
     settled_at: AwareDatetime | None
     answer: str | None
+    params: dict[str, Any]
 
 
 def command_view(command: CommandRecord) -> dict[str, Any]:
@@ -47,6 +48,7 @@ def command_view(command: CommandRecord) -> dict[str, Any]:
         "answered_at": command.answered_at,
         "settled_at": command.settled_at,
         "answer": command.answer,
+        "params": dict(command.params),
     }
 
 

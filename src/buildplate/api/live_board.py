@@ -16,6 +16,7 @@ from hashlib import sha256
 from typing import Any
 
 from buildplate.api.answers import as_json
+from buildplate.api.live_panels import Panels
 from buildplate.api.own_events import OwnedEvent
 
 KEPT_EVENTS = 1000
@@ -38,11 +39,15 @@ class Topic(StrEnum):
     QUEUE = "queue"
     JOBS = "jobs"
     EVENTS = "events"
+    PANEL = "panel"
+    CONSOLE = "console"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What one client follows; `printer` narrows printers and events to one printer's.
+
+    Panel and console are told of that one printer only.
 
     `groups` are those that the client's caller is confined to; None: the whole farm.
     """
@@ -210,6 +215,7 @@ class Board:
         self._renamed = 0
         self._frames: dict[tuple[Wish, int], _Frame] = {}
         self._frames_size = 0
+        self.panels = Panels(self)
 
     # --- changes ---------------------------------------------------------------------------------
 
@@ -399,7 +405,7 @@ class Board:
             whole["queue"] = self._queue_of(wish)
         if Topic.EVENTS in wish.topics:
             whole["last_event"] = self._told_event if wish.groups is None else self._own.told
-        return as_json(whole)
+        return as_json(whole | self._panel_of(wish, None))
 
     def _patch(self, wish: Wish, after: int) -> bytes:
         """The changes as JSON; empty where there are none that the client follows."""
@@ -422,10 +428,15 @@ class Board:
             parts["queue"] = self._queue_of(wish)
         if Topic.EVENTS in wish.topics:
             parts["events"] = list(self._events_since(wish, after))
+        parts |= self._panel_of(wish, after)
         parts = {name: part for name, part in parts.items() if part}
         if not parts:
             return b""
         return as_json({"type": "patch", "seq": self.seq, **parts})
+
+    def _panel_of(self, wish: Wish, after: int | None) -> dict[str, Any]:
+        seen = wish.printer is not None and bool(self._of(wish))
+        return self.panels.since(wish, after) if seen else {}
 
     def _changes_of_groups(self, wish: Wish, after: int) -> dict[str, Any]:
         """Of a farm that is seen through groups: what changed, what has come and what has left."""

@@ -14,6 +14,7 @@ from buildplate.access.model import Groups
 from buildplate.api.jobs import job_view
 from buildplate.api.live_board import Board, Topic, Wish
 from buildplate.api.live_groups import GroupFollowers
+from buildplate.api.live_pages import OpenPages
 from buildplate.api.own_events import event_view
 from buildplate.api.printer_views import CALM, calm_view, live_view
 from buildplate.api.queue import queue_view
@@ -70,6 +71,7 @@ class LiveHub:
         self._job_stirred = asyncio.Event()
         self._printers: set[str] = set()
         self._levels: set[str] = set()
+        self._open = OpenPages(rooms, self.board.panels)
         self._jobs: set[str] = set()
         self.clients = self.seats = 0
         self._followers: dict[Topic, int] = dict.fromkeys(Topic, 0)
@@ -100,7 +102,7 @@ class LiveHub:
         try:
             self._followed.set()
             self._queue_stirred.set()
-            with self._of_groups.following(wish):
+            with self._of_groups.following(wish), self._open.following(wish):
                 self._take_printers()
                 self._take_levels()
                 self._turn()
@@ -170,6 +172,7 @@ class LiveHub:
         """Feed the board until cancelled."""
         watchers = self._rooms.watchers
         watchers.add(self._printer_changed, self._levels_changed)
+        watchers.listen(self._console_changed)
         try:
             with self._rooms.bus.subscribe() as news:
                 await self._begin()
@@ -181,6 +184,7 @@ class LiveHub:
                     tasks.create_task(self._of_groups.run())
         finally:
             watchers.discard(self._printer_changed)
+            watchers.ignore(self._console_changed)
 
     async def _begin(self) -> None:
         """Put everything on the board that is there already.
@@ -206,6 +210,10 @@ class LiveHub:
         if not self._levels:
             self._stirred.set()
         self._levels.add(printer_id)
+
+    def _console_changed(self, printer_id: str) -> None:
+        if self._open.said(printer_id):
+            self._stirred.set()
 
     def _stir(self) -> None:
         self._urgent = True
@@ -253,7 +261,8 @@ class LiveHub:
         loop, next_tick, all_at = asyncio.get_running_loop(), 0.0, 0.0
         while True:
             await self._followed.wait()
-            due = next_tick if self.board.dirty or self._levels else all_at
+            waits = self.board.dirty or self._levels or self._open.waits
+            due = next_tick if waits else all_at
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
                     await self._stirred.wait()
@@ -288,6 +297,7 @@ class LiveHub:
             session = self._rooms.fleet.sessions.get(printer_id)
             if session is not None:
                 self.board.put_levels(printer_id, calm_view(session))
+        self._open.take(told)
 
     def _turn(self) -> None:
         self._urgent = False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from buildplate.api.printer_schemas import (
     BedPolicyBody,
@@ -17,6 +17,8 @@ from buildplate.api.printer_schemas import (
 from buildplate.api.schemas import PageOut
 from buildplate.core.printers import Activity, Bed, Link, Printer, StartPolicy, is_ready
 from buildplate.drivers.sdk import Manifest
+from buildplate.fleet.discovery import Discovery
+from buildplate.fleet.found import Found, Kind, Remark
 from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.sealing import Sealed
 from buildplate.fleet.session import PrinterSession
@@ -53,6 +55,30 @@ class StateOut(BaseModel):
     software: str
     warnings: list[str]
     age_s: float | None
+
+
+Share = Annotated[float, Field(description="a share: 1 is as in the file")]
+
+
+class PanelOut(BaseModel):
+    """What changes while a machine works, as far as its host tells it.
+
+    `position` in mm by axis, `homed` the axes that know where they are; `fans`, `speed` and `flow`
+    are shares, where 1 is full or as in the file; `z_offset` in mm; `layer` from 1, of `layers`.
+    """
+
+    position: dict[str, float]
+    homed: str | None
+    fans: dict[str, float]
+    speed: Share | None
+    flow: Share | None
+    z_offset: Annotated[float, Field(description="mm")] | None
+    layer: int | None
+    layers: int | None
+
+
+class MachineOut(StateOut, PanelOut):
+    """All that is known of one printer now: its state, and the levels of its panel."""
 
 
 class PrinterOut(BaseModel):
@@ -109,6 +135,7 @@ class DriverOut(BaseModel):
     connection_schema: dict[str, Any]
     secrets: list[str]
     capabilities: list[str]
+    streams: bool
 
 
 class DriverPage(PageOut):
@@ -128,6 +155,43 @@ class ProbeOut(BaseModel):
     code: str | None = None
     detail: str | None = None
     hint: str | None = None
+
+
+class FoundOut(BaseModel):
+    """Something around the server that may be a printer; a stranger's own word.
+
+    `driver` and `connection` begin a new printer: `connection` has what is known of it already.
+    `printer_id` is the printer that it is already. `code`, `detail` and `hint` say what stands in
+    the way: no driver, no permission.
+    """
+
+    kind: Kind
+    family: str
+    name: str
+    where: str
+    host: str | None
+    driver: str | None
+    connection: dict[str, Any]
+    printer_id: str | None
+    code: str | None
+    detail: str | None
+    hint: str | None
+
+
+class RemarkOut(BaseModel):
+    """Where nothing could be looked for, and what to do."""
+
+    code: str
+    detail: str
+    hint: str
+
+
+class DiscoveryOut(BaseModel):
+    """What was found; `more` holds where so much was announced that this is a part."""
+
+    items: list[FoundOut]
+    remarks: list[RemarkOut]
+    more: bool
 
 
 class BedOut(BaseModel):
@@ -209,6 +273,21 @@ def retired_view(record: PrinterRecord, manifest: Manifest | None) -> dict[str, 
     return described(record, manifest) | RETIRED
 
 
+def panel_view(session: PrinterSession) -> dict[str, Any]:
+    """The levels of a printer's panel."""
+    levels = session.live.levels
+    return {
+        "position": dict(levels.position),
+        "homed": levels.homed,
+        "fans": dict(levels.fans),
+        "speed": levels.speed,
+        "flow": levels.flow,
+        "z_offset": levels.z_offset,
+        "layer": levels.layer,
+        "layers": levels.layers,
+    }
+
+
 def state_view(session: PrinterSession) -> dict[str, Any]:
     """What is known of a printer now."""
     told_at = session.live.told_at
@@ -276,6 +355,35 @@ def _told_at_s(session: PrinterSession) -> float | None:
     return None if told_at is None else round(told_at, 3)
 
 
+def discovery_view(discovery: Discovery) -> dict[str, Any]:
+    """What was found."""
+    return {
+        "items": [_found(one) for one in discovery.found],
+        "remarks": [_remark(one) for one in discovery.remarks],
+        "more": discovery.more,
+    }
+
+
+def _found(found: Found) -> dict[str, Any]:
+    return {
+        "kind": found.kind,
+        "family": found.family,
+        "name": found.name,
+        "where": found.where,
+        "host": found.host,
+        "driver": found.driver,
+        "connection": dict(found.connection or {}),
+        "printer_id": found.printer_id,
+        **_remark(found.remark),
+    }
+
+
+def _remark(remark: Remark | None) -> dict[str, str | None]:
+    if remark is None:
+        return {"code": None, "detail": None, "hint": None}
+    return {"code": remark.code, "detail": remark.detail, "hint": remark.hint}
+
+
 def driver_view(manifest: Manifest) -> dict[str, Any]:
     """A driver as it is offered."""
     return {
@@ -285,4 +393,5 @@ def driver_view(manifest: Manifest) -> dict[str, Any]:
         "connection_schema": manifest.connection_schema,
         "secrets": sorted(manifest.secrets),
         "capabilities": sorted(manifest.capabilities),
+        "streams": manifest.streams,
     }

@@ -35,12 +35,16 @@ from buildplate.api.printer_schemas import (
 from buildplate.api.printer_shelf import PrinterShelf, Wanted, part_of
 from buildplate.api.printer_views import (
     BedsOut,
+    DiscoveryOut,
     DriverPage,
+    MachineOut,
     PrinterOut,
     PrinterPage,
     ProbeOut,
     StateOut,
+    discovery_view,
     driver_view,
+    panel_view,
     printer_view,
     retired_view,
     state_view,
@@ -151,6 +155,20 @@ async def probe(rooms: AllRooms, body: ProbeBody) -> Response:
     )
 
 
+@router.get("/printers/discover", responses={200: {"model": DiscoveryOut}}, dependencies=[ADMIN])
+async def discover(
+    rooms: AllRooms,
+    seconds: Annotated[
+        float, Query(ge=1, le=10, description="how long the network is listened to (s)")
+    ] = 3.0,
+) -> Response:
+    """Look around for printers: what announces itself in the local network, and serial ports.
+
+    Nothing that is found is connected to: that is what a probe is for.
+    """
+    return Json(discovery_view(await rooms.discovery.discover(seconds)))
+
+
 @router.post("/printers/clear-beds", responses={200: {"model": BedsOut}})
 async def clear_beds(rooms: AllRooms, who: Operator, body: ClearBedsBody) -> Response:
     """Clear many beds that a person has seen; each answers for itself."""
@@ -208,10 +226,11 @@ async def retire_printer(rooms: AllRooms, printer_id: InPath) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/printers/{printer_id}/state", responses={200: {"model": StateOut}})
+@router.get("/printers/{printer_id}/state", responses={200: {"model": MachineOut}})
 async def printer_state(rooms: AllRooms, printer_id: InPath) -> Response:
     """What is known of a printer now, and how old that is."""
-    return Json(state_view(in_service(rooms, printer_id)))
+    session = in_service(rooms, printer_id)
+    return Json(state_view(session) | panel_view(session))
 
 
 @router.post(

@@ -52,6 +52,8 @@ STATUSES: Mapping[type[Exception], int] = {
     fleet.UnknownFloor: 404,
     fleet.UnknownDriver: 422,
     fleet.InvalidPrinter: 422,
+    fleet.GcodeRefused: 422,
+    fleet.KeyUsed: 422,
     dispatch.DispatchError: 409,
     dispatch.UnknownJob: 404,
     dispatch.UnknownPrint: 404,

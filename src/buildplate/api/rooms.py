@@ -19,6 +19,8 @@ from buildplate.dispatch.service import JobService
 from buildplate.files.service import FileService
 from buildplate.files.uploads import UploadService
 from buildplate.fleet.commands import CommandService
+from buildplate.fleet.controls import ControlService
+from buildplate.fleet.discovery import DiscoveryService
 from buildplate.fleet.floor_service import FloorService
 from buildplate.fleet.ports import Clock
 from buildplate.fleet.service import FleetService
@@ -51,8 +53,10 @@ class Rooms:
 
     fleet: FleetService
     watchers: Watchers
+    discovery: DiscoveryService
     floors: FloorService
     commands: CommandService
+    controls: ControlService
     jobs: JobService
     prints: PrintService
     queue: QueueService

@@ -48,13 +48,17 @@ from buildplate.files.tasks import AnalysisWorker
 from buildplate.files.upload_disk import UploadFolder
 from buildplate.files.uploads import UploadLimits, UploadService
 from buildplate.fleet.commands import CommandService
+from buildplate.fleet.controls import ControlService
+from buildplate.fleet.discovery import DiscoveryService
 from buildplate.fleet.floor_repository import SqlFloors
 from buildplate.fleet.floor_service import FloorService
 from buildplate.fleet.grouping import PrintersOfGroups
 from buildplate.fleet.leases import Lease
+from buildplate.fleet.local_network import LocalNetwork
 from buildplate.fleet.model import FleetTimings
-from buildplate.fleet.ports import Clock
+from buildplate.fleet.ports import Clock, Sockets, Surroundings
 from buildplate.fleet.sealing import Seals
+from buildplate.fleet.serial_ports import SerialPorts
 from buildplate.fleet.service import FleetService
 from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.fleet.transfers import TransferSlots
@@ -72,8 +76,10 @@ class Farm:
     bus: Bus
     fleet: FleetService
     watchers: Watchers
+    discovery: DiscoveryService
     floors: FloorService
     commands: CommandService
+    controls: ControlService
     jobs: JobService
     prints: PrintService
     queue: QueueService
@@ -150,11 +156,14 @@ class Outside:
     """What tests may put in the place of the machine's own.
 
     `on_step` is told of every durable step (`before:` and `committed:` its script) and of every
-    physical one (`before:` and `answered:` its kind).
+    physical one (`before:` and `answered:` its kind). `network` and `sockets` are where printers
+    are looked for.
     """
 
     clock: Clock
     on_step: Callable[[str], None] | None = None
+    network: Surroundings | None = None
+    sockets: Sockets | None = None
 
 
 @asynccontextmanager
@@ -228,7 +237,7 @@ class _Build:
         self._access = access_room(settings, storage, self._clock.now, new_id)
         self._files, self._analysis = self._file_room(blobs)
         self._uploads = self._upload_room()
-        self._joined = JoinedFiles(storage, self._files)
+        self._joined = JoinedFiles(storage, self._files, blobs.path)
         self._planner = Planner(
             storage, self._joined, self._clock, new_id, self._log, self._durations.plan
         )
@@ -238,6 +247,13 @@ class _Build:
         self._access.groups.follow(PrintersOfGroups(self._fleet, parts))
         self._access.groups.follow(OrdersOfGroups(self._planner.wake))
         self._commands = CommandService(parts, self._fleet)
+        self._discovery = DiscoveryService(
+            outside.network or LocalNetwork(settings.mdns_addresses),
+            outside.sockets or SerialPorts(),
+            manifests,
+            self._fleet.sessions,
+        )
+        self._controls = ControlService(parts, self._fleet)
         self._bus = Bus()
         file = settings.database if isinstance(settings.database, Path) else None
         places = Places(settings.data_dir, file)
@@ -307,6 +323,7 @@ class _Build:
             log=structlog.get_logger("fleet"),
             on_step=self._on_step,
             watchers=self._watchers,
+            notes=self._settings.data_dir / "notes",
         )
 
     @asynccontextmanager
@@ -350,8 +367,10 @@ class _Build:
                 bus=self._bus,
                 fleet=self._fleet,
                 watchers=self._watchers,
+                discovery=self._discovery,
                 floors=FloorService(SqlFloors(self._storage), self._clock, new_id),
                 commands=self._commands,
+                controls=self._controls,
                 jobs=jobs,
                 prints=PrintService(parts),
                 queue=QueueService(parts),

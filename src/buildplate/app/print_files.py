@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import aclosing
+from pathlib import Path
 from typing import TypeVar
 
 from buildplate.core import jobs as core
@@ -26,11 +27,17 @@ T = TypeVar("T")
 
 
 class JoinedFiles:
-    """`dispatch.ports.PrintFiles`, fulfilled by the file room."""
+    """`dispatch.ports.PrintFiles`, fulfilled by the file room.
 
-    def __init__(self, storage: Storage, files: FileService) -> None:
+    `local`: where the content with a hash lies on this machine's disk; None where none does.
+    """
+
+    def __init__(
+        self, storage: Storage, files: FileService, local: Callable[[str], Path] | None = None
+    ) -> None:
         self._storage = storage
         self._files = files
+        self._local = local
         self._facts: dict[str, core.FileFacts] = {}
         self._whole: dict[str, PrintFile] = {}
 
@@ -76,7 +83,10 @@ class JoinedFiles:
                 message = f"the content of {file.name} cannot be read: {error}"
                 raise FileUnreadable(message) from error
 
-        return FileBody(file.printer_size, file.printer_sha256, pieces)
+        # With a line end added for the printer, what lies on the disk is not the same.
+        same = self._local is not None and file.printer_size == file.size
+        local = self._local(file.sha256) if self._local is not None and same else None
+        return FileBody(file.printer_size, file.printer_sha256, pieces, local)
 
 
 def _keep(known: dict[str, T], file_id: str, what: T, most: int) -> None:

@@ -29,11 +29,13 @@ from buildplate.app.memory import give_back_memory, settle_memory
 from buildplate.app.settings import Settings, SettingsError, load_settings
 from buildplate.app.tls import tls_context
 from buildplate.app.websocket_protocol import LiveProtocol
+from buildplate.fleet.stopping import let_end
 from buildplate.storage import DatabaseInUse, StorageError
 from buildplate.storage.lock import ProcessLock
 
 REFUSED = 1
 PID_FILE = "buildplate.pid"
+WAITS_FILE = "buildplate.waits"
 LOCKED = "farm"
 GRACE = 10
 WS_BYTES = 64 * 1024
@@ -69,8 +71,8 @@ def _complain(problem: str, hint: str) -> int:
 async def run(settings: Settings, demo: int, outside: Outside | None = None) -> None:
     """One farm and its server, until told to stop; StorageError when the data can't be opened."""
     log = structlog.get_logger("serve")
-    stop = asyncio.Event()
-    _stop_on_signals(stop)
+    stop, now = asyncio.Event(), asyncio.Event()
+    _stop_on_signals(stop, now)
     async with AsyncExitStack() as stack:
         listener = stack.enter_context(_listen(settings))
         stack.enter_context(_own(settings.data_dir))
@@ -89,15 +91,33 @@ async def run(settings: Settings, demo: int, outside: Outside | None = None) -> 
         settle_memory()
         log.info("server.started", action="start", url=url, data_dir=str(settings.data_dir))
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(_end(stop, server))
+            tasks.create_task(_end(stop, now, server, farm, settings.data_dir))
             await server.serve(sockets=[listener])
+            now.set()
             stop.set()
         log.info("server.stopped", action="stop")
 
 
-async def _end(stop: asyncio.Event, server: uvicorn.Server) -> None:
-    """End the server when it is told to stop."""
+async def _end(
+    stop: asyncio.Event, now: asyncio.Event, server: uvicorn.Server, farm: Farm, data_dir: Path
+) -> None:
+    """End the server when it is told to stop, after the prints that would end with it.
+
+    Told again it ends at once. What it waits for stands in a file, for whoever stops it.
+    """
+    waits = data_dir / WAITS_FILE
+    waits.unlink(missing_ok=True)  # of a server that was killed
     await stop.wait()
+
+    def tell(sentence: str) -> None:
+        waits.write_text(f"{sentence}\n")
+        structlog.get_logger("serve").warning("server.waits", action="stop", waits_for=sentence)
+        print(sentence, flush=True)  # noqa: T201 (speaks to a person)
+
+    try:
+        await let_end(lambda: list(farm.fleet.sessions.values()), now, tell)
+    finally:
+        waits.unlink(missing_ok=True)
     server.should_exit = True
 
 
@@ -175,8 +195,10 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
     return Rooms(
         fleet=farm.fleet,
         watchers=farm.watchers,
+        discovery=farm.discovery,
         floors=farm.floors,
         commands=farm.commands,
+        controls=farm.controls,
         jobs=farm.jobs,
         prints=farm.prints,
         queue=farm.queue,
@@ -195,10 +217,15 @@ def rooms_of(farm: Farm, settings: Settings) -> Rooms:
     )
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
+def _stop_on_signals(stop: asyncio.Event, now: asyncio.Event) -> None:
+    """The first signal asks for a stop, the second for one at once."""
     loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        (now if stop.is_set() else stop).set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, heard)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable
-from ipaddress import ip_network
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -114,6 +114,12 @@ class Settings(BaseSettings):
         gt=0,
         validation_alias="BUILDPLATE_BACKOFF_LAST_SECONDS",
         description="the longest pause before a lost printer is tried again",
+    )
+    mdns: str = Field(
+        "all",
+        validation_alias="BUILDPLATE_MDNS",
+        description="where printers are looked for when somebody asks: `all` networks of this"
+        " machine, `none`, or its own IPv4 addresses in them; by comma",
     )
     transfers: int = Field(
         16,
@@ -231,6 +237,19 @@ class Settings(BaseSettings):
                 ) from None
         return ",".join(found)
 
+    @field_validator("mdns")
+    @classmethod
+    def _cards(cls, value: str) -> str:
+        found = [one.strip() for one in value.split(",") if one.strip()]
+        for one in found if found not in (["all"], ["none"]) else ():
+            try:
+                IPv4Address(one)
+            except ValueError:
+                raise PydanticCustomError(
+                    "card", "{one} is no IPv4 address, and neither all nor none", {"one": one}
+                ) from None
+        return ",".join(found) or "all"
+
     @model_validator(mode="after")
     def _both_or_neither(self) -> Self:
         if (self.tls_cert is None) is not (self.tls_key is None):
@@ -240,6 +259,11 @@ class Settings(BaseSettings):
                 "mutual", "mutual TLS needs a certificate and a private key of the server"
             )
         return self
+
+    @property
+    def mdns_addresses(self) -> tuple[str, ...] | None:
+        """Where to look for printers in the network: none at all, or None for everywhere."""
+        return {"all": None, "none": ()}.get(self.mdns, tuple(self.mdns.split(",")))
 
     @property
     def key_path(self) -> Path:

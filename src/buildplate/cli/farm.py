@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from buildplate.cli import options
+from buildplate.cli.failures import fail, note
 from buildplate.cli.output import as_json, fields, lasts, moment, percent, say, table, words
+from buildplate.cli.panel import HEATERS, Celsius, set_heat
 from buildplate.cli.server import Server, server_of
 from buildplate.cli.target import Target, keep
 
@@ -26,16 +28,35 @@ def doing(printer: Mapping[str, Any]) -> str:
 
 def status(
     context: typer.Context,
-    busy: Annotated[bool, typer.Option("--busy", help="Only printers with a print.")] = False,
+    busy: Annotated[
+        bool,
+        typer.Option(
+            "--busy",
+            help="Only printers with a print; ends with 1 if one would end with the server.",
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Show every printer: link, activity, bed, print, temperatures."""
     with server_of(context) as server:
         every = server.every("/printers", live=True)
         found = [printer for printer in every if not busy or printer["print_id"]]
+        streams = {one["name"] for one in server.get("/drivers")["items"] if one["streams"]}
+    for printer in found:
+        printer["ends_with_server"] = bool(printer["print_id"]) and printer["driver"] in streams
     if json:
         as_json(found)
-        return
+    else:
+        _tell(found, busy=busy)
+    here = [printer["name"] for printer in found if printer["ends_with_server"]]
+    if busy and here:
+        fail(
+            f"these prints end with the server: {', '.join(here)}",
+            "Wait for them, or cancel them, before you stop or upgrade it.",
+        )
+
+
+def _tell(found: list[dict[str, Any]], *, busy: bool) -> None:
     table(
         [
             ("#", lambda p: p["number"]),
@@ -119,10 +140,24 @@ def command(
 
 
 def temperature(
-    context: typer.Context, printer: options.Printer, json: options.Json = False
+    context: typer.Context,
+    printer: options.Printer,
+    tool0: Celsius = None,
+    tool1: Celsius = None,
+    tool2: Celsius = None,
+    tool3: Celsius = None,
+    bed: Celsius = None,
+    chamber: Celsius = None,
+    json: options.Json = False,
 ) -> None:
-    """Show a printer's temperatures with their targets, in °C."""
+    """Show a printer's temperatures with their targets, in °C, after setting those that you name.
+
+    More tools: buildplate printer temperature PRINTER tool4 210.
+    """
+    given = dict(zip(HEATERS, (tool0, tool1, tool2, tool3, bed, chamber), strict=True))
     with server_of(context) as server:
+        for done in set_heat(server, printer, given):
+            note(f"{done['params']['heater']}: set to {done['params']['target']:g} °C")
         state = _state(server, printer)
     if json:
         as_json({"age_s": state["age_s"], "temperatures": state["temperatures"]})

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from buildplate.cli import completion, options
+from buildplate.cli import completion, options, panel
+from buildplate.cli.discovering import discover
 from buildplate.cli.failures import USAGE, fail, note
 from buildplate.cli.farm import doing
 from buildplate.cli.floors import place
@@ -475,6 +476,10 @@ def resume(context: typer.Context, printer: options.Printer, json: options.Json 
 def cancel(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
     """Wish for the end of the print that this printer holds."""
     _ask(context, printer, "cancel", json)
+
+
+app.command()(discover)
+panel.add_to(app)
 
 
 def add_to(main: typer.Typer) -> None:

@@ -23,6 +23,7 @@ CONNECT_S = 5.0
 ANSWER_S = 60.0
 PAGE = 1000
 HEALTHY_ANSWERS = (200, 503)
+NOT_FOUND = 404
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMBER_OR_ID = re.compile(rf"\d{{1,15}}|{_ID.pattern}")
 
@@ -38,6 +39,13 @@ class Server:
         """What a path shows."""
         wanted = {name: value for name, value in query.items() if value is not None}
         return self.call("GET", path, params=wanted)
+
+    def find(self, path: str) -> Any:
+        """What a path shows; None where there is nothing (yet)."""
+        answer = self._answer("GET", API + path)
+        if answer.status_code == NOT_FOUND:
+            return None
+        return answer.json() if answer.is_success else _refused(answer, self._url)
 
     def post(self, path: str, body: Any = None, **headers: str | None) -> Any:
         """What a path answers to a request to do something."""

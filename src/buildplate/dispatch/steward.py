@@ -41,7 +41,7 @@ from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.ports import PrintFiles
 from buildplate.dispatch.transitions import End, Stamp
 from buildplate.drivers.sdk import Capability, FileBody, Watch
-from buildplate.fleet import repository as fleet
+from buildplate.fleet import ledger
 from buildplate.fleet.model import CommandRecord, CommandState
 from buildplate.fleet.ports import Clock
 from buildplate.storage import Storage, Tx
@@ -351,7 +351,7 @@ class Steward:
                 answer=None,
             )
         event = session.event("command.sent", print_.id, command_id=order.id, command=kind)
-        if not await self._parts.storage.write(fleet.store_order, session.record, order, event):
+        if not await self._parts.storage.write(ledger.store_order, session.record, order, event):
             session.asked = None
             self.changed(session.id)
             return True
@@ -367,7 +367,7 @@ class Steward:
         self, order: CommandRecord, state: CommandState, words: str, session: PrinterSession
     ) -> None:
         event = session.event(f"command.{state}", order.print_id, command_id=order.id)
-        await self._parts.storage.write(fleet.close_command, order.id, state, words, event)
+        await self._parts.storage.write(ledger.close_command, order.id, state, words, event)
 
     async def _refuse_orphan(self, session: PrinterSession) -> None:
         """A pause or resume whose print has ended has nothing to act on any more."""

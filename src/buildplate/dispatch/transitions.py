@@ -21,6 +21,7 @@ from buildplate.dispatch import forgotten
 from buildplate.dispatch.errors import IntentRefused, Stale, UnknownPrint
 from buildplate.dispatch.model import PrintRecord
 from buildplate.dispatch.rows import job_from, print_from
+from buildplate.fleet import ledger
 from buildplate.fleet import repository as fleet
 from buildplate.fleet.model import PrinterRecord
 from buildplate.storage import (
@@ -297,7 +298,7 @@ async def move(
     }
     await _change(tx, _MOVE, print_, values)
     if state in (PrintState.CANCELLING, PrintState.NEEDS_ATTENTION):
-        await fleet.refuse_asked(tx, print_.id, f"the print is {state}", stamp.micros)
+        await ledger.refuse_asked(tx, print_.id, f"the print is {state}", stamp.micros)
     await _say(tx, print_, state, stamp, reason=reason)
     return await get_print(tx, print_.id)
 
@@ -435,7 +436,7 @@ async def end_print(
         "exit_by": end.by,
     }
     await _change(tx, _END, print_, values)
-    await fleet.refuse_asked(tx, print_.id, f"the print is {state}", stamp.micros)
+    await ledger.refuse_asked(tx, print_.id, f"the print is {state}", stamp.micros)
     if end.bed is not None:
         await fleet.set_bed(tx, printer, end.bed, end.bed_reason)
     await _say(tx, print_, state, stamp, reason=end.reason, by=end.by)

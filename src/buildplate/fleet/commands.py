@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildplate.fleet import repository
+from buildplate.fleet import ledger
 from buildplate.fleet.errors import CommandRefused, UnknownCommand
 from buildplate.fleet.model import CommandRecord, CommandState
 from buildplate.fleet.service import FleetService
@@ -38,14 +38,14 @@ class CommandService:
             message = f"a {session.asked.kind} of this printer still waits for its turn"
             raise CommandRefused(message)
         event = session.event("command.asked", print_id, command_id=command.id, command=kind)
-        await self._parts.storage.write(repository.ask_command, command, event)
+        await self._parts.storage.write(ledger.ask_command, command, event)
         session.asked = command
         session.nudge()
         return command
 
     async def command(self, command_id: str) -> CommandRecord:
         """A command of the ledger; UnknownCommand."""
-        found = await self._parts.storage.read(repository.get_command, command_id)
+        found = await self._parts.storage.read(ledger.get_command, command_id)
         if found is None:
             message = f"there is no command {command_id}"
             raise UnknownCommand(message)
@@ -53,4 +53,4 @@ class CommandService:
 
     async def commands(self, printer_id: str, limit: int = 50) -> Sequence[CommandRecord]:
         """The printer's latest commands, newest first."""
-        return await self._parts.storage.read(repository.commands_of, printer_id, limit)
+        return await self._parts.storage.read(ledger.commands_of, printer_id, limit)

@@ -111,3 +111,87 @@ class UnknownCommand(FleetError):
 
     code = "command_not_found"
     hint = "Commands are named in the answer that accepted them."
+
+
+class OrderDenied(FleetError):
+    """What a person ordered does not fit what the printer does now; nothing was sent."""
+
+    code = "order_denied"
+    hint = "Look at what the printer does, then order it again."
+
+
+class PrinterPrints(OrderDenied):
+    """The order moves the machine, or begins it anew, and a print runs on it."""
+
+    code = "printer_prints"
+    hint = "Wait for the print's end, or cancel it: a paused print is still one."
+
+
+class PrintReserved(OrderDenied):
+    """The order moves the machine, and a print of ours is about to start on it."""
+
+    code = "print_reserved"
+    hint = "Wait for the print's end, or cancel it; resolve one that needs attention."
+
+
+class PrinterHalted(OrderDenied):
+    """The machine has stopped with an error."""
+
+    code = "printer_halted"
+    hint = "Look at the machine, then connect it again."
+
+
+class PrintsNothing(OrderDenied):
+    """The order is about a running print, and none runs."""
+
+    code = "prints_nothing"
+    hint = "Order it while the print runs."
+
+
+class ActivityUnknown(OrderDenied):
+    """Nobody knows what the printer does just now."""
+
+    code = "activity_unknown"
+    hint = "Wait until the printer has said what it does."
+
+
+class PrinterNotOnline(OrderDenied):
+    """The printer cannot be reached now."""
+
+    code = "printer_not_online"
+    hint = "See why in the printer's state; nothing is sent later in your absence."
+
+
+class CommandPending(OrderDenied):
+    """Another command to this printer is neither answered nor settled."""
+
+    code = "command_pending"
+    hint = "Wait until it is answered, then order it again. An emergency stop waits for nothing."
+
+
+class NotCapable(OrderDenied):
+    """The printer's driver or host does not offer this."""
+
+    code = "not_capable"
+    hint = "GET /api/v1/drivers says what each driver can do."
+
+
+class TooHot(FleetError):
+    """The order asks for more heat than the printer bears."""
+
+    code = "temperature_limit"
+    hint = "Ask for less; where the printer bears more, say so in its model."
+
+
+class GcodeRefused(FleetError):
+    """G-code that is not sent whatever the printer does; the hint says what to use instead."""
+
+    code = "gcode_refused"
+    hint = "Use what the hint names instead."
+
+
+class KeyUsed(FleetError):
+    """The idempotency key came with another order before."""
+
+    code = "order_key_reused"
+    hint = "Use a key of its own for each order."

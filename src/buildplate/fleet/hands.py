@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from buildplate.core.deeds import ExitStep, Order, Start, Upload
 from buildplate.core.upload_names import PREFIX
@@ -25,7 +26,7 @@ from buildplate.drivers.sdk import (
     Unknown,
     WrongContent,
 )
-from buildplate.fleet import repository
+from buildplate.fleet import ledger
 from buildplate.fleet.mail import Done
 from buildplate.fleet.model import CommandRecord, CommandState
 from buildplate.fleet.transfers import Slot
@@ -52,6 +53,8 @@ class PhysicalStep(StrEnum):
     DELETE = "delete"
     BARRIER = "barrier"
     FILES = "files"
+    CONTROL = "control"
+    STOP = "emergency_stop"
 
 
 class Hands:
@@ -63,20 +66,25 @@ class Hands:
         self.leftovers = True
         self.compared = False
         self.ordering = False
+        self.controlling = False
+        self.stopping: set[str] = set()
         self._tidy_from = float("-inf")
         self._busy: asyncio.Task[None] | None = None
 
     @property
     def driver_timings(self) -> DriverTimings:
         """The limits handed to the driver."""
-        timings = self._session.parts.timings
+        parts = self._session.parts
+        timings = parts.timings
         return DriverTimings(
             request=timings.request,
             command=timings.command,
             transfer_idle=timings.command * 2,
             poll=timings.poll,
             settle=timings.settle,
-            clock=self._session.parts.clock.boot,
+            clock=parts.clock.boot,
+            notes=None if parts.notes is None else parts.notes / self._session.id,
+            may_act=parts.lease.hold,
         )
 
     @property
@@ -86,7 +94,8 @@ class Hands:
 
     def forget(self) -> None:
         """Begin anew: the steps of a former life ended with it, answered or not."""
-        self.ordering = False
+        self.ordering = self.controlling = False
+        self.stopping.clear()
         self.leftovers = True
         self.compared = False
         self._busy = None
@@ -199,7 +208,7 @@ class Hands:
 
     async def _send_and_prove(self, name: str, body: FileBody) -> str:
         parts = self._session.parts
-        key = str(self._session.record.connection.get("url", self._session.id))
+        key = host_of(self._session.record.connection) or self._session.id
         mixed = self._session.manifest.one_upload_per_host
         fetchable = Capability.FETCH_BACK in self._session.manifest.capabilities
         lock = parts.host_locks.setdefault(key, asyncio.Lock()) if mixed else asyncio.Lock()
@@ -218,7 +227,7 @@ class Hands:
         session = self._session
         lease = session.parts.lease
         if lease.hold():
-            answer = await self._ask(
+            answer = await self.ask(
                 PhysicalStep.START, lambda: session.connection.driver.start(path)
             )
         else:
@@ -228,7 +237,7 @@ class Hands:
         async def answered() -> None:
             session.deeds = session.deeds.starting(step, self._now())
             session.parts.log.info(
-                "start.answered", action="start", answer=_words(answer), **session.names()
+                "start.answered", action="start", answer=in_words(answer), **session.names()
             )
             if step is Start.ACCEPTED:  # the printer will say so itself, a moment later
                 session.look(self._now() + session.parts.timings.min_look * ACCEPTED_LOOKS)
@@ -247,7 +256,7 @@ class Hands:
 
         lease = session.parts.lease
         if lease.hold():
-            answer = await self._ask(PhysicalStep(command.kind), tell)
+            answer = await self.ask(PhysicalStep(command.kind), tell)
         else:
             answer = Refused("lease_lost", NOT_OURS)
 
@@ -271,12 +280,12 @@ class Hands:
         session.deeds = session.deeds.ordering(step, command.kind, self._now())
         session.in_flight = (command.id, self._now())
         await session.parts.storage.write(
-            repository.close_command, command.id, state, _words(answer), event
+            ledger.close_command, command.id, state, in_words(answer), event
         )
         if not unknown:
             session.in_flight = None
 
-    async def _ask(self, step: PhysicalStep, call: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def ask(self, step: PhysicalStep, call: Callable[[], Awaitable[Answer]]) -> Answer:
         """One physical request: whatever goes wrong after it was begun is Unknown."""
         try:
             async with asyncio.timeout(self._session.parts.timings.command * 1.2):
@@ -361,7 +370,18 @@ class Hands:
         self._tidy_from = self._now() + self._session.parts.timings.poll
 
 
-def _words(answer: Answer) -> str:
+def host_of(connection: Mapping[str, Any]) -> str:
+    """The machine that connection settings lead to, whatever the port; "" where they name none.
+
+    Two services on one machine share its folder for temporary files, and so their uploads can mix.
+    """
+    url = connection.get("url")
+    named = urlsplit(url).hostname if isinstance(url, str) else connection.get("host")
+    return str(named or "").rstrip(".").casefold()
+
+
+def in_words(answer: Answer) -> str:
+    """An answer as the ledger keeps it."""
     match answer:
         case Accepted():
             return "accepted"

@@ -10,7 +10,7 @@ from typing import Any
 
 from buildplate.core.evidence import Reading
 from buildplate.core.printers import Activity, Bed, Link, PrinterSpec
-from buildplate.drivers.sdk import Temperature
+from buildplate.drivers.sdk import Levels, Temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,10 @@ class CommandState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
-    """One physical command: stored before it is sent, kept as the record of what was done."""
+    """One physical command: stored before it is sent, kept as the record of what was done.
+
+    `params` are what a person asked for in detail, `key` the idempotency key that came with it.
+    """
 
     id: str
     printer_id: str
@@ -76,6 +79,8 @@ class CommandRecord:
     answered_at: datetime | None
     settled_at: datetime | None
     answer: str | None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,7 @@ class LiveState:
     told_at: float | None = None
     software: str = ""
     warnings: tuple[str, ...] = ()
+    levels: Levels = field(default_factory=Levels)
 
     def take(self, reading: Reading) -> None:
         """Note what an answered read said."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from buildplate.drivers.sdk import Watch
+from buildplate.fleet.found import PortSeen
 from buildplate.fleet.model import Floor
+from buildplate.fleet.strangers import Heard
 from buildplate.storage import Tx
 
 if TYPE_CHECKING:
@@ -73,6 +75,42 @@ class FloorRows(Protocol):
 
     async def remove(self, floor: Floor, event_id: str, at: datetime) -> None:
         """Deletes a floor; UnknownFloor, VersionMismatch, FloorInUse."""
+
+
+class Deaf(Exception):
+    """Nothing can be heard of the local network: `code`, `detail` and `hint` say why."""
+
+    def __init__(self, code: str, detail: str, hint: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.hint = hint
+
+
+class Hearing(Protocol):
+    """One ear in the local network; several may wait at it at once."""
+
+    more: bool
+    """Whether more was announced than is taken."""
+
+    async def listen(self, seconds: float) -> Sequence[Heard]:
+        """What has been announced by the end of so many seconds, since the ear was opened."""
+
+    async def close(self) -> None:
+        """Stop listening; nothing is sent or received afterwards."""
+
+
+class Surroundings(Protocol):
+    """The local network of this machine."""
+
+    async def open(self, services: Collection[str]) -> Hearing:
+        """Begin to listen for these services (`_octoprint._tcp`); Deaf."""
+
+
+class Sockets(Protocol):
+    """The serial ports of this machine."""
+
+    async def seen(self) -> Sequence[PortSeen]:
+        """The ports there are now; OSError where the system does not tell."""
 
 
 class Clock(Protocol):

@@ -1,4 +1,4 @@
-"""The fleet's SQL: printers, their beds and owners, and the ledger of physical commands."""
+"""The fleet's SQL: printers, their beds and owners."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from buildplate.core.printers import (
 )
 from buildplate.fleet.errors import (
     BedChanged,
-    CommandRefused,
     NameTaken,
     OwnerChanged,
     PrinterBusy,
@@ -35,7 +34,7 @@ from buildplate.fleet.floor_repository import (
     position_columns,
     position_from,
 )
-from buildplate.fleet.model import CommandRecord, CommandState, PrinterRecord
+from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import PrintSteward
 from buildplate.fleet.sealing import connection_from, connection_json
 from buildplate.storage import (
@@ -51,10 +50,11 @@ from buildplate.storage import (
     to_json,
     to_micros,
 )
-from buildplate.storage.tables import COMMAND_IS_IN_FLIGHT, COMMAND_IS_UNSETTLED, commands, printers
+from buildplate.storage.tables import COMMAND_IS_IN_FLIGHT, commands, printers
 
 
-def _maybe_time(micros: int | None) -> Any:
+def maybe_time(micros: int | None) -> Any:
+    """A stored time; None where there is none."""
     return None if micros is None else from_micros(micros)
 
 
@@ -124,17 +124,17 @@ def record_from(row: Row) -> PrinterRecord:
         bed_reason=row["bed_reason"],
         fence=row["fence"],
         owner=row["owner"],
-        seen_at=_maybe_time(row["seen_at"]),
+        seen_at=maybe_time(row["seen_at"]),
         fingerprint=row["fingerprint"],
         process=row["process"],
-        retired_at=_maybe_time(row["retired_at"]),
+        retired_at=maybe_time(row["retired_at"]),
     )
 
 
 _BY_ID = select(printers).where(printers.c.id == bindparam("printer_id"))
 _BY_NUMBER = select(printers).where(printers.c.number == bindparam("number"))
 _HELD = select(printers.c.id).where(printers.c.id == bindparam("printer_id")).with_for_update()
-_SHARED = _BY_ID.with_for_update(read=True)
+SHARED = _BY_ID.with_for_update(read=True)
 _IN_SERVICE = select(printers).where(printers.c.retired_at.is_(None)).order_by(printers.c.number)
 
 
@@ -150,7 +150,7 @@ async def get_printer(tx: Tx, reference: str) -> PrinterRecord:
     return record_from(row)
 
 
-async def _hold(tx: Tx, printer_id: str) -> None:
+async def hold_printer(tx: Tx, printer_id: str) -> None:
     """Let nobody else claim, clear, retire or take over the printer until this script ends."""
     await tx.row(_HELD, {"printer_id": printer_id})
 
@@ -273,7 +273,7 @@ async def retire_printer(
     tx: Tx, printer_id: str, steward: PrintSteward, event: EventRecord
 ) -> None:
     """Take a printer out of service for good; its history stays. PrinterBusy with a print."""
-    await _hold(tx, printer_id)
+    await hold_printer(tx, printer_id)
     if not await steward.release(tx, printer_id):
         message = "the printer has an active print"
         raise PrinterBusy(message)
@@ -398,7 +398,7 @@ async def clear_bed(
     tx: Tx, printer_id: str, bed_version: int, steward: PrintSteward, event: EventRecord
 ) -> PrinterRecord:
     """A person says the bed is clear: refused while a print is active or on another version."""
-    await _hold(tx, printer_id)
+    await hold_printer(tx, printer_id)
     if not await steward.release(tx, printer_id):
         message = "a print is active on this bed"
         raise PrinterBusy(message)
@@ -438,140 +438,4 @@ async def note_seen(
             "new_fingerprint": fingerprint,
             "new_process": process,
         },
-    )
-
-
-# --- the ledger of physical commands -------------------------------------------------------------
-
-
-def command_from(row: Row) -> CommandRecord:
-    """One row of `commands` as a value."""
-    return CommandRecord(
-        id=row["id"],
-        printer_id=row["printer_id"],
-        print_id=row["print_id"],
-        kind=row["kind"],
-        state=CommandState(row["state"]),
-        asked_by=row["asked_by"],
-        asked_at=from_micros(row["asked_at"]),
-        sent_at=_maybe_time(row["sent_at"]),
-        answered_at=_maybe_time(row["answered_at"]),
-        settled_at=_maybe_time(row["settled_at"]),
-        answer=row["answer"],
-    )
-
-
-async def get_command(tx: Tx, command_id: str) -> CommandRecord | None:
-    """The command with this id."""
-    row = await tx.row(select(commands).where(commands.c.id == command_id))
-    return None if row is None else command_from(row)
-
-
-_OPEN_COMMANDS = (
-    select(commands)
-    .where(commands.c.printer_id == bindparam("of_printer"))
-    .where(COMMAND_IS_UNSETTLED)
-    .order_by(commands.c.asked_at)
-)
-
-
-async def open_commands(tx: Tx, printer_id: str) -> list[CommandRecord]:
-    """The printer's commands that are asked, or sent and neither answered nor settled."""
-    rows = await tx.rows(_OPEN_COMMANDS, {"of_printer": printer_id})
-    return [command_from(row) for row in rows]
-
-
-async def commands_of(tx: Tx, printer_id: str, limit: int) -> Sequence[CommandRecord]:
-    """The printer's latest commands, newest first."""
-    statement = (
-        select(commands)
-        .where(commands.c.printer_id == printer_id)
-        .order_by(commands.c.asked_at.desc())
-        .limit(limit)
-    )
-    return [command_from(row) for row in await tx.rows(statement)]
-
-
-def _new_command(command: CommandRecord) -> dict[str, Any]:
-    return {
-        "id": command.id,
-        "printer_id": command.printer_id,
-        "print_id": command.print_id,
-        "kind": command.kind,
-        "state": command.state.value,
-        "asked_by": command.asked_by,
-        "asked_at": to_micros(command.asked_at),
-        "sent_at": None if command.sent_at is None else to_micros(command.sent_at),
-    }
-
-
-@script
-async def ask_command(tx: Tx, command: CommandRecord, event: EventRecord) -> CommandRecord:
-    """Store a person's pause or resume; it is sent when its turn comes. One may wait per print."""
-    await _hold(tx, command.printer_id)
-    waiting = await tx.row(
-        select(commands.c.kind)
-        .where(commands.c.print_id == command.print_id)
-        .where(COMMAND_IS_UNSETTLED)
-        .where(commands.c.state == CommandState.ASKED.value)
-    )
-    if waiting is not None:
-        message = f"a {waiting['kind']} of this print still waits for its turn"
-        raise CommandRefused(message)
-    await tx.change(insert(commands).values(**_new_command(command)))
-    await tx.record(event)
-    return command
-
-
-@script
-async def store_order(
-    tx: Tx, printer: PrinterRecord, order: CommandRecord, event: EventRecord
-) -> bool:
-    """Make a physical command durable before it is sent; OwnerChanged when the fence is stale.
-
-    False when what a person asked for has been refused or settled meanwhile.
-    """
-    row = await tx.row(_SHARED, {"printer_id": printer.id})
-    if row is None or row["fence"] != printer.fence:
-        message = "the owner changed meanwhile"
-        raise OwnerChanged(message)
-    if order.asked_by is None:
-        await tx.change(insert(commands).values(**_new_command(order)))
-        await tx.record(event)
-        return True
-    sent_at = None if order.sent_at is None else to_micros(order.sent_at)
-    changed = await tx.change(
-        update(commands)
-        .where(and_(commands.c.id == order.id, commands.c.state == CommandState.ASKED.value))
-        .values(state=CommandState.SENT.value, sent_at=sent_at)
-    )
-    if changed == 1:
-        await tx.record(event)
-    return changed == 1
-
-
-@script
-async def close_command(
-    tx: Tx, command_id: str, state: CommandState, answer: str, event: EventRecord
-) -> None:
-    """Store what came of a command: answered, refused, unknown or settled."""
-    column = commands.c.settled_at if state is CommandState.SETTLED else commands.c.answered_at
-    changed = await tx.change(
-        update(commands)
-        .where(commands.c.id == command_id)
-        .where(COMMAND_IS_UNSETTLED)
-        .values({"state": state.value, "answer": answer, column.name: to_micros(event.at)})
-    )
-    if changed:
-        await tx.record(event)
-
-
-async def refuse_asked(tx: Tx, print_id: str, answer: str, at: int) -> None:
-    """Refuse what people asked of a print that is no longer printing."""
-    await tx.change(
-        update(commands)
-        .where(commands.c.print_id == print_id)
-        .where(COMMAND_IS_UNSETTLED)
-        .where(commands.c.state == CommandState.ASKED.value)
-        .values(state=CommandState.REFUSED.value, answer=answer, answered_at=at)
     )

@@ -283,6 +283,8 @@ class FleetService:
         session.connection.wake = wake
         before = self._sessions.get(record.id)
         session.starts = 0 if before is None else before.starts
+        if before is not None:
+            session.console = before.console
         self._sessions[record.id] = session
         name = f"printer {record.spec.number} {record.spec.name}"
         self._handles[record.id] = self._spawner.start(name, session.serve)

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from buildplate.core.beds import (
@@ -26,9 +27,11 @@ from buildplate.core.deeds import Deeds, Order, Start
 from buildplate.core.evidence import Reading, Run
 from buildplate.core.printers import Activity, Bed, Link, Printer, PrinterStatus
 from buildplate.core.prints import Seen
-from buildplate.drivers.sdk import Manifest, Push, Watch
-from buildplate.fleet import repository
+from buildplate.drivers.sdk import Capability, Manifest, Push, Watch
+from buildplate.fleet import ledger, repository
 from buildplate.fleet.connection import Connection, Host
+from buildplate.fleet.console import Console
+from buildplate.fleet.control_hands import ControlHands
 from buildplate.fleet.errors import OwnerChanged
 from buildplate.fleet.hands import Hands
 from buildplate.fleet.leases import Lease
@@ -51,7 +54,8 @@ from buildplate.storage import EventRecord, Storage, StorageError, to_micros
 class SessionParts:
     """What every session of a fleet shares; `on_step` is told around each physical step.
 
-    `host_locks` forgets a lock that nobody holds.
+    `host_locks` forgets a lock that nobody holds. `notes`: where each printer's driver has a folder
+    of its own, for what it must find again after a crash.
     """
 
     storage: Storage
@@ -66,6 +70,7 @@ class SessionParts:
     log: Any
     on_step: Callable[[str], None] | None = None
     watchers: Watchers = field(default_factory=Watchers)
+    notes: Path | None = None
 
     def stirred(self, printer_id: str) -> None:
         """People have changed something about a printer."""
@@ -95,7 +100,9 @@ class PrinterSession:
         self.reading: Reading | None = None
         self.read_for: Watch | None = None
         self.in_flight: tuple[str, float] | None = None
+        self.stops: dict[str, float] = {}
         self.asked: CommandRecord | None = None
+        self.console = Console()
         self.starts = 0
         self.vouched = False
         self.company = Company()
@@ -105,6 +112,7 @@ class PrinterSession:
         host = Host(self._make, self._watch, self.post, self._telemetry)
         self.connection = Connection(host, parts.timings, parts.clock.boot)
         self.hands = Hands(self)
+        self.controls = ControlHands(self)
         self._kept: Message | None = None
         self._seen_stored = float("-inf")
         self._deep_from = float("-inf")
@@ -144,9 +152,12 @@ class PrinterSession:
         storage = self.parts.storage
         self.record = await storage.read(repository.get_printer, self.id)
         self.asked = self.in_flight = None
-        for order in await storage.read(repository.open_commands, self.id):
+        self.stops = {}
+        for order in await storage.read(ledger.open_commands, self.id):
             if order.state is CommandState.ASKED:
                 self.asked = order
+            elif order.kind == Capability.EMERGENCY_STOP:
+                self.stops[order.id] = self.parts.clock.boot()
             else:
                 self.in_flight = (order.id, self.parts.clock.boot())
 
@@ -172,7 +183,7 @@ class PrinterSession:
             link=self.live.link,
             reading=self.reading,
             bed=self.record.bed,
-            unsettled=self.in_flight is not None,
+            unsettled=self._unsettled is not None,
             may_intend=fit and self.parts.lease.hold(),
         )
 
@@ -187,7 +198,7 @@ class PrinterSession:
             starts=self.starts,
             active_print_id=occupant[0] if occupant else None,
             needs_attention=occupant[1] if occupant else False,
-            unsettled_command=self.in_flight[0] if self.in_flight else None,
+            unsettled_command=self._unsettled,
             node_alive=self.parts.lease.hold(),
             expected_free=self._expected_free() if occupant else None,
             seen=self.seen_before,
@@ -206,6 +217,11 @@ class PrinterSession:
     def seen_before(self) -> bool:
         """The printer has answered a read, now or in a former life."""
         return self.record.seen_at is not None or self.live.link is Link.ONLINE
+
+    @property
+    def _unsettled(self) -> str | None:
+        """The id of a command that is sent and neither answered nor settled."""
+        return self.in_flight[0] if self.in_flight else next(iter(self.stops), None)
 
     @property
     def lets_tidy(self) -> bool:
@@ -243,6 +259,11 @@ class PrinterSession:
         if push.progress is not None:
             self.live.progress = push.progress
             self.live.time_left_s = push.time_left_s
+        if push.levels is not None:
+            self.live.levels = push.levels
+        if push.console:
+            self.console.add(push.console, self.parts.clock.now())
+            self.parts.watchers.tell_console(self.id)
         self.parts.watchers.tell_levels(self.id)
 
     # --- the mailbox -----------------------------------------------------------------------------
@@ -423,23 +444,35 @@ class PrinterSession:
         return moment >= max(self._seen_stored + self.parts.timings.seen_every, self._deep_from)
 
     async def _settle(self, reading: Reading) -> None:
-        """Settle a command nobody answered, once it can no longer be waiting anywhere."""
-        waits = (
-            self.deeds.order is Order.STORED
-        )  # it was not sent yet: the steward sends or drops it
-        if self.in_flight is None or self.hands.ordering or waits:
-            return
-        command_id, since = self.in_flight
-        due = since + self.parts.timings.command + self.parts.timings.settle
-        if reading.begun < due:
-            self.look(due)
-            return
+        """Settle commands nobody answered, once they can no longer be waiting anywhere."""
+        longest = self.parts.timings.command + self.parts.timings.settle
+        if self.in_flight is not None and not self._has_to_wait:
+            command_id, since = self.in_flight
+            if reading.begun < since + longest:
+                self.look(since + longest)
+            else:
+                await self._never_answered(command_id)
+                self.in_flight = None
+                self.parts.steward.freed(self.id)
+        for command_id, since in list(self.stops.items()):
+            if reading.begun < since + longest:
+                self.look(since + longest)
+            elif command_id not in self.hands.stopping:
+                await self._never_answered(command_id)
+                self.stops.pop(command_id, None)
+                self.parts.steward.freed(self.id)
+
+    @property
+    def _has_to_wait(self) -> bool:
+        """The command in flight is under way, or not sent yet: the steward sends or drops it."""
+        stored = self.deeds.order is Order.STORED
+        return self.hands.ordering or self.hands.controlling or stored
+
+    async def _never_answered(self, command_id: str) -> None:
         event = self.event("command.settled", command_id=command_id)
         await self.parts.storage.write(
-            repository.close_command, command_id, CommandState.SETTLED, "never answered", event
+            ledger.close_command, command_id, CommandState.SETTLED, "never answered", event
         )
-        self.in_flight = None
-        self.parts.steward.freed(self.id)
 
     def _tidy_up(self) -> None:
         """Delete leftovers of ours when the printer is idle and holds no active print.

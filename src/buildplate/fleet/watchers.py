@@ -16,6 +16,7 @@ class Watchers:
 
     def __init__(self) -> None:
         self._watchers: tuple[tuple[Watcher, Watcher], ...] = ()
+        self._listeners: tuple[Watcher, ...] = ()
 
     def add(self, watcher: Watcher, levels: Watcher | None = None) -> None:
         """Tell this one from now on; of levels `levels` is told, where there is one, instead."""
@@ -34,3 +35,16 @@ class Watchers:
         """The levels of this printer may have changed, and nothing else has."""
         for _, watcher in self._watchers:
             watcher(printer_id)
+
+    def listen(self, listener: Watcher) -> None:
+        """Tell this one of lines of printers' consoles from now on."""
+        self._listeners = (*self._listeners, listener)
+
+    def ignore(self, listener: Watcher) -> None:
+        """Tell this one of no more lines."""
+        self._listeners = tuple(one for one in self._listeners if one != listener)
+
+    def tell_console(self, printer_id: str) -> None:
+        """This printer's console has said something."""
+        for listener in self._listeners:
+            listener(printer_id)

@@ -31,7 +31,7 @@ from buildplate.storage.tables import COUNTERS, counters, identity, metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision, so that a database that has it opens without loading Alembic."""
 
 _VERSION = Table(

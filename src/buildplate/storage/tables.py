@@ -66,6 +66,8 @@ IN_FLIGHT_STATES = ("sent", "unknown")
 """States of a command that the printer may still execute."""
 UNSETTLED_STATES = ("asked", *IN_FLIGHT_STATES)
 """States of a command that keep the printer from being ready."""
+FIRST_OF_ALL = "emergency_stop"
+"""The one kind of command that is sent whatever else is in flight."""
 ROLES = ("viewer", "operator", "admin")
 SESSION_KINDS = ("browser", "program")
 COUNTERS = ("job", "print", "printer", "event_seq")
@@ -310,12 +312,19 @@ commands = _table(
     _micros("answered_at", null=True),
     _micros("settled_at", null=True),
     _text("answer", null=True),
+    _text("idempotency_key", null=True),
     CheckConstraint(_one_of("state", COMMAND_STATES), name="state"),
     Index(
         "uq_commands_one_in_flight",
         "printer_id",
         unique=True,
-        **_where(_one_of("state", IN_FLIGHT_STATES)),
+        **_where(f"{_one_of('state', IN_FLIGHT_STATES)} AND kind <> '{FIRST_OF_ALL}'"),
+    ),
+    Index(
+        "uq_commands_idempotency_key",
+        "idempotency_key",
+        unique=True,
+        **_where("idempotency_key IS NOT NULL"),
     ),
     Index("ix_commands_printer_id", "printer_id", "asked_at"),
     Index("ix_commands_unsettled", "printer_id", **_where(_one_of("state", UNSETTLED_STATES))),

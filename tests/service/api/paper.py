@@ -11,20 +11,28 @@ from typing import Any
 from buildplate.core.evidence import Ending, Evidence, Reading, Run
 from buildplate.core.printers import Activity
 from buildplate.drivers.sdk import (
+    CAPABILITY_OF,
     Accepted,
     Answer,
     AuthRequired,
     BadConnectionSettings,
     Capability,
+    ConsoleLine,
+    Control,
     Deleted,
     DriverTimings,
+    EmergencyStop,
+    Equipment,
     FileBody,
+    Finds,
     Identity,
+    Levels,
     Manifest,
     PrinterOffline,
     Push,
     PushKind,
     Refused,
+    Suggestion,
     Temperature,
     Watch,
 )
@@ -38,6 +46,7 @@ class PaperHost:
 
     name: str
     online: bool = True
+    warnings: tuple[str, ...] = ()
     mode: str = "idle"
     path: str | None = None
     memory: int = 1
@@ -45,6 +54,15 @@ class PaperHost:
     runs: list[list[str]] = field(default_factory=list)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     started: list[str] = field(default_factory=list)
+    orders: list[Control] = field(default_factory=list)
+    stopped_at: list[float] = field(default_factory=list)
+    reply: Answer | None = field(default_factory=Accepted)
+    """What comes of an order; None: no answer until `answer` is called."""
+    reply_to_stop: Answer = field(default_factory=Accepted)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+    levels: Levels | None = None
+    hot: float = 21.5
+    said: list[ConsoleLine] = field(default_factory=list)
 
     async def tell(self) -> None:
         async with self.changed:
@@ -100,17 +118,20 @@ class PaperDriver:
             raise AuthRequired(message)
         if self._host.mode == "halted" and wake:
             self._host.mode = "idle"
-        return Identity("paper", "1", self._host.name)
+        return Identity("paper", "1", self._host.name, self._host.warnings)
 
     async def pushes(self) -> AsyncIterator[Push]:
         while True:
             self._reach()
             yield Push(
                 PushKind.CHANGED,
-                {"tool0": Temperature(21.5, 0.0)},
+                {"tool0": Temperature(self._host.hot, 0.0)},
                 0.25 if self._host.mode == "printing" else None,
                 60.0 if self._host.mode == "printing" else None,
+                levels=self._host.levels,
+                console=self._host.said,
             )
+            self._host.said = []
             async with self._host.changed:
                 await self._host.changed.wait()
 
@@ -186,6 +207,21 @@ class PaperDriver:
         await self._host.tell()
         return Accepted()
 
+    async def control(self, order: Control) -> Answer:
+        self._host.orders.append(order)
+        if isinstance(order, EmergencyStop):
+            self._host.stopped_at.append(asyncio.get_running_loop().time())
+            if self._host.reply_to_stop == Accepted():
+                await self._host.halt()
+            return self._host.reply_to_stop
+        if self._host.reply is None:
+            await self._host.answered.wait()
+        return self._host.reply or Accepted()
+
+    async def equipment(self) -> Equipment:
+        self._reach()
+        return Equipment(macros=["PURGE_LINE"], suggestions=[Suggestion("M115", "Firmware")])
+
     async def cancel(self) -> Answer:
         await self._host.finish("cancelled")
         return Accepted()
@@ -248,6 +284,20 @@ def paper_manifest(floor: dict[str, PaperHost]) -> Manifest:
             },
         },
         make=make,
-        capabilities=frozenset({Capability.PAUSE, Capability.FETCH_BACK, Capability.PUSH}),
+        capabilities=frozenset(
+            {
+                Capability.PAUSE,
+                Capability.FETCH_BACK,
+                Capability.PUSH,
+                Capability.CONSOLE,
+                Capability.EQUIPMENT,
+                *CAPABILITY_OF.values(),
+            }
+            - {Capability.EXCLUDE_OBJECT}
+        ),
         secrets=frozenset({"api_key"}),
+        finds=Finds(
+            services={"_paper._tcp": lambda found: {"host": found.address}},
+            serial=lambda port: {"host": port.path},
+        ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,10 @@ from fastapi import FastAPI
 from buildplate.access.model import Role
 from buildplate.api import Rooms, create_app
 from buildplate.api.rooms import Limits
-from buildplate.app.composition import Farm, open_farm
+from buildplate.app.composition import Farm, Outside, open_farm
 from buildplate.app.serve import http_server
 from buildplate.app.settings import Settings
+from buildplate.drivers.sdk import Manifest
 from tests import postgres
 from tests.service.api.answers import CheckedTransport
 from tests.service.api.paper import KEY, PaperHost, paper_manifest
@@ -137,12 +138,15 @@ async def open_surface(
     factor: float = FASTER,
     floor: dict[str, PaperHost] | None = None,
     database: str | None = None,
+    outside: Outside | None = None,
+    drivers: Mapping[str, Manifest] | None = None,
     **more: Any,
 ) -> AsyncIterator[Surface]:
     """A farm over `folder`, with its first key; `floor` is what stood there before.
 
     `database` is a URL; without one it is SQLite, or as `tests.postgres` was told to choose.
-    `more` are settings.
+    `drivers` are others than that of paper; `more` are settings. Nobody is listened to in the
+    network, unless `outside` says otherwise.
     """
     floor = {} if floor is None else floor
     settings = Settings(
@@ -152,17 +156,20 @@ async def open_surface(
         failures_per_minute=BUSY_MINUTE,
         logins_per_minute=BUSY_MINUTE,
         _env_file=None,
-        **more,
+        **{"mdns": "none"} | more,
     )
-    async with open_farm(settings, {"paper": paper_manifest(floor)}) as farm:
+    manifests = {"paper": paper_manifest(floor), **(drivers or {})}
+    async with open_farm(settings, manifests, outside) as farm:
         first = await farm.keys.first()
         made = first or await farm.keys.create("again", Role.ADMIN)
         app = create_app(
             Rooms(
                 fleet=farm.fleet,
                 watchers=farm.watchers,
+                discovery=farm.discovery,
                 floors=farm.floors,
                 commands=farm.commands,
+                controls=farm.controls,
                 jobs=farm.jobs,
                 prints=farm.prints,
                 queue=farm.queue,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,6 +14,7 @@ from sqlalchemy import delete
 from buildplate.access import audit_repository
 from buildplate.access.model import Role
 from buildplate.api.application import ROUTES
+from buildplate.drivers.sdk import Capability
 from buildplate.storage import StorageError, Tx, script, tables
 from tests.service.api.people import PASSWORD, browser, tokens, user
 from tests.service.api.surface import GCODE, Surface
@@ -287,6 +289,29 @@ on_printer("POST /api/v1/printers/{printer_id}/assign", _queued)
 on_printer("POST /api/v1/printers/{printer_id}/pause", printing=True)
 on_printer("POST /api/v1/printers/{printer_id}/resume", printing=True)
 on_printer("POST /api/v1/printers/{printer_id}/cancel", printing=True)
+for verb, asked in {
+    "home": {},
+    "jog": {"x": 1},
+    "extrude": {"length": 1},
+    "temperature": {"heater": "bed", "target": 40},
+    "fan": {"speed": 1},
+    "speed": {"speed": 1.1},
+    "macro": {"name": "LIGHT"},
+    "z-offset": {"by": 0.1},
+    "gcode": {"lines": ["M115"]},
+    "emergency-stop": None,
+}.items():
+    on_printer(f"POST /api/v1/printers/{{printer_id}}/{verb}", asked)
+
+
+async def _an_object(surface: Surface, id_: str) -> Any:
+    session = surface.farm.fleet.session(id_)
+    able = session.manifest.capabilities | {Capability.EXCLUDE_OBJECT}
+    session.manifest = replace(session.manifest, capabilities=able)
+    return {"name": "left"}
+
+
+on_printer("POST /api/v1/printers/{printer_id}/exclude-object", _an_object, printing=True)
 
 
 @act("POST /api/v1/printers/clear-beds")

@@ -11,7 +11,7 @@ import pytest
 
 from buildplate.access.model import Role
 from buildplate.drivers.sdk import Driver, DriverTimings
-from tests.service.api.paper import KEY, PaperHost
+from tests.service.api.paper import KEY, PaperHost, paper_manifest
 from tests.service.api.surface import VOLUME, Surface, open_surface
 
 FULL = {
@@ -171,7 +171,8 @@ async def test_drivers_show_their_forms(surface: Surface) -> None:
     (driver,) = (await surface.client.get("/api/v1/drivers")).json()["items"]
     assert (driver["name"], driver["secrets"]) == ("paper", ["api_key"])
     assert driver["connection_schema"]["required"] == ["host"]
-    assert driver["capabilities"] == ["fetch_back", "pause", "push"]
+    assert driver["capabilities"] == sorted(paper_manifest({}).capabilities)
+    assert "gcode" in driver["capabilities"]
 
 
 async def test_a_connection_is_tried_before_it_is_saved(surface: Surface) -> None:

@@ -93,12 +93,12 @@ def schema(farm: Farm) -> str:
 def test_a_look_changes_nothing_and_tells_what_is_to_be_done(farm: Farm) -> None:
     before = farm.file.read_bytes() if not farm.url else b""
     shown = farm.type("db upgrade --check", 1).stdout
-    assert "from 0002 to 0005 in 3 steps" in shown
+    assert "from 0002 to 0006 in 4 steps" in shown
     assert "0003  What printers did" in shown
     found = farm.looked()
     assert (found["found"], found["newest"]) == ("0002", HEAD)
     assert (found["needed"], found["refused"], found["upgraded"]) == (True, False, False)
-    assert [step["revision"] for step in found["pending"]] == ["0003", "0004", "0005"]
+    assert [step["revision"] for step in found["pending"]] == ["0003", "0004", "0005", "0006"]
     assert schema(farm) == "0002"
     if farm.url:
         assert "pg_dump" in shown
@@ -109,7 +109,7 @@ def test_a_look_changes_nothing_and_tells_what_is_to_be_done(farm: Farm) -> None
 
 def test_an_upgrade_says_what_it_did_and_how_to_go_back(farm: Farm) -> None:
     shown = farm.type("db upgrade").stdout
-    assert "Upgraded from 0002 to 0005." in shown
+    assert "Upgraded from 0002 to 0006." in shown
     assert schema(farm) == HEAD
     if not farm.url:
         copy = farm.folder / "buildplate.db.schema-0002"

@@ -10,7 +10,7 @@ import pytest
 
 from buildplate.dispatch import transitions
 from buildplate.drivers.sdk import PrinterOffline
-from buildplate.fleet import repository
+from buildplate.fleet import ledger, repository
 from buildplate.storage import ConstraintViolated, StorageError
 from tests.service.api.paper import PaperDriver
 from tests.service.api.surface import Surface
@@ -57,13 +57,11 @@ async def test_an_order_that_is_dropped_is_closed_although_the_first_write_of_it
     surface: Surface, monkeypatch: Monkey
 ) -> None:
     host, print_ = await surface.running()
-    closing = trouble(
-        monkeypatch, surface, repository.close_command, StorageError("a disk that fails")
-    )
+    closing = trouble(monkeypatch, surface, ledger.close_command, StorageError("a disk that fails"))
     stored = surface.farm.storage.write
 
     async def paused_at_the_printer(script: Any, *args: Any) -> Any:
-        if script is repository.store_order:
+        if script is ledger.store_order:
             host.mode = "paused"
         return await stored(script, *args)
 

@@ -10,9 +10,17 @@ from typing import Any
 
 import orjson
 
-from buildplate.drivers.sdk import HostConfused, Run, Temperature
+from buildplate.drivers.sdk import (
+    CameraAddress,
+    ConsoleLine,
+    HostConfused,
+    Run,
+    Speaker,
+    Temperature,
+)
 
 MARKS_LIMIT, HEATERS_LIMIT = 1024, 32
+CONSOLE_LIMIT, CAMERAS_LIMIT = 50, 16
 TEXT_LIMIT = 1000
 """Letters of anything a host says that are kept; paths are shorter."""
 LONGEST_S = 365 * 86400.0
@@ -204,6 +212,46 @@ def read_temperatures(levels: Mapping[str, Any]) -> dict[str, Temperature]:
         for name, value in islice(temps[-1].items(), HEATERS_LIMIT)
         if isinstance(value, dict) and (actual := number(value.get("actual"))) is not None
     }
+
+
+def read_cameras(settings: Mapping[str, Any]) -> list[CameraAddress]:
+    """The cameras among the settings; those whose addresses are not told are left out."""
+    webcam = settings.get("webcam")
+    found = webcam.get("webcams") if isinstance(webcam, dict) else None
+    cameras = []
+    for one in islice(found if isinstance(found, list) else (), CAMERAS_LIMIT):
+        told = one.get("compat") if isinstance(one, dict) else None
+        if not isinstance(told, dict):
+            continue
+        stream, snapshot = _text(told.get("stream")), _text(told.get("snapshot"))
+        if stream or snapshot:
+            cameras.append(
+                CameraAddress(
+                    name=_text(one.get("displayName")) or _text(one.get("name")) or "camera",
+                    stream=stream or "",
+                    snapshot=snapshot or "",
+                    rotation=270 if one.get("rotate90") is True else 0,
+                    flipped=one.get("flipV") is True,
+                    mirrored=one.get("flipH") is True,
+                )
+            )
+    return cameras
+
+
+def read_console(levels: Mapping[str, Any]) -> list[ConsoleLine]:
+    """The newest lines of a push message's log: what was sent, and what the printer said."""
+    logs = levels.get("logs")
+    if not isinstance(logs, list):
+        return []
+    return [_console_line(one) for one in logs[-CONSOLE_LIMIT:] if isinstance(one, str)]
+
+
+def _console_line(text: str) -> ConsoleLine:
+    who, _, said = text[:TEXT_LIMIT].partition(": ")
+    if who == "Send":
+        return ConsoleLine(said, Speaker.SENT)
+    said = said if who == "Recv" else text[:TEXT_LIMIT]
+    return ConsoleLine(said, error=said.startswith(("Error", "!!")))
 
 
 def walk(entries: object) -> Iterable[Mapping[str, Any]]:

@@ -21,6 +21,7 @@ from buildplate.drivers.octoprint.answers import (
     REMOVED,
     Heard,
     number,
+    read_console,
     read_event,
     read_marks,
     read_object,
@@ -36,16 +37,13 @@ from buildplate.drivers.sdk import (
     Push,
     PushKind,
 )
+from buildplate.drivers.sdk.pace import Pace
 from buildplate.drivers.sdk.unreachable import BROKEN_OFF, in_words
 
 BROKEN = "the push socket broke"
 JOURNAL_LIMIT, REMOVALS_LIMIT = 1000, 256
 MESSAGE_LIMIT = 4 << 20
 """Bytes of one message; the first one after a login carries half an hour of temperatures."""
-
-BURST_MESSAGES, BURST_BYTES = 400, 16 << 20
-MESSAGES_PER_WINDOW, BYTES_PER_WINDOW = 1000, 8 << 20
-"""What a host may send within one request time-out before it is read more slowly."""
 
 WATCHED = sorted(
     JOURNALLED
@@ -62,7 +60,15 @@ WATCHED = sorted(
         "PrinterStateChanged",
     }
 )
-SUBSCRIPTION = {"state": {"logs": False, "messages": False}, "events": WATCHED, "plugins": False}
+WORTH_SAYING = (
+    r"^(Send: (?!(N\d+ )?(G[0-3]|M105)\b)|Recv: (?!ok\b|wait\b| ?T\d?:| ?B:)|(?!Send|Recv))"
+)
+"""What is asked for of the serial log: moves, plain answers and temperatures are too much."""
+SUBSCRIPTION = {
+    "state": {"logs": WORTH_SAYING, "messages": False},
+    "events": WATCHED,
+    "plugins": False,
+}
 _SAID = (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY)
 _TELEMETRY = Push(PushKind.TELEMETRY)
 
@@ -89,12 +95,13 @@ class PushChannel:
         self._greeting = False
         self._told: tuple[Any, ...] = ()
         self._marked: Any = None
-        self._pace = _Pace(timings.request)
+        self._pace = Pace(timings.request)
         self._patience = Patience(timings.request)
         self.epoch = ""
         self.seq = 0
         self.marks: frozenset[float] = frozenset()
         self.read_on = False
+        self.several_tools = False
 
     # --- its life --------------------------------------------------------------------------------
 
@@ -257,12 +264,15 @@ class PushChannel:
         told = (text, path, self.marks)
         changed, self._told = told != self._told, told
         done = number(progress.get("completion"))
+        temperatures = read_temperatures(levels)
+        self.several_tools = self.several_tools or "tool1" in temperatures
         return Push(
             PushKind.CHANGED if changed else PushKind.TELEMETRY,
-            temperatures=read_temperatures(levels),
+            temperatures=temperatures,
             progress=None if done is None else min(max(done / 100, 0.0), 1.0),
             time_left_s=seconds(progress.get("printTimeLeft")),
             text=text if isinstance(text, str) else "",
+            console=read_console(levels),
         )
 
     def _note_event(self, event: Mapping[str, Any]) -> Push:
@@ -277,26 +287,6 @@ class PushChannel:
         elif kind == REMOVED:
             self._removed.append(str(payload.get("path")))
         return Push(PushKind.CHANGED, text=kind[:100])
-
-
-class _Pace:
-    """Slows the reading of a host that floods, so that it costs the others nothing."""
-
-    def __init__(self, window: float) -> None:
-        self._window = window
-        self._messages = float(BURST_MESSAGES)
-        self._bytes = float(BURST_BYTES)
-        self._at: float | None = None
-
-    async def keep(self, size: int) -> None:
-        now = asyncio.get_running_loop().time()
-        past = 0.0 if self._at is None else (now - self._at) / self._window
-        self._at = now
-        self._messages = min(BURST_MESSAGES, self._messages + past * MESSAGES_PER_WINDOW) - 1
-        self._bytes = min(BURST_BYTES, self._bytes + past * BYTES_PER_WINDOW) - size
-        debt = max(-self._messages / MESSAGES_PER_WINDOW, -self._bytes / BYTES_PER_WINDOW)
-        if debt > 0:
-            await asyncio.sleep(debt * self._window)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

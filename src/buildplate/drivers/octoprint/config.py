@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -9,7 +10,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from yarl import URL
 
-from buildplate.drivers.sdk import BadConnectionSettings
+from buildplate.drivers.sdk import Announcement, BadConnectionSettings
+
+HTTPS = 443
+_PATH = re.compile(r"(/[A-Za-z0-9._~-]{1,60}){0,5}/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +111,16 @@ def read_settings(connection: Mapping[str, Any]) -> OctoPrintSettings:
         verify_tls=form.verify_tls,
         auto_connect=form.auto_connect,
     )
+
+
+def announced(found: Announcement) -> Mapping[str, Any] | None:
+    """The connection to an OctoPrint that announces itself; None for what is none.
+
+    Others announce `_octoprint._tcp`, too, for slicers' sake (PrusaLink does); only OctoPrint tells
+    the version of its interface (its bundled plugin `discovery`, 1.11.8).
+    """
+    if not {"api", "version"} <= found.properties.keys():
+        return None
+    path = found.properties.get("path", "")
+    kept = path.rstrip("/") if _PATH.fullmatch(path) else ""
+    return {"url": found.web_address("https" if found.port == HTTPS else "http", kept)}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -23,13 +23,17 @@ from buildplate.drivers.octoprint.client import (
     Reply,
 )
 from buildplate.drivers.octoprint.config import OctoPrintSettings
+from buildplate.drivers.octoprint.controls import wishes
 from buildplate.drivers.octoprint.mapping import Baseline, Sight
 from buildplate.drivers.sdk import (
+    Accepted,
     Answer,
     AuthRequired,
+    Control,
     Deleted,
     DriverError,
     DriverTimings,
+    Equipment,
     FileBody,
     HostConfused,
     HostFull,
@@ -37,6 +41,7 @@ from buildplate.drivers.sdk import (
     PrinterOffline,
     Push,
     Reading,
+    Refused,
     Unknown,
     Watch,
     together,
@@ -54,6 +59,9 @@ NEEDED = {
     "print": "PRINT",
 }
 """OctoPrint's needs, and its permissions' names, for what this driver does."""
+
+NO_CONTROL = "the key lacks CONTROL, so nobody can move or heat this printer from here"
+"""The warning where a printer's panel cannot be used."""
 
 NOT_OCTOPRINT = "what answers at this address is not an OctoPrint"
 LOOK_REQUESTS = 2
@@ -75,7 +83,9 @@ class OctoPrintDriver:
         self._settings = settings
         self._timings = timings
         self._client = OctoPrintClient(settings, timings)
-        self._channel = PushChannel(self._client, timings, partial(_login, self._client))
+        self._rights = _Rights()
+        login = partial(_login, self._client, self._rights)
+        self._channel = PushChannel(self._client, timings, login)
         self._looked_to = 0
         self._room = (0.0, float("-inf"))
         self._closed = False
@@ -89,7 +99,9 @@ class OctoPrintDriver:
         await self._channel.open()
         if self._settings.auto_connect or wake:
             await self._connect_printer(wake=wake)
-        return Identity("OctoPrint", server[:50], warnings=await self._other_starters())
+        warnings = await self._other_starters()
+        warnings += [] if self._rights.control else [NO_CONTROL]
+        return Identity("OctoPrint", server[:50], warnings=warnings)
 
     async def close(self) -> None:
         """Close the connection; safe to call at any time and more than once."""
@@ -355,7 +367,28 @@ class OctoPrintDriver:
         """Resume the paused print."""
         return await self._order("api/job", {"command": "pause", "action": "resume"})
 
-    async def _order(self, path: str, wish: dict[str, Any]) -> Answer:
+    async def control(self, order: Control) -> Answer:
+        """Carry out what a person asked for; M112 is what OctoPrint itself sends first of all.
+
+        What takes two requests is Unknown where the second one was not accepted.
+        """
+        found = wishes(order, several_tools=self._channel.several_tools)
+        answer: Answer = Refused("not_capable", "OctoPrint does not offer that")
+        for number, wish in enumerate(found):
+            answer = await self._order(wish.path, wish.body)
+            if not isinstance(answer, Accepted):
+                return answer if not number else Unknown(f"only a part was done: {answer}")
+        return answer
+
+    async def equipment(self) -> Equipment:
+        """The cameras that OctoPrint knows; none where the key may not read settings."""
+        try:
+            settings = await self._client.get_json("api/settings")
+        except (AuthRequired, HostConfused):
+            return Equipment()
+        return Equipment(cameras=answers.read_cameras(settings))
+
+    async def _order(self, path: str, wish: Mapping[str, Any]) -> Answer:
         if self._closed:
             return Unknown("the connection is closed")
         return await self._client.order(path, wish)
@@ -379,7 +412,14 @@ def _version(reply: Reply) -> str:
     return server
 
 
-async def _login(client: OctoPrintClient) -> str:
+@dataclass(slots=True)
+class _Rights:
+    """What the key may do beyond what is needed."""
+
+    control: bool = True
+
+
+async def _login(client: OctoPrintClient, rights: _Rights) -> str:
     """A fresh `name:session` for the push socket; AuthRequired names what the key may not."""
     reply = await client.ask("api/login", {"passive": True})
     if reply.status != OK:
@@ -391,6 +431,7 @@ async def _login(client: OctoPrintClient) -> str:
     needs = said.get("needs")
     roles = needs.get("role") if isinstance(needs, dict) else None
     if isinstance(roles, list) and "admin" not in roles:
+        rights.control = "control" in roles
         lacking = [label for need, label in NEEDED.items() if need not in roles]
         if lacking:
             hint = "Give the key's user these permissions in OctoPrint's access control."

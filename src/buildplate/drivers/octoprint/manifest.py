@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from buildplate.drivers.octoprint.config import OctoPrintForm, read_settings
+from buildplate.drivers.octoprint.config import OctoPrintForm, announced, read_settings
+from buildplate.drivers.octoprint.controls import OFFERED
 from buildplate.drivers.octoprint.driver import OctoPrintDriver
-from buildplate.drivers.sdk import Capability, Driver, DriverTimings, Manifest
+from buildplate.drivers.sdk import Capability, Driver, DriverTimings, Finds, Manifest
 
 
 def _make(connection: Mapping[str, Any], timings: DriverTimings) -> Driver:
@@ -26,7 +27,11 @@ DRIVER = Manifest(
             Capability.FETCH_BACK,
             Capability.TEMPERATURES,
             Capability.PUSH,
+            Capability.CONSOLE,
+            Capability.EQUIPMENT,
+            *OFFERED,
         }
     ),
     secrets=frozenset({"api_key"}),
+    finds=Finds(services={"_octoprint._tcp": announced}),
 )

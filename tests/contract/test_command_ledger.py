@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from buildplate.fleet import repository
+from buildplate.fleet import ledger
 from buildplate.fleet.model import CommandState
 from buildplate.storage import Storage, Tx, script
 from tests.contract.storage_engines import ENGINES, add, add_farm, opened
@@ -40,10 +40,10 @@ async def test_only_commands_that_are_neither_answered_nor_settled_are_open(
     storage: Storage,
 ) -> None:
     await storage.write(add_every_command)
-    found = await storage.read(repository.open_commands, "printer")
+    found = await storage.read(ledger.open_commands, "printer")
     assert [(order.id, order.state.value) for order in found] == [
         ("sent", "sent"),
         ("asked", "asked"),
     ]
-    (lost,) = await storage.read(repository.open_commands, "other")
+    (lost,) = await storage.read(ledger.open_commands, "other")
     assert lost.state is CommandState.UNKNOWN

@@ -1,0 +1,231 @@
+"""The use cases of a printer's panel: people order something of a machine, and see what it has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from types import MappingProxyType
+from weakref import WeakKeyDictionary
+
+from buildplate.core.controlling import Denial, Moment, Need, denial
+from buildplate.core.gcode_sense import Sense
+from buildplate.core.printers import Bed
+from buildplate.drivers.sdk import (
+    CAPABILITY_OF,
+    Capability,
+    Control,
+    EmergencyStop,
+    Equipment,
+    Extrude,
+    PrinterOffline,
+)
+from buildplate.fleet import ledger
+from buildplate.fleet.errors import (
+    ActivityUnknown,
+    CommandPending,
+    NotCapable,
+    OrderDenied,
+    PrinterHalted,
+    PrinterNotOnline,
+    PrinterPrints,
+    PrintReserved,
+    PrintsNothing,
+)
+from buildplate.fleet.mail import Done
+from buildplate.fleet.model import CommandRecord, CommandState
+from buildplate.fleet.orders import check_heat, kind_of, need_of, params_of, sense_of
+from buildplate.fleet.service import FleetService
+from buildplate.fleet.session import PrinterSession, SessionParts
+from buildplate.storage import EventRecord, OutcomeUnknown
+
+EQUIPMENT_KNOWN_S = 3.0
+"""How long an answer about a printer's equipment is given again."""
+NOTE_WAIT_S = 1.0
+"""How long the answer to an emergency stop waits for its record."""
+
+DENIALS: Mapping[Denial, tuple[type[OrderDenied], str]] = MappingProxyType(
+    {
+        Denial.PRINTS: (PrinterPrints, "a print runs on the printer"),
+        Denial.HALTED: (PrinterHalted, "the machine stopped with an error"),
+        Denial.NOT_KNOWN: (ActivityUnknown, "the printer has not said what it is doing"),
+        Denial.PRINTS_NOTHING: (PrintsNothing, "no print runs on the printer"),
+        Denial.RESERVED: (PrintReserved, "a print of ours holds the printer"),
+        Denial.NOT_ONLINE: (PrinterNotOnline, "the printer is not online; nothing was sent"),
+        Denial.PENDING: (CommandPending, "another command to this printer is not answered yet"),
+        Denial.NOT_CAPABLE: (NotCapable, "this printer's driver does not offer that"),
+    }
+)
+
+
+@asynccontextmanager
+async def turn(session: PrinterSession) -> AsyncIterator[None]:
+    """Hold a printer's mailbox while the block runs: nothing of it is decided meanwhile.
+
+    TimeoutError when it does not come to that within the longest command time-out.
+    """
+    ours, over = asyncio.Event(), asyncio.Event()
+
+    async def held() -> None:
+        ours.set()
+        await over.wait()
+
+    try:
+        async with asyncio.timeout(session.parts.timings.command):
+            await session.post(Done(held))
+            await ours.wait()
+        yield
+    finally:
+        over.set()
+
+
+class ControlService:
+    """Orders of people to single printers, and what those have to offer."""
+
+    def __init__(self, parts: SessionParts, fleet: FleetService) -> None:
+        self._parts = parts
+        self._fleet = fleet
+        self._equipment: WeakKeyDictionary[PrinterSession, tuple[float, Equipment]] = (
+            WeakKeyDictionary()
+        )
+        self._asking: WeakKeyDictionary[PrinterSession, asyncio.Lock] = WeakKeyDictionary()
+
+    async def order(
+        self, printer_id: str, order: Control, who: str, key: str | None = None
+    ) -> CommandRecord:
+        """Store a person's order and send it, once; the same key answers the order made first.
+
+        Raises OrderDenied, TooHot, GcodeRefused, KeyUsed, UnknownPrinter.
+        """
+        session = self._fleet.session(printer_id)
+        command = self._command(session, order, who, key)
+        if key is not None:
+            known = await self._parts.storage.read(ledger.command_of_key, command)
+            if known is not None:
+                return known
+        does = sense_of(order)
+        check_heat(does, session.record.spec.model)
+        need = need_of(order, does)
+        _check(session, order, need)
+        try:
+            async with turn(session):
+                known = await self._parts.storage.read(ledger.command_of_key, command)
+                if known is not None:  # the same order came again while this one waited
+                    return known
+                _check(session, order, need)
+                return await self._store_and_send(session, command, order, does, need)
+        except TimeoutError:
+            message = "the printer is busy with something else; nothing was sent"
+            raise CommandPending(message) from None
+
+    async def _store_and_send(
+        self,
+        session: PrinterSession,
+        command: CommandRecord,
+        order: Control,
+        does: Sense,
+        need: Need,
+    ) -> CommandRecord:
+        events = [self._sent(session, command)]
+        if does.extrudes and session.record.bed is not Bed.OCCUPIED:
+            by = "filament was pushed by hand" if isinstance(order, Extrude) else _BY_CODE
+            events.append(session.event(f"bed.{Bed.OCCUPIED}", reason=by))
+        steward = self._parts.steward if need in {Need.STILL, Need.NO_PRINT} else None
+        try:
+            stored, record = await self._parts.storage.write(
+                ledger.store_control, session.record, command, steward, events
+            )
+        except (OutcomeUnknown, asyncio.CancelledError):
+            # It may stand in the ledger, and is not sent: it settles like one nobody answered.
+            session.in_flight = (command.id, self._parts.clock.boot())
+            session.look()
+            raise
+        if stored.id == command.id:
+            session.record = replace(
+                session.record,
+                bed=record.bed,
+                bed_reason=record.bed_reason,
+                bed_version=record.bed_version,
+            )
+            session.controls.send(stored, order)
+        return stored
+
+    async def emergency_stop(self, printer_id: str, who: str) -> CommandRecord:
+        """Stop a machine at once, whatever is in flight; NotCapable, PrinterNotOnline.
+
+        The stop is sent before anything is waited for. Its record is waited for a little only.
+        """
+        session = self._fleet.session(printer_id)
+        order = EmergencyStop()
+        command = self._command(session, order, who, None)
+        _check(session, order, Need.NOTHING)
+        noted = session.controls.stop(command)
+        await asyncio.wait([noted], timeout=NOTE_WAIT_S)
+        return command
+
+    async def equipment(self, printer_id: str) -> Equipment:
+        """What the printer's host has to offer, at most some seconds old; DriverError.
+
+        Nothing at all where its driver does not tell.
+        """
+        session = self._fleet.session(printer_id)
+        if Capability.EQUIPMENT not in session.manifest.capabilities:
+            return Equipment()
+        async with self._asking.setdefault(session, asyncio.Lock()):
+            read_at, known = self._equipment.get(session, (float("-inf"), Equipment()))
+            if self._parts.clock.boot() - read_at < EQUIPMENT_KNOWN_S:
+                return known
+            try:
+                async with asyncio.timeout(self._parts.timings.request):
+                    known = await session.connection.driver.equipment()
+            except TimeoutError:
+                message = "the host did not say in time what it has"
+                raise PrinterOffline(message) from None
+            self._equipment[session] = (self._parts.clock.boot(), known)
+            return known
+
+    def _command(
+        self, session: PrinterSession, order: Control, who: str, key: str | None
+    ) -> CommandRecord:
+        now = self._parts.clock.now()
+        occupant = self._parts.steward.occupant(session.id)
+        return CommandRecord(
+            id=self._parts.new_id(),
+            printer_id=session.id,
+            print_id=None if occupant is None else occupant[0],
+            kind=kind_of(order),
+            state=CommandState.SENT,
+            asked_by=who,
+            asked_at=now,
+            sent_at=now,
+            answered_at=None,
+            settled_at=None,
+            answer=None,
+            params=params_of(order),
+            key=key,
+        )
+
+    def _sent(self, session: PrinterSession, command: CommandRecord) -> EventRecord:
+        return session.event(
+            "command.sent", command.print_id, command_id=command.id, command=command.kind
+        )
+
+
+_BY_CODE = "filament was pushed by a macro or by G-code"
+
+
+def _check(session: PrinterSession, order: Control, need: Need) -> None:
+    """Refuse what does not fit what the printer does now; OrderDenied."""
+    waits = session.asked is not None or session.mid_start
+    moment = Moment(
+        link=session.live.link,
+        activity=session.live.activity,
+        reserved=session.parts.steward.occupant(session.id) is not None,
+        pending=waits or session.seen(released=True).unsettled,
+    )
+    capable = CAPABILITY_OF[type(order)] in session.manifest.capabilities
+    found = denial(need, moment, capable=capable)
+    if found is not None:
+        kind, words = DENIALS[found]
+        raise kind(words)
