@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from buildplate_sim.launch import octoprints
+from tests.announcing import LOOPBACK
 from tests.browser.chrome import MISSING, Visit, chrome, picture, program, visiting
 from tests.browser.furnished import Furnished, furnished_farm
 from tests.browser.pages import is_live, sign_in
@@ -48,11 +49,14 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def farm(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Farm]:
-    """Four simulated OctoPrints: one prints, one is free, one is gone, one refuses its key."""
+    """Four simulated OctoPrints: one prints, one is free, one is gone, one refuses its key.
+
+    It looks for more of them on this machine alone.
+    """
     folder = tmp_path_factory.mktemp("farm")
     async with (
         octoprints(folder / "printers", count=4, time_factor=FACTOR) as simulator,
-        set_up_farm(folder) as started,
+        set_up_farm(folder, mdns=LOOPBACK) as started,
     ):
         prints, free, gone, refuses = (one["name"] for one in simulator.printers)
         ids = await started.add_all(simulator.printers)

@@ -32,6 +32,15 @@ FORBIDDEN: dict[str, tuple[str, ...]] = {
 # The same of what the navigation does not lead to at once; in braces stand ids.
 BEYOND: dict[str, tuple[str, ...]] = {
     "/printers/{printer_id}": (
+        "controls.stop",
+        "controls.home_all",
+        "controls.jog",
+        "controls.set_named",
+        "controls.preheat_for",
+        "controls.all_off",
+        "controls.extrude",
+        "controls.console.line",
+        "controls.console.send",
         "printer.pause",
         "printer.cancel",
         "printer.change",

@@ -40,7 +40,8 @@ Role = Literal["viewer", "operator", "admin"]
 class Site:
     """`buildplate serve` on this folder; a restart keeps folder and port.
 
-    `settings` are the server's own, by their names without BUILDPLATE_.
+    `settings` are the server's own, by their names without BUILDPLATE_. It listens to nobody in the
+    network, unless they say so.
     """
 
     folder: Path
@@ -76,7 +77,8 @@ class Site:
         with self._log.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *SERVE, *options, stdin=asyncio.subprocess.DEVNULL, stdout=output,
-                stderr=asyncio.subprocess.STDOUT, env=environment(**self.settings), cwd=self.folder,
+                stderr=asyncio.subprocess.STDOUT, cwd=self.folder,
+                env=environment(**{"mdns": "none", **self.settings}),
             )  # fmt: skip
         await self.told(r"runs at (\S+)")
 

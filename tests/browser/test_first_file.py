@@ -57,3 +57,4 @@ async def test_a_new_printer_is_sent_its_first_file_where_it_was_added(
         assert (job["copies"], job["requirements"]["printers"]) == (1, [only["id"]])
         await ann.main.get_by_role("link", name=ann.say("printer-add.go_on", name=ADDED)).click()
         await expect(ann.main.get_by_role("heading", name=ADDED, exact=True)).to_be_visible()
+        await ann.page.close()  # it would miss the server, which ends before the visit does

@@ -85,7 +85,7 @@ async def try_connection(ann: Visit, host: OctoPrintHost, key: str) -> Locator:
     await ann.field("printer.known.octoprint.url").fill(host.url)
     await ann.field("printer.known.octoprint.api_key").fill(key)
     await ann.button("printer-add.probe").click()
-    return ann.main.get_by_role("status")
+    return ann.main.locator(".state-card[role=status]")
 
 
 async def add_printer(ann: Visit, host: OctoPrintHost) -> None:

@@ -4,7 +4,8 @@ import { asProblem, Problem } from "./problem";
 import type { components } from "./schema";
 
 type Command = components["schemas"]["CommandOut"];
-export type Look = (command: string) => Promise<Command>;
+/** The command as it stands; undefined where there is nothing to be seen of it yet. */
+export type Look = (command: string) => Promise<Command | undefined>;
 
 const EVERY_MS = 400;
 /** After so long without the printer's answer it is said that it may still come. */
@@ -13,6 +14,16 @@ export const PATIENCE_MS = 60_000;
 function lookAt(command: string): Promise<Command> {
   const path = { params: { path: { command_id: command } } };
   return data(api.GET("/api/v1/commands/{command_id}", path));
+}
+
+/** The look at an emergency stop: it waits for no record, so that none may be there yet. */
+export async function lookAtStop(command: string): Promise<Command | undefined> {
+  try {
+    return await lookAt(command);
+  } catch (thrown) {
+    if (asProblem(thrown).status === 404) return undefined;
+    throw thrown;
+  }
 }
 
 /** The command as it stands; undefined where nothing is heard of it now, and may be soon. */

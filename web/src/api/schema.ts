@@ -975,6 +975,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/printers/discover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Discover
+         * @description Look around for printers: what announces itself in the local network, and serial ports.
+         *
+         *     Nothing that is found is connected to: that is what a probe is for.
+         */
+        get: operations["get_printers_discover"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/printers/probe": {
         parameters: {
             query?: never;
@@ -1105,6 +1127,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/printers/{printer_id}/console": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Console
+         * @description Read what the printer's console has said lately; it is kept in memory only.
+         */
+        get: operations["get_printers_printer_id_console"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/emergency-stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Emergency Stop
+         * @description Stop the machine at once, whatever it does and whatever else is in flight.
+         */
+        post: operations["post_printers_printer_id_emergency_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/equipment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Equipment
+         * @description See what the printer's host has to offer: macros, objects, bed mesh, cameras, power.
+         */
+        get: operations["get_printers_printer_id_equipment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/printers/{printer_id}/events": {
         parameters: {
             query?: never;
@@ -1119,6 +1201,146 @@ export interface paths {
         get: operations["get_printers_printer_id_events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/exclude-object": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exclude Object
+         * @description Leave one object out of the rest of the running print.
+         */
+        post: operations["post_printers_printer_id_exclude_object"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/extrude": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extrude
+         * @description Push or pull filament; only while nothing prints. What is pushed lies on the bed.
+         */
+        post: operations["post_printers_printer_id_extrude"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/fan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Fan
+         * @description Set a fan's speed, also while something prints.
+         */
+        post: operations["post_printers_printer_id_fan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/gcode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Gcode
+         * @description Send G-code; what prints, selects or deletes files, or stops the machine, is refused.
+         */
+        post: operations["post_printers_printer_id_gcode"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/home": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Home
+         * @description Send axes to their end stops; only while nothing prints.
+         */
+        post: operations["post_printers_printer_id_home"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/jog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Jog
+         * @description Move the head; only while nothing prints.
+         */
+        post: operations["post_printers_printer_id_jog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/macro": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Macro
+         * @description Run one of the host's own macros.
+         */
+        post: operations["post_printers_printer_id_macro"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1185,6 +1407,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/printers/{printer_id}/speed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Speed
+         * @description Set the share of the file's own speed or flow, also while something prints.
+         */
+        post: operations["post_printers_printer_id_speed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/printers/{printer_id}/state": {
         parameters: {
             query?: never;
@@ -1205,6 +1447,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/printers/{printer_id}/temperature": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Temperature
+         * @description Set a heater's target, also while something prints.
+         */
+        post: operations["post_printers_printer_id_temperature"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/printers/{printer_id}/temperatures": {
         parameters: {
             query?: never;
@@ -1219,6 +1481,26 @@ export interface paths {
         get: operations["get_printers_printer_id_temperatures"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/z-offset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Z Offset
+         * @description Raise or lower the nozzle for all moves to come.
+         */
+        post: operations["post_printers_printer_id_z_offset"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1998,6 +2280,24 @@ export interface components {
          */
         CallerKind: "key" | "user" | "console" | "nobody";
         /**
+         * CameraOut
+         * @description A camera that the host knows; addresses may be relative to the host's own.
+         */
+        CameraOut: {
+            /** Flipped */
+            flipped: boolean;
+            /** Mirrored */
+            mirrored: boolean;
+            /** Name */
+            name: string;
+            /** Rotation */
+            rotation: number;
+            /** Snapshot */
+            snapshot: string;
+            /** Stream */
+            stream: string;
+        };
+        /**
          * ChangeOut
          * @description A row that was changed: the columns that are different, before and after.
          */
@@ -2061,6 +2361,10 @@ export interface components {
             id: string;
             /** Kind */
             kind: string;
+            /** Params */
+            params: {
+                [key: string]: unknown;
+            };
             /** Print Id */
             print_id: string | null;
             /** Printer Id */
@@ -2077,6 +2381,34 @@ export interface components {
          * @enum {string}
          */
         CommandState: "asked" | "sent" | "unknown" | "answered" | "refused" | "settled";
+        /**
+         * ConsoleLineOut
+         * @description One line of a printer's console; numbers grow, and begin anew when the server does.
+         */
+        ConsoleLineOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Error */
+            error: boolean;
+            /** Seq */
+            seq: number;
+            speaker: components["schemas"]["Speaker"];
+            /** Text */
+            text: string;
+        };
+        /**
+         * ConsoleOut
+         * @description The last lines of a printer's console; `last` is the newest number there is.
+         */
+        ConsoleOut: {
+            /** Items */
+            items: components["schemas"]["ConsoleLineOut"][];
+            /** Last */
+            last: number;
+        };
         /**
          * DatabaseOut
          * @description Whether the database answers, and how quickly (s); its file's size in bytes.
@@ -2119,6 +2451,18 @@ export interface components {
             version: string;
         };
         /**
+         * DiscoveryOut
+         * @description What was found; `more` holds where so much was announced that this is a part.
+         */
+        DiscoveryOut: {
+            /** Items */
+            items: components["schemas"]["FoundOut"][];
+            /** More */
+            more: boolean;
+            /** Remarks */
+            remarks: components["schemas"]["RemarkOut"][];
+        };
+        /**
          * DriverOut
          * @description A driver: what it is for, the form of its connection, what it can do.
          */
@@ -2135,6 +2479,8 @@ export interface components {
             name: string;
             /** Secrets */
             secrets: string[];
+            /** Streams */
+            streams: boolean;
             /** Title */
             title: string;
         };
@@ -2221,6 +2567,25 @@ export interface components {
             next_cursor: string | null;
         };
         /**
+         * EquipmentOut
+         * @description What a printer's host has to offer; `capabilities` is what its driver can be asked for.
+         */
+        EquipmentOut: {
+            /** Cameras */
+            cameras: components["schemas"]["CameraOut"][];
+            /** Capabilities */
+            capabilities: string[];
+            /** Macros */
+            macros: string[];
+            mesh: components["schemas"]["MeshOut"] | null;
+            /** Objects */
+            objects: components["schemas"]["ObjectOut"][];
+            /** Power */
+            power: components["schemas"]["PowerOut"][];
+            /** Suggestions */
+            suggestions: components["schemas"]["SuggestionOut"][];
+        };
+        /**
          * EventOut
          * @description Something that happened; `seq` is its place in the farm's one gapless sequence.
          */
@@ -2264,6 +2629,48 @@ export interface components {
             next_cursor: string | null;
             /** Read To */
             read_to: number;
+        };
+        /**
+         * ExcludeObjectBody
+         * @description One object of the running print, by the name that its equipment tells.
+         */
+        ExcludeObjectBody: {
+            /** Name */
+            name: string;
+        };
+        /**
+         * ExtrudeBody
+         * @description How much filament to push through a tool, in mm; a negative length pulls it back.
+         */
+        ExtrudeBody: {
+            /**
+             * Length
+             * @description mm
+             */
+            length: number;
+            /** Speed */
+            speed?: number | null;
+            /**
+             * Tool
+             * @default 0
+             */
+            tool: number;
+        };
+        /**
+         * FanBody
+         * @description A fan's share of its full speed; `part` is the one that cools the part.
+         */
+        FanBody: {
+            /**
+             * Name
+             * @default part
+             */
+            name: string;
+            /**
+             * Speed
+             * @description a share, 0 to 1
+             */
+            speed: number;
         };
         /**
          * FarmOut
@@ -2460,6 +2867,47 @@ export interface components {
             y?: number | null;
         };
         /**
+         * FoundOut
+         * @description Something around the server that may be a printer; a stranger's own word.
+         *
+         *     `driver` and `connection` begin a new printer: `connection` has what is known of it already.
+         *     `printer_id` is the printer that it is already. `code`, `detail` and `hint` say what stands in
+         *     the way: no driver, no permission.
+         */
+        FoundOut: {
+            /** Code */
+            code: string | null;
+            /** Connection */
+            connection: {
+                [key: string]: unknown;
+            };
+            /** Detail */
+            detail: string | null;
+            /** Driver */
+            driver: string | null;
+            /** Family */
+            family: string;
+            /** Hint */
+            hint: string | null;
+            /** Host */
+            host: string | null;
+            kind: components["schemas"]["Kind"];
+            /** Name */
+            name: string;
+            /** Printer Id */
+            printer_id: string | null;
+            /** Where */
+            where: string;
+        };
+        /**
+         * GcodeBody
+         * @description Lines of G-code, one command each, as the printer's own console takes them.
+         */
+        GcodeBody: {
+            /** Lines */
+            lines: string[];
+        };
+        /**
          * GroupBody
          * @description A group to make.
          */
@@ -2531,6 +2979,14 @@ export interface components {
             status: components["schemas"]["Health"];
             /** Version */
             version: string;
+        };
+        /**
+         * HomeBody
+         * @description Which axes to send to their end stops; none named is all of them.
+         */
+        HomeBody: {
+            /** Axes */
+            axes?: ("x" | "y" | "z")[];
         };
         /**
          * JobBody
@@ -2695,6 +3151,20 @@ export interface components {
             state: components["schemas"]["JobState"];
         };
         /**
+         * JogBody
+         * @description How far to move the head along each axis, in mm from where it is.
+         */
+        JogBody: {
+            /** Speed */
+            speed?: number | null;
+            /** X */
+            x?: number | null;
+            /** Y */
+            y?: number | null;
+            /** Z */
+            z?: number | null;
+        };
+        /**
          * KeyBody
          * @description A key to make.
          */
@@ -2739,6 +3209,12 @@ export interface components {
             /** Next Cursor */
             next_cursor: string | null;
         };
+        /**
+         * Kind
+         * @description How something that was found is connected.
+         * @enum {string}
+         */
+        Kind: "network" | "serial";
         /**
          * LatenessOut
          * @description Jobs that were due from `since` to `until`: the counts of all, and the latest due 1000.
@@ -2844,6 +3320,94 @@ export interface components {
             password: string;
         };
         /**
+         * MachineOut
+         * @description All that is known of one printer now: its state, and the levels of its panel.
+         */
+        MachineOut: {
+            activity: components["schemas"]["Activity"];
+            /**
+             * Age S
+             * @description s
+             */
+            age_s: number | null;
+            bed: components["schemas"]["Bed"];
+            /** Bed Reason */
+            bed_reason: string | null;
+            /** Bed Version */
+            bed_version: number;
+            /** Command Id */
+            command_id: string | null;
+            /** Detail */
+            detail: string;
+            /** Fans */
+            fans: {
+                [key: string]: number;
+            };
+            /** Flow */
+            flow: number | null;
+            /** Hint */
+            hint: string;
+            /** Homed */
+            homed: string | null;
+            /** Layer */
+            layer: number | null;
+            /** Layers */
+            layers: number | null;
+            link: components["schemas"]["Link"];
+            /** Needs Attention */
+            needs_attention: boolean;
+            /** Number */
+            number: number;
+            /** Position */
+            position: {
+                [key: string]: number;
+            };
+            /** Print Id */
+            print_id: string | null;
+            /** Printer Id */
+            printer_id: string;
+            /** Problem */
+            problem: string;
+            /** Problem Code */
+            problem_code: string;
+            /**
+             * Progress
+             * @description a share, 0 to 1
+             */
+            progress: number | null;
+            /** Ready */
+            ready: boolean;
+            /** Software */
+            software: string;
+            /** Speed */
+            speed: number | null;
+            /** Temperatures */
+            temperatures: {
+                [key: string]: components["schemas"]["TemperatureOut"];
+            };
+            /**
+             * Time Left S
+             * @description s
+             */
+            time_left_s: number | null;
+            /** Warnings */
+            warnings: string[];
+            /** Z Offset */
+            z_offset: number | null;
+        };
+        /**
+         * MacroBody
+         * @description One of the host's own macros, and its parameters.
+         */
+        MacroBody: {
+            /** Name */
+            name: string;
+            /** Params */
+            params?: {
+                [key: string]: string;
+            };
+        };
+        /**
          * MaintenanceBody
          * @description Whether the printer is taken out of the farm's work for a while.
          */
@@ -2868,6 +3432,26 @@ export interface components {
             /** Name */
             name: string;
             role: components["schemas"]["Role"];
+        };
+        /**
+         * MeshOut
+         * @description A measured bed: heights in mm, rows from front to back, over the area from least to most.
+         */
+        MeshOut: {
+            /** Heights */
+            heights: number[][];
+            /**
+             * Least
+             * @description x and y, mm
+             */
+            least: number[];
+            /**
+             * Most
+             * @description x and y, mm
+             */
+            most: number[];
+            /** Profile */
+            profile: string;
         };
         /**
          * ModelBody
@@ -3015,6 +3599,20 @@ export interface components {
             id: string;
             /** Text */
             text: string;
+        };
+        /**
+         * ObjectOut
+         * @description One object of the running print; `outline` in mm on the bed.
+         */
+        ObjectOut: {
+            /** Current */
+            current: boolean;
+            /** Excluded */
+            excluded: boolean;
+            /** Name */
+            name: string;
+            /** Outline */
+            outline: number[][];
         };
         /**
          * Of
@@ -3214,6 +3812,28 @@ export interface components {
              * @description mm
              */
             z: number;
+        };
+        /**
+         * PaceBody
+         * @description Shares of the file's own speed and flow: 1 is as in the file.
+         */
+        PaceBody: {
+            /** Flow */
+            flow?: number | null;
+            /** Speed */
+            speed?: number | null;
+        };
+        /**
+         * PowerOut
+         * @description Something the host can switch; null where it does not say whether it is on.
+         */
+        PowerOut: {
+            /** Locked */
+            locked: boolean;
+            /** Name */
+            name: string;
+            /** On */
+            on: boolean | null;
         };
         /**
          * PrintOut
@@ -3645,6 +4265,18 @@ export interface components {
             anyway: boolean;
         };
         /**
+         * RemarkOut
+         * @description Where nothing could be looked for, and what to do.
+         */
+        RemarkOut: {
+            /** Code */
+            code: string;
+            /** Detail */
+            detail: string;
+            /** Hint */
+            hint: string;
+        };
+        /**
          * ReorderBody
          * @description Which job goes ahead of which; a print names its job, `before` null undoes it.
          */
@@ -3830,6 +4462,23 @@ export interface components {
             open: boolean;
         };
         /**
+         * ShiftZBody
+         * @description By how much to raise the nozzle for all moves to come, in mm; negative lowers it.
+         */
+        ShiftZBody: {
+            /**
+             * By
+             * @description mm
+             */
+            by: number;
+        };
+        /**
+         * Speaker
+         * @description Who a line of the console is from.
+         * @enum {string}
+         */
+        Speaker: "printer" | "sent";
+        /**
          * SpentOut
          * @description How time was spent, in seconds; `utilization` is the printing share of the working time.
          *
@@ -3991,6 +4640,16 @@ export interface components {
             total_bytes: number | null;
         };
         /**
+         * SuggestionOut
+         * @description A command that the host knows, with its own word on it.
+         */
+        SuggestionOut: {
+            /** Command */
+            command: string;
+            /** Help */
+            help: string;
+        };
+        /**
          * SystemOut
          * @description What the server runs on, and its clock.
          */
@@ -4030,6 +4689,19 @@ export interface components {
              * @description a share, 0 to 1
              */
             success_rate: number | null;
+        };
+        /**
+         * TemperatureBody
+         * @description A heater's target in °C; 0 switches it off. What is too hot for the model is refused.
+         */
+        TemperatureBody: {
+            /** Heater */
+            heater: string;
+            /**
+             * Target
+             * @description °C
+             */
+            target: number;
         };
         /**
          * TemperatureOut
@@ -4953,7 +5625,7 @@ export interface operations {
                      *           "progress": 1,
                      *           "release": "0.1.0",
                      *           "rows": 4096,
-                     *           "schema_revision": "0005",
+                     *           "schema_revision": "0006",
                      *           "size": 1048576,
                      *           "state": "ready",
                      *           "taken_at": "2027-01-31T12:00:00Z"
@@ -5008,7 +5680,7 @@ export interface operations {
                      *       "progress": 1,
                      *       "release": "0.1.0",
                      *       "rows": 4096,
-                     *       "schema_revision": "0005",
+                     *       "schema_revision": "0006",
                      *       "size": 1048576,
                      *       "state": "ready",
                      *       "taken_at": "2027-01-31T12:00:00Z"
@@ -5060,7 +5732,7 @@ export interface operations {
                      *       "progress": 1,
                      *       "release": "0.1.0",
                      *       "rows": 4096,
-                     *       "schema_revision": "0005",
+                     *       "schema_revision": "0006",
                      *       "size": 1048576,
                      *       "state": "ready",
                      *       "taken_at": "2027-01-31T12:00:00Z"
@@ -5161,6 +5833,10 @@ export interface operations {
                      *       "asked_by": "user ann",
                      *       "id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15",
                      *       "kind": "pause",
+                     *       "params": {
+                     *         "heater": "tool0",
+                     *         "target": 215
+                     *       },
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *       "sent_at": "2027-01-31T12:00:00Z",
@@ -5268,6 +5944,7 @@ export interface operations {
                      *           "secrets": [
                      *             "api_key"
                      *           ],
+                     *           "streams": false,
                      *           "title": "OctoPrint"
                      *         }
                      *       ],
@@ -8589,6 +9266,63 @@ export interface operations {
             "5XX": components["responses"]["Refused5XX"];
         };
     };
+    get_printers_discover: {
+        parameters: {
+            query?: {
+                /** @description how long the network is listened to (s) */
+                seconds?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "code": null,
+                     *           "connection": {
+                     *             "url": "http://192.168.1.20:5000"
+                     *           },
+                     *           "detail": null,
+                     *           "driver": "octoprint",
+                     *           "family": "OctoPrint",
+                     *           "hint": null,
+                     *           "host": "left.local",
+                     *           "kind": "network",
+                     *           "name": "OctoPrint instance on left",
+                     *           "printer_id": null,
+                     *           "where": "192.168.1.20:5000"
+                     *         }
+                     *       ],
+                     *       "more": false,
+                     *       "remarks": [
+                     *         {
+                     *           "code": "mdns_off",
+                     *           "detail": "looking for printers in the network is switched off",
+                     *           "hint": ""
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DiscoveryOut"];
+                };
+            };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
     post_printers_probe: {
         parameters: {
             query?: never;
@@ -9323,6 +10057,194 @@ export interface operations {
             "5XX": components["responses"]["Refused5XX"];
         };
     };
+    get_printers_printer_id_console: {
+        parameters: {
+            query?: {
+                /** @description lines after this number */
+                after?: number;
+                /** @description only those with this `limit` */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "items": [
+                     *         {
+                     *           "at": "2027-01-31T12:00:00Z",
+                     *           "error": false,
+                     *           "seq": 1042,
+                     *           "speaker": "printer",
+                     *           "text": "FIRMWARE_NAME:Marlin 2.1.2"
+                     *         }
+                     *       ],
+                     *       "last": 1207
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConsoleOut"];
+                };
+            };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_emergency_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    get_printers_printer_id_equipment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cameras": [
+                     *         {
+                     *           "flipped": false,
+                     *           "mirrored": false,
+                     *           "name": "bed",
+                     *           "rotation": 0,
+                     *           "snapshot": "/webcam/?action=snapshot",
+                     *           "stream": "/webcam/?action=stream"
+                     *         }
+                     *       ],
+                     *       "capabilities": [
+                     *         "home",
+                     *         "jog"
+                     *       ],
+                     *       "macros": [
+                     *         "PURGE_LINE"
+                     *       ],
+                     *       "mesh": {
+                     *         "heights": [
+                     *           [
+                     *             0.02,
+                     *             0
+                     *           ],
+                     *           [
+                     *             -0.01,
+                     *             0.03
+                     *           ]
+                     *         ],
+                     *         "least": [
+                     *           10,
+                     *           10
+                     *         ],
+                     *         "most": [
+                     *           240,
+                     *           200
+                     *         ],
+                     *         "profile": "default"
+                     *       },
+                     *       "objects": [
+                     *         {
+                     *           "current": false,
+                     *           "excluded": false,
+                     *           "name": "bracket_2",
+                     *           "outline": [
+                     *             [
+                     *               10,
+                     *               10
+                     *             ],
+                     *             [
+                     *               40,
+                     *               10
+                     *             ],
+                     *             [
+                     *               40,
+                     *               30
+                     *             ]
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "power": [
+                     *         {
+                     *           "locked": false,
+                     *           "name": "lights",
+                     *           "on": true
+                     *         }
+                     *       ],
+                     *       "suggestions": [
+                     *         {
+                     *           "command": "M115",
+                     *           "help": "Say which firmware this is"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EquipmentOut"];
+                };
+            };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
     get_printers_printer_id_events: {
         parameters: {
             query?: {
@@ -9378,6 +10300,375 @@ export interface operations {
             403: components["responses"]["Refused403"];
             404: components["responses"]["Refused404"];
             409: components["responses"]["Refused409"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_exclude_object: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "bracket_2"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExcludeObjectBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_extrude: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "length": 10,
+                 *       "speed": 3,
+                 *       "tool": 0
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExtrudeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_fan: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "part",
+                 *       "speed": 0.5
+                 *     }
+                 */
+                "application/json": components["schemas"]["FanBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_gcode: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "lines": [
+                 *         "M115"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["GcodeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_home: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "axes": [
+                 *         "x",
+                 *         "y"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["HomeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_jog: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "speed": 50,
+                 *       "x": 10
+                 *     }
+                 */
+                "application/json": components["schemas"]["JogBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_macro: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "PURGE_LINE",
+                 *       "params": {
+                 *         "LENGTH": "60"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["MacroBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
             422: components["responses"]["Refused422"];
             429: components["responses"]["Refused429"];
             "5XX": components["responses"]["Refused5XX"];
@@ -9594,6 +10885,57 @@ export interface operations {
             "5XX": components["responses"]["Refused5XX"];
         };
     };
+    post_printers_printer_id_speed: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "speed": 1.1
+                 *     }
+                 */
+                "application/json": components["schemas"]["PaceBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
     get_printers_printer_id_state: {
         parameters: {
             query?: never;
@@ -9621,10 +10963,22 @@ export interface operations {
                      *       "bed_version": 7,
                      *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15",
                      *       "detail": "",
+                     *       "fans": {
+                     *         "part": 1
+                     *       },
+                     *       "flow": 1,
                      *       "hint": "",
+                     *       "homed": "xyz",
+                     *       "layer": 41,
+                     *       "layers": 210,
                      *       "link": "online",
                      *       "needs_attention": false,
                      *       "number": 12,
+                     *       "position": {
+                     *         "x": 120,
+                     *         "y": 90.5,
+                     *         "z": 12.4
+                     *       },
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *       "problem": "",
@@ -9632,6 +10986,7 @@ export interface operations {
                      *       "progress": 0.25,
                      *       "ready": true,
                      *       "software": "OctoPrint",
+                     *       "speed": 1,
                      *       "temperatures": {
                      *         "tool0": {
                      *           "actual": 214.8,
@@ -9639,15 +10994,68 @@ export interface operations {
                      *         }
                      *       },
                      *       "time_left_s": 1800,
-                     *       "warnings": []
+                     *       "warnings": [],
+                     *       "z_offset": 0
                      *     }
                      */
-                    "application/json": components["schemas"]["StateOut"];
+                    "application/json": components["schemas"]["MachineOut"];
                 };
             };
             401: components["responses"]["Refused401"];
             403: components["responses"]["Refused403"];
             404: components["responses"]["Refused404"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_temperature: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "heater": "tool0",
+                 *       "target": 215
+                 *     }
+                 */
+                "application/json": components["schemas"]["TemperatureBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
             422: components["responses"]["Refused422"];
             429: components["responses"]["Refused429"];
             "5XX": components["responses"]["Refused5XX"];
@@ -9698,6 +11106,57 @@ export interface operations {
             401: components["responses"]["Refused401"];
             403: components["responses"]["Refused403"];
             404: components["responses"]["Refused404"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_z_offset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "by": -0.02
+                 *     }
+                 */
+                "application/json": components["schemas"]["ShiftZBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
             422: components["responses"]["Refused422"];
             429: components["responses"]["Refused429"];
             "5XX": components["responses"]["Refused5XX"];

@@ -19,7 +19,8 @@ import {
 /** From this age on a value says how old it is, in s. */
 export const OLD_S = 5;
 
-const BROWSER: Surroundings = {
+/** The browser around a live socket. */
+export const BROWSER: Surroundings = {
   open: (url) => new WebSocket(url) as unknown as SocketLike, // its handlers take more than ours
   probe,
   after(ms, act) {
@@ -43,7 +44,8 @@ async function probe(): Promise<Probe> {
   }
 }
 
-function address(): string {
+/** Where the live socket of this server is. */
+export function address(): string {
   const at = new URL("/api/v1/live", location.href);
   at.protocol = at.protocol === "https:" ? "wss:" : "ws:";
   return at.href;

@@ -30,6 +30,7 @@ async function answer(request: Request): Promise<Response> {
   if (request.method === "POST") sent.push({ path, body: await request.clone().json() });
   if (path === "/drivers") return Response.json({ items: [DRIVER], next_cursor: null });
   if (path === "/groups") return Response.json({ items: [], next_cursor: null });
+  if (path === "/printers/discover") return Response.json({ items: [], remarks: [], more: false });
   if (path === "/printers/probe") return Response.json(probe);
   const type = { "content-type": "application/problem+json" };
   if (refusal) return new Response(JSON.stringify(refusal), { status: 422, headers: type });
@@ -98,15 +99,22 @@ describe("AddPrinterPage", () => {
     ["auth_required", "It answers, but refuses the key."],
     ["bad_answer", "Something else answers there."],
     ["offline", "It does not answer."],
+    ["not_moonraker", "Something else answers there."],
+    ["key_needed", "It answers, and wants a key."],
+    ["serial_port_missing", "There is no such port."],
+    ["serial_port_busy", "Another program holds the port."],
+    ["serial_permission", "The server may not open the port."],
+    ["serial_wrong_baud", "Something answers, at another speed."],
     ["of_a_driver", "It does not answer yet."],
   ])("tells %s in words of its own, and promises no further try", async (code, words) => {
     const hint = "It is tried again by itself.";
     probe = { ok: false, code, detail: "what the driver says", hint, warnings: [] };
     await tryConnection();
-    const said = page.find("[role=status]").text();
+    const said = page.find(".state-card[role=status]").text();
     expect(said).toContain(`${words} Nothing was saved.`);
     expect(said).toContain("what the driver says");
-    expect(said.includes(hint)).toBe(code === "of_a_driver");
+    const own = ["of_a_driver", "serial_permission", "key_needed"];
+    expect(said.includes(hint)).toBe(own.includes(code));
   });
 
   it("forgets the answer when the connection is changed", async () => {

@@ -29,6 +29,19 @@ describe("the fields of a manifest's schema", () => {
     ]);
   });
 
+  it("know what is defined elsewhere in the schema, and keep their own words", () => {
+    const heat = { $ref: "#/$defs/Heat", default: "keep", title: "Pause: heaters" };
+    const defined = { Heat: { enum: ["keep", "off"], type: "string", description: "A class." } };
+    const [field, ...others] = fieldsOf(
+      { $defs: defined, properties: { heat, lost: { $ref: "#/$defs/None" } } }, [],
+    );
+    expect(field).toMatchObject({
+      kind: "choice", choices: ["keep", "off"], initial: "keep", title: "Pause: heaters",
+      description: "",
+    });
+    expect(others).toEqual([]);
+  });
+
   it("begin with their defaults, and never show a stored secret", () => {
     const shown = valuesOf(FIELDS, { url: "http://left.local", api_key: { set: true } });
     expect(shown).toMatchObject({ url: "http://left.local", api_key: "", verify: true });

@@ -19,6 +19,8 @@ export interface ConnectionField {
   most?: number;
   pattern?: string;
   choices: readonly string[];
+  /** What people call the choices. */
+  names?: Readonly<Record<string, string>>;
 }
 
 /** What is wrong with a field: a message's key behind `printer.form.` and its parameters. */
@@ -32,6 +34,16 @@ type Schema = Record<string, unknown>;
 
 function isSchema(found: unknown): found is Schema {
   return typeof found === "object" && found !== null && !Array.isArray(found);
+}
+
+const DEFINED = "#/$defs/";
+
+/** What a schema refers to, with what it says itself. */
+function resolved(schema: Schema, defined: Schema): Schema {
+  const to = schema["$ref"];
+  if (typeof to !== "string" || !to.startsWith(DEFINED)) return schema;
+  const found = defined[to.slice(DEFINED.length)];
+  return isSchema(found) ? { ...found, description: "", ...schema } : schema;
 }
 
 /** The one type that a field may have; of "text or nothing" it is text. */
@@ -69,10 +81,11 @@ function initial(schema: Schema, kind: ConnectionField["kind"]): Value {
 /** The fields of a form, in the manifest's order; what is no single value is left to the API. */
 export function fieldsOf(schema: Schema, secrets: readonly string[]): ConnectionField[] {
   const properties = isSchema(schema["properties"]) ? schema["properties"] : {};
+  const defined = isSchema(schema["$defs"]) ? schema["$defs"] : {};
   const required = Array.isArray(schema["required"]) ? schema["required"] : [];
   return Object.entries(properties).flatMap(([name, found]) => {
     if (!isSchema(found)) return [];
-    const one = plain(found);
+    const one = plain(resolved(found, defined));
     const kind = kindOf(one, secrets.includes(name) || one["writeOnly"] === true);
     if (kind === null) return [];
     const counted = kind === "whole" || kind === "number";

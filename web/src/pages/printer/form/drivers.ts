@@ -52,6 +52,9 @@ export function useDriverWords(): DriverWords {
         ...field,
         title: worded(driver.name, field.name, field.title),
         description: worded(driver.name, `${field.name}_hint`, field.description),
+        names: Object.fromEntries(
+          field.choices.map((one) => [one, worded(driver.name, `${field.name}_is_${one}`, one)]),
+        ),
       })),
   };
 }

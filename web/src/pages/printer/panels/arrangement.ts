@@ -1,6 +1,7 @@
 // How the panels of a printer's page are arranged: an order and what is folded, per screen size.
 export const PANELS = [
-  "current", "temperatures", "materials", "prints", "events", "settings",
+  "current", "controls", "temperatures", "console", "materials", "equipment", "prints", "events",
+  "settings",
 ] as const;
 export type PanelKey = (typeof PANELS)[number];
 export const SIZES = ["phone", "tablet", "desktop"] as const;
@@ -15,7 +16,10 @@ export interface Arrangement {
 const ORDERS: Readonly<Record<Size, readonly PanelKey[]>> = {
   phone: PANELS,
   tablet: PANELS,
-  desktop: ["current", "materials", "prints", "temperatures", "events", "settings"],
+  desktop: [
+    "current", "controls", "materials", "prints", "events",
+    "temperatures", "console", "equipment", "settings",
+  ],
 };
 
 export function sizeOf(width: number): Size {

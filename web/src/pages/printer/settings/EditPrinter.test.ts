@@ -12,6 +12,7 @@ import EditPrinter from "./EditPrinter.vue";
 
 const DRIVER = {
   name: "odd", title: "Odd box", description: "", secrets: ["key"], capabilities: [],
+  streams: false,
   connection_schema: {
     required: ["host", "key"],
     properties: { host: { type: "string", title: "Host" }, key: { type: "string", title: "Key" } },
