@@ -358,9 +358,10 @@ async def test_an_emergency_stop_is_on_the_line_at_once(
         assert line._port is not None
         plain, written = line._port.urgent, []
 
-        def noted(data: bytes) -> None:
-            plain(data)
+        def noted(data: bytes) -> bool:
+            went = plain(data)
             written.append(time.monotonic())
+            return went
 
         line._port.urgent = noted  # type: ignore[method-assign]
         asked = time.monotonic()

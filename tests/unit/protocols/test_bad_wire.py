@@ -17,7 +17,8 @@ from buildplate.protocols.marlin import (
 from tests.unit.protocols.bad_wire import BadWire, PlainFirmware
 
 TICK_S = 0.01
-LONGEST_S = 4000.0
+LONGEST_S = 30.0
+"""Some three times what the worst of these wires takes: a stall at each line takes far longer."""
 
 
 def a_file(dice: random.Random, lines: int) -> list[bytes]:
@@ -57,6 +58,37 @@ def streamed(
         conversation.tick(now)
     message = f"hangs at line {sender.line} of {len(lines)}"
     raise AssertionError(message)
+
+
+class OneOkLost(PlainFirmware):
+    """Answers with plain oks, one of which never arrives."""
+
+    def hear(self, data: bytes) -> bytes:
+        before = len(self.accepted)
+        said = super().hear(data)
+        return b"" if before < LOST_AT <= len(self.accepted) else said
+
+
+LOST_AT = 50
+
+
+def test_one_lost_ok_costs_one_wait_and_not_one_at_each_line() -> None:
+    firmware = OneOkLost(advanced=False)
+    lines = [b"G1 X%d" % n for n in range(150)]
+    conversation = Conversation(SendLimits(patience_s=0.5))
+    conversation.begin()
+    sender = conversation.sender
+    sender.flowing = True
+    sender.feed(block_of(lines, 1))
+    now = 0.0
+    while sender.accepted < len(lines) and now < LONGEST_S:
+        now += TICK_S
+        sent = conversation.to_send(now)
+        conversation.receive(firmware.hear(sent) if sent else b"", now)
+        conversation.tick(now)
+    assert [code for code in firmware.accepted if code != b"M110"] == lines
+    assert sender.nudges == 1
+    assert now < len(lines) * TICK_S + 2 * 0.5
 
 
 def codes(lines: list[bytes]) -> list[bytes]:

@@ -7,14 +7,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from time import monotonic
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from buildplate.drivers.marlin import port as ports
 from buildplate.drivers.marlin import scripts
-from buildplate.drivers.marlin.config import PausedHeaters, SerialSettings
+from buildplate.drivers.marlin.config import SerialSettings
 from buildplate.drivers.marlin.errors import FirmwareStopped, NoFirmware, PortLost
 from buildplate.drivers.marlin.handshake import Handshake, bauds_to_try
 from buildplate.drivers.marlin.hearing import Facts, Hearing
@@ -40,7 +41,18 @@ STOP = b"\nM112\n"
 TURN_S = 0.25
 """Seconds between looks at what only time brings."""
 REPORT_S = 1.0
+CARD_S = 3.0
+"""So often a printer with a card is asked whether a person has started a print from it."""
+REPORT = b"M155 S1"
+REPORTS_WITHIN_S = 3.0
+"""A firmware that reports by itself and told no temperature for so long is asked again."""
 MOST_ORDERS = 64
+FIRST_OFF = b"M104 S0\nM140 S0\nM104 T0 S0\n"
+"""Before the tools are known: the one in use, and the first, which every board has."""
+OFF_WITHIN_S = 10.0
+"""Heaters that an alarm switches off and that are not off by then: M112."""
+WAITS_AGAIN_S = 2.5
+"""Several waits may stand one behind the other. Seldom: some boards answer each M108, unasked."""
 REGREET_S = 1.5
 """So long after its greeting a board that was reset is spoken to again."""
 
@@ -53,6 +65,12 @@ class Poll(Enum):
     WHO = auto()
 
 
+class Off(Enum):
+    """The last of the lines that switch off what heats."""
+
+    DONE = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """What a line is made with: limits in seconds; `may_act` is the owner's deadline."""
@@ -62,6 +80,31 @@ class Link:
     may_act: Callable[[], bool]
     greeting_s: float
     answer_s: float
+
+
+class Job(Generic[T]):
+    """Something that the line's thread is to do, and who waits for it."""
+
+    def __init__(self, deed: Callable[[], T]) -> None:
+        self._deed = deed
+        self.future: Future[T] = Future()
+
+    def run(self) -> None:
+        """Do it; OSError, told to who waits as well, where the notes of prints cannot be kept."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.future.set_result(self._deed())
+        except DriverError as error:
+            self.future.set_exception(error)
+        except OSError as error:
+            self.future.set_exception(PortLost("the line failed over this", cause=str(error)))
+            raise
+
+    def refuse(self, error: DriverError) -> None:
+        """Leave it undone."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_exception(error)
 
 
 class Line(threading.Thread):
@@ -86,14 +129,18 @@ class Line(threading.Thread):
         self._sender = self._conversation.sender
         self._watch = self._hearing.watch
         self._port: ports.Port | None = None
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[Job[Any]] = deque()
         self._orders: set[Future[None]] = set()
         self._probes: set[Future[None]] = set()
         self._polls: set[Poll] = set()
+        self._named: set[str] = set()
         self._closing = False
         self._turn_at = 0.0
         self._report_at = 0.0
+        self._card_at = 0.0
         self._regreet_at: float | None = None
+        self._off_by: float | None = None
+        self._wait_ended_at = 0.0
 
     # --- the loop's side -------------------------------------------------------------------------
 
@@ -107,7 +154,9 @@ class Line(threading.Thread):
         port = self._port
         if port is None or self.error is not None:
             raise PortLost("there is no connection to the printer")
-        port.urgent(STOP)
+        if not port.urgent(STOP):
+            self._jobs.appendleft(Job(lambda: port.write(b"")))
+            self._nudge()
         self.voice.line("M112", sent=True)
 
     def break_waits(self) -> None:
@@ -115,24 +164,21 @@ class Line(threading.Thread):
         if self._port is not None:
             self._port.write(b"M108\n")
 
-    def submit(self, job: Callable[[], T]) -> Future[T]:
+    def submit(self, deed: Callable[[], T]) -> Future[T]:
         """Have the thread do something between two steps; its result, or PortLost."""
-        future: Future[T] = Future()
-
-        def run() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(job())
-            except DriverError as error:
-                future.set_exception(error)
-
+        job = Job(deed)
         if self.error is not None or not self.is_alive():
-            future.set_exception(self.error or PortLost("there is no connection to the printer"))
-            return future
-        self._jobs.append(run)
+            job.refuse(self.error or PortLost("there is no connection to the printer"))
+            return job.future
+        self._jobs.append(job)
         self._nudge()
-        return future
+        self._refuse_late()
+        return job.future
+
+    def _refuse_late(self) -> None:
+        """Refuse what was asked just while the line ended, perhaps too late to be seen then."""
+        if self.error is not None:
+            self._refuse_jobs(self.error)
 
     def order(self, lines: Sequence[str]) -> Future[None]:
         """Send these lines before the rest of a stream; done when the last one is answered."""
@@ -188,18 +234,40 @@ class Line(threading.Thread):
             self._end(error)
 
     def _end(self, error: DriverError) -> None:
-        if self.printing is not None:
-            self.printing.fail(f"the connection to the printer ended ({error})")
+        """Nobody waits for this line any more, whatever of its ending fails."""
         self.error = error
-        if not self.ready.done():
-            self.ready.set_exception(error)
+        try:
+            self._end_print(f"the connection to the printer ended ({error})")
+        finally:
+            if not self.ready.done():
+                self.ready.set_exception(error)
+            self._refuse_jobs(error)
+            self._fail_orders(error)
+            port, self._port = self._port, None
+            try:
+                if port is not None:
+                    port.close()
+            finally:
+                self.voice.ended(error)
+
+    def _end_print(self, reason: str) -> None:
+        """End a print with its line: as well as can be, its heaters are switched off as well."""
+        printing, self.printing = self.printing, None
+        if printing is None or printing.end is not None:
+            return
+        port = self._port
+        if port is not None and not self.facts.halted:
+            off = "\n".join(["", *scripts.heaters_off(self.known()), ""])
+            with suppress(DriverError, OSError):
+                port.urgent(off.encode())
+        with suppress(OSError):  # the note stays open, and is ended when it is found again
+            printing.fail(reason)
+
+    def _refuse_jobs(self, error: DriverError) -> None:
+        """Whatever was to be done on the line is not done any more."""
         while self._jobs:
-            self._jobs.popleft()()
-        self._fail_orders(error)
-        port, self._port = self._port, None
-        if port is not None:
-            port.close()
-        self.voice.ended(error)
+            with suppress(IndexError):
+                self._jobs.popleft().refuse(error)
 
     def _open(self) -> None:
         began = monotonic()
@@ -210,7 +278,7 @@ class Line(threading.Thread):
         self._port = ports.opened(settings, bauds[0], self._link.answer_s)
         first = b"M999\n" if self._wake_board else b""
         if self._notes.hot:
-            first += b"M104 S0\nM140 S0\n"
+            first += FIRST_OFF
         handshake = Handshake(
             self._port,
             self._conversation,
@@ -219,6 +287,7 @@ class Line(threading.Thread):
             lambda: not self._closing,
         )
         self.facts.baud = handshake.find(bauds, first)
+        self._named |= handshake.heaters
         if self.facts.baud and not settings.baud:
             self._notes.remember_baud(self.facts.baud)
         self._greet()
@@ -233,20 +302,24 @@ class Line(threading.Thread):
         self._regreet_at = None
         self._polls.clear()
         self._conversation.begin()
+        self._conversation.reports_by_itself = False
         self._watch.forget()
         if self._notes.hot:
-            for line in scripts.heaters_off(list(self.facts.heaters)):
+            for line in scripts.heaters_off(self.known()):
                 self._sender.command(line.encode())
         self._ask(Poll.WHO, b"M115")
         self._ask(Poll.CARD, b"M27")
-        self.facts.heard_at = monotonic()
+        self.facts.heard_at = self.facts.heat_at = monotonic()
+
+    def _greeted(self) -> None:
+        """The firmware has said what it is: now all tools are known, and whether it reports."""
+        if self._notes.hot:
+            self._switch_off()
+        if self.facts.abilities.get("AUTOREPORT_TEMP"):
+            self._sender.command(REPORT)
+            self._conversation.reports_by_itself = True
 
     def _serve(self) -> None:
-        if self._notes.hot:
-            self._notes.cooled()
-        if self.facts.abilities.get("AUTOREPORT_TEMP"):
-            self._sender.command(b"M155 S1")
-            self._conversation.reports_by_itself = True
         self.voice.changed()
         while not self._closing:
             self._step()
@@ -255,7 +328,7 @@ class Line(threading.Thread):
         """One turn: do what was asked, feed, write, wait a little, understand what came."""
         now = monotonic()
         while self._jobs:
-            self._jobs.popleft()()
+            self._jobs.popleft().run()
         printing = self.printing
         if printing is not None:
             printing.advance()
@@ -298,14 +371,22 @@ class Line(threading.Thread):
             return
         if now >= self._report_at and not self.facts.halted:
             self._report_at = now + REPORT_S
-            quiet = now - self.facts.heard_at > self._link.answer_s / 2
-            if quiet or not self._conversation.reports_by_itself:
+            if not self._conversation.reports_by_itself:
                 self._ask(Poll.HEAT, b"M105")
+            elif now - self.facts.heat_at > REPORTS_WITHIN_S and Poll.HEAT not in self._polls:
+                # A file may have ended the reports, or the firmware has forgotten them.
+                self._ask(Poll.HEAT, b"M105")
+                self._sender.command(REPORT)
+        if now >= self._card_at and printing is None and self.facts.has_card:
+            self._card_at = now + CARD_S
+            if not self.facts.halted:
+                self._ask(Poll.CARD, b"M27")
         if printing is not None:
             printing.mind_the_right()
             self.voice.progress(printing.progress, printing.source.time_left_s)
         for finding in self._watch.silent(now):
             self._alarm(finding)
+        self._mind_cooling(now)
         self._mind_silence(now)
 
     def _mind_silence(self, now: float) -> None:
@@ -360,6 +441,7 @@ class Line(threading.Thread):
     def _silenced(self, error: DriverError) -> None:
         """Nothing that was said to the firmware counts any more, and nothing more is said."""
         self._fail_orders(error)
+        self._off_by = None
         self._conversation.stop()
 
     def _alarm(self, finding: Finding) -> None:
@@ -373,13 +455,41 @@ class Line(threading.Thread):
                 self.printing.fail(f"the thermal watch stopped the machine: {finding.text}")
         elif remedy is Remedy.PAUSE:
             if self.printing is not None:
-                self.printing.pause(finding.text, heaters=PausedHeaters.OFF)
-            for line in scripts.heaters_off(list(self.facts.heaters)):
-                self._sender.command(line.encode())
+                self.printing.chill(finding.text)
+            self._switch_off()
+            if self._off_by is None:
+                self._off_by = monotonic() + OFF_WITHIN_S
+            self._end_waits()
+
+    def _end_waits(self) -> None:
+        """Let a firmware that reads ahead leave its wait for heat: what cools stands behind it."""
+        if self.facts.abilities.get("EMERGENCY_PARSER") and self._sender.unanswered:
+            self._wait_ended_at = monotonic()
+            self.break_waits()
+
+    def _mind_cooling(self, now: float) -> None:
+        """Heaters that an alarm switches off and that stay on end in an emergency stop."""
+        if self._off_by is None:
+            return
+        if now >= self._off_by:
+            self._off_by = None
+            why = f"the heaters could not be switched off within {OFF_WITHIN_S:.0f} s"
+            self.voice.line(f"thermal watch: {why}", error=True)
+            self.stop_machine()
+            if self.printing is not None:
+                self.printing.fail(f"the thermal watch stopped the machine: {why}")
+        elif now >= self._wait_ended_at + WAITS_AGAIN_S:
+            self._end_waits()
 
     def _answered(self, token: object) -> None:
         if isinstance(token, Poll):
             self._polls.discard(token)
+            if token is Poll.WHO:
+                self._greeted()
+        elif token is Off.DONE:
+            self._off_by = None
+            with suppress(OSError):  # a full disk: then they are switched off once more
+                self._notes.cooled()
         elif isinstance(token, Future):
             self._orders.discard(token)
             self._probes.discard(token)
@@ -406,39 +516,56 @@ class Line(threading.Thread):
         """Whether a person's command is under way."""
         return bool(self._orders)
 
+    def known(self) -> list[str]:
+        """The names of all heaters that the firmware has shown or counted."""
+        firmware = self.facts.firmware
+        counted = (firmware.extruders if firmware is not None else None) or 1
+        tools = {f"tool{number}" for number in range(counted)} if counted > 1 else set()
+        return sorted({*self.facts.heaters, *self._named, *tools})
+
     def renumber(self) -> bool:
         """Number lines from 0 again, on the thread; False while something is unanswered."""
         if not self.idle:
             return False
         self._polls.clear()
         self._conversation.begin()
+        self.facts.card_free = False
         return True
 
-    def begin_print(self, path: str, source: SourceFile) -> bool:
+    def begin_print(self, path: str, source: SourceFile) -> Printing | None:
         """Begin to stream a file, on the thread, once the new numbering was answered.
 
-        The note of it is durable when this returns True; False: not yet.
+        The note of it is durable when this returns the print; None: not yet. OSError.
         """
         if not self.idle:
-            return False
+            return None
+        if self.facts.has_card and not self.facts.card_free:
+            self._ask(Poll.CARD, b"M27")
+            return None
         around = Surroundings(
             conversation=self._conversation,
             notes=self._notes,
             settings=self._settings,
             may_act=self._link.may_act,
             targets=self.facts.targets,
+            known=self.known,
             tell=self.voice.line,
         )
         self.printing = Printing(source, self._notes.begin(path), around)
-        return True
+        return self.printing
 
     def _print_over(self, end: End) -> None:
         """A print of ours is over; what it may have left on is switched off."""
         self.printing = None
         self.voice.changed(end.reason)
         if not end.cooled and self._conversation.begun and not self.facts.halted:
-            for line in scripts.heaters_off(list(self.facts.heaters)):
-                self._sender.command(line.encode())
+            self._switch_off()
+
+    def _switch_off(self) -> None:
+        """Switch off whatever heats, before the next line of a stream."""
+        lines = scripts.heaters_off(self.known())
+        for at, line in enumerate(lines, 1):
+            self._sender.command(line.encode(), Off.DONE if at == len(lines) else None)
 
 
 def _pass_on(queued: Future[None], done: Future[None]) -> None:

@@ -15,6 +15,7 @@ from buildplate.drivers.marlin import mapping, orders, scripts
 from buildplate.drivers.marlin.client import Line, Link
 from buildplate.drivers.marlin.config import SerialSettings
 from buildplate.drivers.marlin.errors import NoFirmware, PortLost
+from buildplate.drivers.marlin.hearing import Facts
 from buildplate.drivers.marlin.mapping import Sight
 from buildplate.drivers.marlin.notes import Notes
 from buildplate.drivers.marlin.printing import Printing
@@ -243,7 +244,7 @@ class SerialDriver:
         hot = await asyncio.to_thread(orders.hottest, pieces(stored), self._settings.limits)
         if hot is not None:
             return hot
-        source = await asyncio.to_thread(SourceFile, stored)
+        source = await asyncio.to_thread(SourceFile, stored, _dialect(line))
         try:
             begun = await self._begun(line, path, source)
         except BaseException:
@@ -258,13 +259,23 @@ class SerialDriver:
     async def _begun(self, line: Line, path: str, source: SourceFile) -> Printing | Refused:
         """Number anew, and begin once that was answered: then the printer is known to listen."""
         limit = monotonic() + self._timings.command
-        for step in (line.renumber, lambda: line.begin_print(path, source)):
-            while not await _of(line.submit(step)):
-                if monotonic() > limit:
-                    return Refused("no_answer", "the printer does not answer; nothing was sent")
-                await asyncio.sleep(LOOK_AGAIN_S)
-        printing = line.printing
-        return printing if printing is not None else Refused("ended", "the print ended at once")
+
+        def begin() -> Printing | Refused | None:
+            if _card_runs(line.facts):
+                return Refused("busy", "the printer prints from its own card")
+            try:
+                return line.begin_print(path, source)
+            except OSError as error:
+                why = f"the note of the print cannot be written: {error.strerror}"
+                return Refused("no_note", why)
+
+        begun: Printing | Refused | None = None
+        if await _done(line, lambda: line.renumber() or None, limit):
+            begun = await _done(line, begin, limit)
+        if begun is not None:
+            return begun
+        asked = "whether it prints from its own card" if line.facts.has_card else "to its numbering"
+        return Refused("no_answer", f"the printer does not answer {asked}; nothing was sent")
 
     async def _first_line(self, line: Line, printing: Printing) -> Answer:
         limit = monotonic() + self._timings.command
@@ -354,8 +365,7 @@ class SerialDriver:
         line = self._open()
         try:
             async with asyncio.timeout(self._timings.command):
-                dialect = line.facts.firmware.dialect if line.facts.firmware else Dialect.UNKNOWN
-                await _of(line.order(scripts.drained(dialect)))
+                await _of(line.order(scripts.drained(_dialect(line))))
         except TimeoutError:
             raise NoFirmware("the printer is still moving") from None
 
@@ -372,12 +382,30 @@ def _unfit(line: Line) -> Refused | None:
     """Why nothing can be started now."""
     if line.facts.halted:
         return Refused("halted", line.facts.halted)
-    card = line.facts.card
-    if line.printing is not None or (card is not None and card.printing):
+    if line.printing is not None or _card_runs(line.facts):
         return Refused("busy", "the printer prints already")
     if line.ordered:
         return Refused("busy", "the printer is still at work on a command")
     return None
+
+
+def _dialect(line: Line) -> Dialect:
+    firmware = line.facts.firmware
+    return firmware.dialect if firmware is not None else Dialect.UNKNOWN
+
+
+def _card_runs(facts: Facts) -> bool:
+    """Whether the printer prints from its own card, or may be about to."""
+    return facts.card_open or (facts.card is not None and bool(facts.card.printing))
+
+
+async def _done(line: Line, step: Callable[[], T | None], limit: float) -> T | None:
+    """Try a step on the thread until it gives something; None at the limit, monotonic s."""
+    while (given := await _of(line.submit(step))) is None:
+        if monotonic() > limit:
+            return None
+        await asyncio.sleep(LOOK_AGAIN_S)
+    return given
 
 
 async def _of(future: Future[T]) -> T:

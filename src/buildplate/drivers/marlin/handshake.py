@@ -63,7 +63,10 @@ _PLAIN = frozenset({9, 10, 13}) | frozenset(range(32, 127))
 
 
 class Handshake:
-    """Finds the speed. `clock` is seconds; all of it ends before `deadline` on that clock."""
+    """Finds the speed. `clock` is seconds; all of it ends before `deadline` on that clock.
+
+    `heaters`: the names of those that were told of meanwhile.
+    """
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class Handshake:
         self._clock = clock
         self._deadline = deadline
         self._may_go_on = may_go_on
+        self.heaters: set[str] = set()
         self._garbled = False
         self._bytes = 0
 
@@ -139,7 +143,10 @@ class Handshake:
         oks = self._conversation.oks
         for event in self._conversation.receive(data, self._clock()):
             match event:
-                case Temperatures() | Firmware():
+                case Temperatures(heaters):
+                    heard.understood = True
+                    self.heaters |= heaters.keys()
+                case Firmware():
                     heard.understood = True
                 case Started():
                     heard.started = True
@@ -156,7 +163,7 @@ class Handshake:
         oks, since = self._conversation.oks, self._clock()
         while (now := self._clock()) < limit and now - since < QUIET_S:
             if data := self._port.read(since + QUIET_S - now):
-                self._conversation.receive(data, now)
+                self._understand(data, _Heard())
             if self._conversation.oks != oks:
                 oks, since = self._conversation.oks, self._clock()
 

@@ -32,7 +32,11 @@ MOST_ABILITIES = 200
 
 @dataclass(slots=True)
 class Facts:
-    """What is known of the firmware; changed by the streaming thread alone. Times are monotonic."""
+    """What is known of the firmware; changed by the streaming thread alone. Times are monotonic.
+
+    `card_open`: a file on the printer's own card was opened, and what became of it is not known.
+    `card_free`: the printer has said that it prints nothing from it, and nothing else since.
+    """
 
     firmware: Firmware | None = None
     abilities: dict[str, bool] = field(default_factory=dict)
@@ -43,7 +47,10 @@ class Facts:
     halted: str = ""
     card: CardState | None = None
     has_card: bool = False
+    card_open: bool = False
+    card_free: bool = False
     heard_at: float = 0.0
+    heat_at: float = 0.0
     busy_at: float = float("-inf")
 
     def targets(self) -> dict[str, float]:
@@ -81,9 +88,20 @@ class Hearing:
             taker(event, now)
 
     def _heat(self, report: Temperatures, now: float) -> None:
+        self.facts.heat_at = now
         known = self.facts.heaters
         found = {}
-        for name, heat in report.heaters.items():
+        heaters = dict(report.heaters)
+        tools = [name for name in known if name.startswith("tool")]
+        told = [name for name in heaters if name.startswith("tool")]
+        if report.active_only and len(tools) > 1:
+            # Which of several it is, is not told: it is no reading of any, and a sign of life.
+            del heaters["tool0"]
+            self.watch.spare(tools, now)
+        elif tools == ["tool0"] and len(told) == 1:
+            # Several extruders may share one heater: a wait names the one that it is for.
+            heaters["tool0"] = heaters.pop(told[0])
+        for name, heat in heaters.items():
             before = known.get(name)
             target = heat.target
             if target is None and before is not None:
@@ -105,6 +123,7 @@ class Hearing:
         self.facts.boots += 1
         self.facts.halted = ""
         self.facts.position = None
+        self.facts.card_open = self.facts.card_free = False
         self.watch.forget()
         self._voice.line(started.text)
         self._voice.changed("the printer was reset")
@@ -124,13 +143,17 @@ class Hearing:
 
     def _card(self, card: CardState, _: float) -> None:
         facts = self.facts
-        facts.has_card = facts.has_card or card.printing is not None
+        facts.has_card = facts.has_card or card.printing is not None or card.opened
         before = facts.card
         path = card.path or (before.path if before else "")
         running = bool(before and before.printing)
         if card.printing is None:
             facts.card = CardState(printing=running, path=path)
+            if card.opened:
+                facts.card_open, facts.card_free = True, False
+                self._voice.changed("a file on the printer's own card was opened")
             return
+        facts.card_open, facts.card_free = False, not card.printing
         facts.card = CardState(printing=card.printing, path=path)
         if (card.printing and not running) or (card.done and not running):
             self._notes.foreign(path)

@@ -59,13 +59,13 @@ def activity(sight: Sight, notes: Notes, watch: Watch | None) -> Activity:
     if printing is not None:
         if not _is_ours(sight, notes, watch):
             return Activity.FOREIGN
-        if printing.phase is Phase.STARTING:
+        if not printing.begun:
             return Activity.BUSY
         paused = printing.phase in {Phase.PAUSED, Phase.RESUMING}
         return Activity.PAUSED if paused else Activity.OURS
     if facts.card is not None and facts.card.printing:
         return Activity.FOREIGN
-    return Activity.BUSY if sight.busy else Activity.IDLE
+    return Activity.BUSY if sight.busy or facts.card_open else Activity.IDLE
 
 
 def baseline(notes: Notes) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def evidence(sight: Sight, notes: Notes, watch: Watch) -> Evidence:
     printing = sight.printing
     run, began = Run.NONE, True
     if printing is not None and printing.path == watch.path:
-        run = _RUNS.get(printing.phase, Run.NONE)
+        run = _RUNS.get(printing.phase, Run.NONE) if printing.begun else Run.NONE
         began = known and printing.run > since
     entries = notes.of(watch.path, since) if known else []
     ended = entries[-1] if entries and printing is None else None
@@ -132,6 +132,8 @@ def detail(sight: Sight) -> str:
     if sight.facts.halted:
         return sight.facts.halted
     if printing is None:
+        if sight.facts.card_open:
+            return "a file on the printer's own card was opened"
         return "busy" if sight.busy else "idle"
     said = f"{printing.phase}, line {printing.line}"
     if printing.withheld:

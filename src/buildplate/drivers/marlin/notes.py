@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 KEPT_RUNS = 500
@@ -68,6 +69,8 @@ class Notes:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._journal = -1
+        self._torn = False
+        self._writing = Lock()
         self._page: mmap.mmap | None = None
         self.store = secrets.token_hex(8)
         self.runs: dict[int, RunNote] = {}
@@ -98,7 +101,7 @@ class Notes:
     # --- steps of a run --------------------------------------------------------------------------
 
     def begin(self, path: str) -> RunNote:
-        """A run begins: durable when this returns, so it comes before its first line."""
+        """A run begins: durable when this returns, so it comes before its first line; OSError."""
         return self._put(RunNote(self.last_run + 1, path, cooled=False, boot=_boot()))
 
     def foreign(self, path: str) -> RunNote:
@@ -191,8 +194,14 @@ class Notes:
     def _write(self, fact: dict[str, Any]) -> None:
         if self._journal < 0:
             return
-        os.write(self._journal, json.dumps(fact).encode() + b"\n")
-        os.fdatasync(self._journal)
+        with self._writing:
+            # What a full disk left half-written must not swallow the fact behind it.
+            left = (b"\n" if self._torn else b"") + json.dumps(fact).encode() + b"\n"
+            self._torn = True
+            while left:
+                left = left[os.write(self._journal, left) :]
+            os.fdatasync(self._journal)
+            self._torn = False
 
     def _open(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -207,8 +216,7 @@ class Notes:
         if fresh or len(facts) > 4 * KEPT_RUNS:
             self._rewrite(path)
         self._journal = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-        if not path.read_bytes().endswith(b"\n"):
-            os.write(self._journal, b"\n")  # what a power cut left half-written stays alone
+        self._torn = not path.read_bytes().endswith(b"\n")
         self._page = _page(folder / "line")
 
     def _recall(self, fact: dict[str, Any]) -> None:

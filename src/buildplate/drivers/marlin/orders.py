@@ -19,6 +19,7 @@ from buildplate.drivers.sdk import (
     Refused,
     ShiftZ,
 )
+from buildplate.protocols.marlin import cleaned
 
 JOG_SPEED = 50.0
 Z_SPEED = 8.0
@@ -26,14 +27,23 @@ EXTRUDE_SPEED = 5.0
 AXES = ("x", "y", "z")
 LONGEST = 80
 MOST_LINES = 64
-_HEATS = re.compile(r"\s*M(104|109|140|190|141|191)\b(.*)", re.IGNORECASE)
-_TARGET = re.compile(r"[SR]\s*(-?\d+(?:\.\d*)?)", re.IGNORECASE)
-_HEATER_OF = {"140": "bed", "190": "bed", "141": "chamber", "191": "chamber"}
-_NOT_OURS = re.compile(r"\s*(?:M110|N\d)", re.IGNORECASE)
-"""Numbering is the stream's own: set by hand, it would have lines refused."""
-FILE_HEATS = re.compile(
-    rb"\n[ \t]*M(104|109|140|190|141|191)[ \t][^;\r\n]*?[SR][ \t]*(\d{1,6})", re.IGNORECASE
+_HEATS = re.compile(rb"[Mm][ \t]*0*(104|109|140|190|141|191|303)(?!\d)")
+"""Anywhere in a line: some firmwares take several codes from one, and with no blank between.
+
+M303 is here as well: it heats to find the constants of a heater's control.
+"""
+_TARGET = re.compile(
+    rb"[SRB][ \t]*(?:(?P<hex>[+-]?0x[0-9a-f]+)"
+    rb"|(?P<plain>[+-]?(?:\d+\.?\d*|\.\d+))(?P<power>e[+-]?\d{1,3})?)",
+    re.IGNORECASE,
 )
+_TUNES_BED = re.compile(rb"E[ \t]*-", re.IGNORECASE)
+_HEATER_OF = {b"140": "bed", b"190": "bed", b"141": "chamber", b"191": "chamber"}
+_IS_CODE = re.compile(r"[GMT]\d", re.IGNORECASE)
+"""Firmwares with a console (Smoothieware) read every other word as one of its commands."""
+_NOT_OURS = re.compile(r"M\s*0*(?:110|1000)(?!\d)", re.IGNORECASE)
+"""Numbering is the stream's own: set by hand, it would have lines refused. M1000 hands a line on to
+a firmware's console."""
 
 
 def lines_of(order: Control, limits: HeatLimits) -> list[str] | Refused:
@@ -87,14 +97,13 @@ def typed(lines: Sequence[str], limits: HeatLimits) -> list[str] | Refused:
     for line in clean:
         if len(line) > LONGEST or not line.isprintable() or "*" in line:
             return Refused("bad_line", "a line is too long or has letters that G-code has not")
-        if _NOT_OURS.match(line):
-            return Refused("bad_line", "line numbers are set by the stream alone")
-        heats = _HEATS.match(line)
-        target = _TARGET.search(heats[2]) if heats else None
-        if heats and target:
-            refused = too_hot(_HEATER_OF.get(heats[1], "tool0"), float(target[1]), limits)
-            if refused:
-                return refused
+        if line and not _IS_CODE.match(line):
+            return Refused("bad_line", "a line begins with G, M or T and a number")
+        if _NOT_OURS.search(line):
+            return Refused("bad_line", "line numbers and consoles are not for typed lines")
+        refused = _heated(line.encode(), limits)
+        if refused:
+            return refused
     return [line for line in clean if line]
 
 
@@ -109,8 +118,32 @@ def too_hot(heater: str, target: float, limits: HeatLimits) -> Refused | None:
 def hottest(pieces: Iterable[bytes], limits: HeatLimits) -> Refused | None:
     """Why a file's own targets are not set on this printer; None when all may be."""
     for piece in pieces:
-        for code, value in FILE_HEATS.findall(piece):
-            refused = too_hot(_HEATER_OF.get(code.decode(), "tool0"), float(value), limits)
+        for found in _HEATS.finditer(piece):
+            begin = piece.rfind(b"\n", 0, found.start()) + 1
+            end = piece.find(b"\n", found.end())
+            line = cleaned(piece[begin : end if end >= 0 else len(piece)])
+            refused = _heated(line, limits)
             if refused:
                 return refused
     return None
+
+
+def _heated(line: bytes, limits: HeatLimits) -> Refused | None:
+    """Why the targets in a line are not set; whichever of its values a firmware takes."""
+    for heats in _HEATS.finditer(line):
+        values = line[heats.end() :]
+        heater = _HEATER_OF.get(heats[1], "tool0")
+        if heats[1] == b"303" and _TUNES_BED.search(values):
+            heater = "bed"
+        hottest = max(map(_value, _TARGET.finditer(values)), default=0.0)
+        if refused := too_hot(heater, hottest, limits):
+            return refused
+    return None
+
+
+def _value(target: re.Match[bytes]) -> float:
+    """A number as the firmware reads it that makes most of it: exponents, base 16."""
+    if target["hex"]:
+        return float(int(target["hex"], 16))
+    plain = float(target["plain"])
+    return max(plain, float(target["plain"] + target["power"])) if target["power"] else plain

@@ -40,7 +40,7 @@ _LOST = select.POLLHUP | select.POLLERR | select.POLLNVAL
 
 
 class Port(ABC):
-    """A way to one board. `wake` may be called from any thread, all else from the port's own."""
+    """A way to one board. `wake` and `urgent` are for any thread, all else for the port's own."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -52,6 +52,7 @@ class Port(ABC):
         self._poll.register(self._wake_in, select.POLLIN)
         self._writable = select.poll()
         self._writable.register(fd, select.POLLOUT)
+        self._pressing = b""
 
     def wake(self) -> None:
         """End the wait of `read`."""
@@ -86,7 +87,9 @@ class Port(ABC):
     def write(self, data: bytes) -> None:
         """Hand over all bytes; PortLost where the port does not take them."""
         data = self._encoded(data)
-        while data:
+        while data or self._pressing:
+            if self._pressing:
+                data, self._pressing = self._pressing + data, b""
             try:
                 sent = os.write(self._fd, data)
             except BlockingIOError:
@@ -95,14 +98,24 @@ class Port(ABC):
                 continue
             except OSError as error:
                 raise PortLost("the port is gone while writing", cause=str(error)) from error
-            if sent == len(data):
-                return
             data = data[sent:]
 
-    def urgent(self, data: bytes) -> None:
-        """Write at once, from any thread, before whatever else is still to be written."""
-        with suppress(BlockingIOError):
-            os.write(self._fd, self._encoded(data))
+    def urgent(self, data: bytes) -> bool:
+        """Write at once, from any thread, before whatever else is still to be written; PortLost.
+
+        False where the port did not take all of it: then all of it, from its first byte, is what
+        `write` hands over before anything else. So it must begin with a line end.
+        """
+        data = self._encoded(data)
+        try:
+            sent = os.write(self._fd, data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise PortLost("the port is gone while writing", cause=str(error)) from error
+        if sent < len(data):
+            self._pressing = data
+        return sent == len(data)
 
     @abstractmethod
     def set_baud(self, baud: int) -> None:
@@ -118,7 +131,7 @@ class Port(ABC):
         for end in (self._wake_in, self._wake_out):
             with suppress(OSError):
                 os.close(end)
-        self._wake_in = self._wake_out = -1
+        self._wake_in = self._wake_out = self._fd = -1
 
     def _decoded(self, data: bytes) -> bytes:
         return data

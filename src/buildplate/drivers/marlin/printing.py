@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from threading import Thread
@@ -53,19 +53,23 @@ class Mark(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a print needs of its line: `may_act` is the owner's deadline, `targets` in °C."""
+    """What a print needs of its line.
+
+    `may_act` is the owner's deadline, `targets` in °C of what is on, `known` all heaters' names.
+    """
 
     conversation: Conversation
     notes: Notes
     settings: SerialSettings
     may_act: Callable[[], bool]
     targets: Callable[[], Mapping[str, float]]
+    known: Callable[[], Sequence[str]]
     tell: Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a print ended, and whether its own last lines or ours have switched the heaters off."""
+    """How a print ended, and whether its heaters are left to its own last lines (`cooled`)."""
 
     outcome: Outcome
     reason: str
@@ -75,7 +79,8 @@ class End:
 class Printing:
     """Feeds the sender from the file and reacts to what the printer says.
 
-    `end` is set once it is over; the note of it is durable by then.
+    `end` is set once it is over; the note of it is durable by then. Whatever ends it raises OSError
+    where that note cannot be written.
     """
 
     def __init__(self, source: SourceFile, note: RunNote, around: Surroundings) -> None:
@@ -90,6 +95,7 @@ class Printing:
         self._around = around
         self._sender = around.conversation.sender
         self._finishing = False
+        self._by_printer = False
         self._ahead: Thread | None = None
         self._first = self._sender.accepted
         self._noted = -1
@@ -100,6 +106,8 @@ class Printing:
         self._parking: Parking = around.settings.parking
         self._heaters: PausedHeaters | None = None
         self._targets: dict[str, float] = {}
+        self._cold: dict[str, float] = {}
+        self._taken = False
         self._located = 0
         self._sender.flowing = True
 
@@ -111,7 +119,7 @@ class Printing:
     @property
     def begun(self) -> bool:
         """Whether a line of the file was accepted, or is being worked on."""
-        return self.phase is not Phase.STARTING
+        return self._taken or self.phase is Phase.CANCELLING
 
     @property
     def progress(self) -> float:
@@ -122,32 +130,59 @@ class Printing:
 
     def pause(self, why: str = "", *, heaters: PausedHeaters | None = None) -> bool:
         """Stop after the lines under way, then park; False where there is nothing to pause."""
-        if self.phase is not Phase.RUNNING:
+        if self.phase not in {Phase.STARTING, Phase.RUNNING}:
             return False
-        self.phase, self.why = Phase.PAUSING, why
-        self._heaters, self._asked, self._where = heaters, False, None
+        self._heaters = heaters
         self._targets = dict(self._around.targets())
-        self._sender.flowing = False
+        self._stand(why)
         return True
+
+    def chill(self, why: str) -> None:
+        """Whatever heats is about to be switched off: stand still, and heat again before going on.
+
+        The targets of now are what a resume waits for, and in a pause without heaters those that
+        it had at its beginning.
+        """
+        self._cold = {**self._around.targets(), **self._cold}
+        if self.phase is Phase.PAUSING:
+            self._cold = {**self._cold, **self._targets}
+        if self.pause(why, heaters=PausedHeaters.OFF):
+            return
+        if self.phase is Phase.RESUMING:
+            # It was on its way back to the part: that ends first, then it parks anew.
+            self._heaters = PausedHeaters.OFF
+            self._stand(why)
+        elif self.phase in {Phase.PAUSING, Phase.PAUSED}:
+            self.why = why
+
+    def _stand(self, why: str) -> None:
+        self.phase, self.why = Phase.PAUSING, why
+        self._asked, self._where = False, None
+        self._sender.flowing = False
 
     def resume(self) -> bool:
         """Go back to where it was and go on with the next line; False where nothing is paused."""
         if self.phase is not Phase.PAUSED:
             return False
         self.why = ""
-        if self._parked is None:
+        lines = scripts.reheated(self._cold)
+        if self._parked is not None:
+            lines += scripts.unpark(self._parking, self._parked)
+        if not lines:
             self._go_on()
             return True
-        kept = (self._heaters or self._parking.heaters) is PausedHeaters.KEEP
-        lines = scripts.unpark(self._parking, self._parked, heated=kept)
         self.phase = Phase.RESUMING
         self._say(lines, Mark.UNPARKED)
         return True
 
-    def cancel(self, why: str = "cancelled") -> bool:
-        """Send no line of the file any more, and run the cancel script; False if it ends anyway."""
+    def cancel(self, why: str = "cancelled", *, by_printer: bool = False) -> bool:
+        """Send no line of the file any more, and run the cancel script; False if it ends anyway.
+
+        `by_printer`: nobody here wanted it, so the part may be printed once more.
+        """
         if self.phase is Phase.CANCELLING or self.end is not None:
             return False
+        self._by_printer = by_printer
         self.phase, self.why = Phase.CANCELLING, why
         self._sender.flowing = False
         self._sender.drop_stream()
@@ -160,7 +195,7 @@ class Printing:
             return
         at = f"; the last accepted line is {self.line} of the file"
         if self.phase is Phase.CANCELLING:
-            self._over(Outcome.CANCELLED, self.why, cooled=False)
+            self._cancelled()
         elif self._finishing:
             self._over(Outcome.DOUBT, f"{reason} during the last moves{at}", cooled=False)
         else:
@@ -174,8 +209,10 @@ class Printing:
         if sender.accepted != self._noted:
             self._noted = sender.accepted
             self._around.notes.accepted(self.run, self.line)
-            if self.phase is Phase.STARTING and sender.accepted > self._first:
-                self.phase = Phase.RUNNING
+            if sender.accepted > self._first:
+                self._taken = True
+                if self.phase is Phase.STARTING:
+                    self.phase = Phase.RUNNING
         if sender.flowing:
             if sender.hungry:
                 self._feed()
@@ -202,7 +239,7 @@ class Printing:
             case Position(axes):
                 self._where = axes
             case Busy() if self.phase is Phase.STARTING and self._sender.unanswered:
-                self.phase = Phase.RUNNING
+                self.phase, self._taken = Phase.RUNNING, True
             case Action(name, text):
                 self._asked_by_printer(name, text)
             case Started():
@@ -219,17 +256,16 @@ class Printing:
             self.pause(text or "the printer asks for a pause" if name == "pause" else name)
         elif name == "paused":
             self._held("the printer has paused by itself")
-        elif name == "resumed" and self.held_by_printer:
-            self._go_on()
-        elif name == "resume":
+        elif name == "resume" or (name == "resumed" and self.held_by_printer):
             self.resume()
         elif name == "cancel":
-            self.cancel("cancelled at the printer")
+            self.cancel("cancelled at the printer", by_printer=True)
         elif name == "disconnect":
             self.fail("the printer asked to be disconnected")
 
     def _held(self, why: str) -> None:
         if self.phase in {Phase.RUNNING, Phase.STARTING}:
+            self._taken = self._taken or self._sender.unanswered > 0
             self.phase, self.why, self.held_by_printer = Phase.PAUSED, why, True
             self._parked = None
             self._sender.flowing = False
@@ -243,7 +279,7 @@ class Printing:
                 self._wait_for_person(self._host_pause)
             return
         if self.source.at_end:
-            if self._sender.unanswered == 0 and self.phase is not Phase.STARTING:
+            if self._sender.unanswered == 0 and self._taken:
                 self._finish()
             elif self._sender.unanswered == 0:
                 self._over(
@@ -311,20 +347,25 @@ class Printing:
         elif mark is Mark.FINISHED and self.phase is Phase.FINISHING:
             self._finished()
         elif mark is Mark.CANCELLED and self.phase is Phase.CANCELLING:
-            self._over(Outcome.CANCELLED, self.why, cooled=True)
+            # The script is the user's: what it leaves on is not known.
+            self._cancelled()
 
     def _park(self) -> None:
-        if self._where is None:
-            # Without a position there is no way back: the head stays where it is.
+        modes = self.source.modes_at(self.line)
+        if self._where is None or modes.inches:
+            # Without a position, or one in known units, there is no way back: the head stays.
             self._parked = None
             self.phase = Phase.PAUSED
             return
-        modes = self.source.modes_at(self._sender.line)
-        self._parked = Parked(self._where, modes, self._targets)
-        self._say(scripts.park(self._parking, heaters=self._heaters), Mark.PARKED)
+        self._parked = Parked(self._where, modes)
+        if (self._heaters or self._parking.heaters) is not PausedHeaters.KEEP:
+            self._cold = {**self._targets, **self._cold}
+        lines = scripts.park(self._parking, self._around.known(), heaters=self._heaters)
+        self._say(lines, Mark.PARKED)
 
     def _go_on(self) -> None:
         self.phase, self._parked, self._heaters = Phase.RUNNING, None, None
+        self._cold = {}
         self.held_by_printer, self.why = False, ""
         self._sender.flowing = True
 
@@ -340,6 +381,13 @@ class Printing:
                 Outcome.DOUBT, "the printer does not prove that it took all lines", cooled=False
             )
 
+    def _cancelled(self) -> None:
+        """A print that was cancelled at the printer with its last moves there may be whole."""
+        if self._by_printer and self._finishing:
+            self._over(Outcome.DOUBT, f"{self.why} during the last moves", cooled=False)
+        else:
+            self._over(Outcome.CANCELLED, self.why, cooled=False)
+
     def _say(self, lines: list[str], mark: Mark | None) -> None:
         """Queue commands of ours; the answer to the last of them is the mark's."""
         for at, line in enumerate(lines, 1):
@@ -352,7 +400,9 @@ class Printing:
         self._sender.drop_stream()
         if self._ahead is not None:
             self._ahead.join()
-        self._around.notes.ended(self.run, outcome, reason, self.line, cooled=cooled)
-        self.source.close()
+        try:
+            self._around.notes.ended(self.run, outcome, reason, self.line, cooled=cooled)
+        finally:
+            self.source.close()
         self.end = End(outcome, reason, cooled)
         self._around.tell(f"print of {self.path} {outcome}{': ' + reason if reason else ''}")

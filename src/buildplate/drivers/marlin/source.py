@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from buildplate.drivers.marlin.scripts import Modes, modes_after
-from buildplate.protocols.marlin import Block, block_of
+from buildplate.protocols.marlin import Block, Dialect, block_of
 
 BLOCK_BYTES = 8192
 """Some 200 lines: the owner's deadline is checked before each."""
@@ -29,11 +29,12 @@ class SourceFile:
     finish the part without us.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, dialect: Dialect = Dialect.UNKNOWN) -> None:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self._fd).st_size
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         self.offset = 0
+        self._dialect = dialect
         self.line = 0
         self.time_left_s: float | None = None
         self.tail = self._last_print()
@@ -67,7 +68,8 @@ class SourceFile:
         taken = line - self._raw_line + 1
         if taken <= 0:
             return self._before
-        return modes_after(b"\n".join(self._raw.split(b"\n")[:taken]), self._before)
+        text = b"\n".join(self._raw.split(b"\n")[:taken])
+        return modes_after(text, self._before, self._dialect)
 
     def close(self) -> None:
         """Close the file."""
@@ -97,7 +99,7 @@ class SourceFile:
         if b"\r" in raw:
             raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         self._raw, self._raw_line = raw, self.line + 1
-        self._before, self._after = self._after, modes_after(raw, self._after)
+        self._before, self._after = self._after, modes_after(raw, self._after, self._dialect)
         if b"M73" in raw and (left := _LEFT.findall(raw)):
             self.time_left_s = float(left[-1]) * 60
         self._rest = raw.removesuffix(b"\n").split(b"\n")
@@ -121,7 +123,7 @@ def pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         rest = b"\n"
         while piece := file.read(_PIECE):
-            text = rest + piece
+            text = rest + piece.replace(b"\r", b"\n")
             yield text
             cut = text.rfind(b"\n")
             rest = text[cut:] if cut >= 0 and len(text) - cut < LONGEST_LINE else b"\n"

@@ -6,7 +6,7 @@ has slipped out, would let pass. Temperatures are °C, times seconds of any cloc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -59,6 +59,7 @@ class Finding:
 class _Heater:
     actual: float
     at: float
+    heard: float
     target: float = 0.0
     reached: bool = False
     astray_since: float | None = None
@@ -89,14 +90,21 @@ class ThermalWatch:
         for name, (actual, target) in readings.items():
             heater = self._heaters.get(name)
             if heater is None:
-                heater = self._heaters[name] = _Heater(actual, now)
+                heater = self._heaters[name] = _Heater(actual, now, now)
             if target is not None and target != heater.target:
                 heater.target, heater.reached, heater.astray_since = target, False, None
                 heater.told.discard(Alarm.DEVIATION)
             found += self._judge(name, heater, actual, now)
-            heater.actual, heater.at = actual, now
+            heater.actual, heater.at, heater.heard = actual, now, now
             heater.told.discard(Alarm.SILENCE)
         return found
+
+    def spare(self, names: Iterable[str], now: float) -> None:
+        """One of these was reported, which is not known: none of them is silent."""
+        for name in names:
+            if heater := self._heaters.get(name):
+                heater.heard = now
+                heater.told.discard(Alarm.SILENCE)
 
     def silent(self, now: float) -> list[Finding]:
         """What has not been told of for too long though it is on; call it now and then."""
@@ -104,9 +112,12 @@ class ThermalWatch:
         return [
             finding
             for name, heater in self._heaters.items()
-            if heater.target > 0 and now - heater.at >= limit
+            if heater.target > 0 and now - heater.heard >= limit
             for finding in self._once(
-                heater, Alarm.SILENCE, name, f"{name} was not reported for {now - heater.at:.0f} s"
+                heater,
+                Alarm.SILENCE,
+                name,
+                f"{name} was not reported for {now - heater.heard:.0f} s",
             )
         ]
 

@@ -78,7 +78,8 @@ class Failure:
 class CardState:
     """What the firmware says of a print from its own card; `path` where it names it.
 
-    `printing` is None where the line does not say it.
+    `printing` is None where the line does not say it. `opened`: a file is about to be printed,
+    perhaps; the firmware says no more when a person starts one at the display.
     """
 
     printing: bool | None
@@ -86,6 +87,7 @@ class CardState:
     done: bool = False
     position: int | None = None
     size: int | None = None
+    opened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,11 @@ _SKIP = re.compile(r"skip\s+(\d{1,10})\s*$", re.IGNORECASE)
 _ACTION = re.compile(r"//\s*action\s*:\s*(\w+)\s*(.*)", re.IGNORECASE)
 _ABILITY = re.compile(r"Cap\s*:\s*(\w{1,60})\s*:\s*([01])", re.IGNORECASE)
 _CARD_AT = re.compile(r"SD printing byte\s+(\d{1,15})\s*/\s*(\d{1,15})", re.IGNORECASE)
-_CARD_FILE = re.compile(r"(?:file opened|current file)\s*:\s*(\S+)", re.IGNORECASE)
+_CARD_FILE = re.compile(
+    r"(?:(file opened|now fresh file|now doing file)|current file)\s*:\s*(\S+)", re.IGNORECASE
+)
 _STARTS = ("start", "smoothie")
-NOISE = 16
-"""Characters of noise that may stand before a banner."""
+_BANNER = re.compile(r"[^A-Za-z0-9\s]{1,15}start")
 _HALTS = (
     "printer halted",
     "kill() called",
@@ -208,9 +211,9 @@ def _skip(text: str) -> tuple[Reply, ...]:
 
 
 def _is_banner(text: str) -> bool:
-    # A board's first bytes can be noise of the line before its baud rate is set.
-    noise, word, after = text.rpartition("start")
-    return bool(word) and not after and len(noise) < NOISE and not noise[-1:].isalnum()
+    # A board's first bytes can be noise of the line before its baud rate is set. Letters and blanks
+    # are a text for people: a file may have `M118 Print start` said.
+    return _BANNER.fullmatch(text) is not None
 
 
 def _failure(text: str) -> tuple[Reply, ...]:
@@ -257,13 +260,17 @@ def _reports(text: str) -> tuple[Reply, ...]:
 def _card(text: str) -> tuple[Reply, ...]:
     low = text.lower()
     if at := _CARD_AT.search(text):
-        return (CardState(printing=True, position=int(at[1]), size=int(at[2])),)
-    if "not sd printing" in low:
+        # Old firmwares say this with a card and no file, too: 0 of 0 bytes.
+        size = int(at[2])
+        return (CardState(printing=size > 0, position=int(at[1]), size=size),)
+    if "not sd printing" in low or "not currently playing" in low:
         return (CardState(printing=False),)
     if "done printing file" in low:
         return (CardState(printing=False, done=True),)
     if named := _CARD_FILE.search(text):
-        return (CardState(printing=None, path=named[1]),)
+        return (CardState(printing=None, path=named[2], opened=named[1] is not None),)
+    if low.startswith("file selected"):
+        return (CardState(printing=None, opened=True),)
     return ()
 
 

@@ -36,7 +36,7 @@ class Heat:
 class Temperatures:
     """Heaters by name: `tool0`, `tool1`, ..., `bed`, `chamber`, and sensors by their letter.
 
-    `active_only`: only the tool in use was told, under `tool0`, whichever it is.
+    `active_only`: only one tool was told, without its number, under `tool0` whichever it is.
     """
 
     heaters: Mapping[str, Heat]
@@ -64,6 +64,7 @@ class Firmware:
 
 _NUMBER = r"(-?\d{1,6}(?:\.\d{0,8})?)"
 _HEATER = re.compile(rf"(?:^|\s)(T\d{{0,2}}|B|C|P|R|A|L|M)\s?:\s*{_NUMBER}(?:\s*/\s*{_NUMBER})?")
+_WAITED_FOR = re.compile(r"\sE:\s?([0-9]|1[0-5])(?=\s|$)")
 _LOOKS_HOT = re.compile(r"(?:^|\s)(?:T\d{0,2}|B)\s?:\s*-?\d")
 _POSITION = re.compile(rf"(?:^|[\s:])([XYZEABCUVW])\s?:\s*{_NUMBER}")
 _FACT = re.compile(r"(?:^|[\s,])((?:X-)?[A-Z][A-Z0-9_]{2,30}):")
@@ -84,7 +85,10 @@ def read_temperatures(text: str) -> Temperatures | None:
     tools = {f"tool{int(name[1:])}": heat for name, heat in found.items() if name[1:].isdigit()}
     active_only = not tools and "T" in found
     if active_only:
-        tools = {"tool0": found["T"]}
+        # A wait for heat names the tool that is waited for beside it.
+        named = _WAITED_FOR.search(text)
+        active_only = named is None
+        tools = {f"tool{named[1] if named else 0}": found["T"]}
     others = {_SENSORS[name]: heat for name, heat in found.items() if name in _SENSORS}
     heaters = tools | others
     return Temperatures(heaters, active_only) if heaters else None

@@ -362,7 +362,10 @@ class Sender:
     def _step_to(self, index: int, now: float) -> None:
         """Go on from the line at `index`: what was before it is taken, what follows is not."""
         if index > self._acked:
+            numbered_oks = self._numbers_oks
             self.took(self._base + index - 1, now)
+            # A refusal's number tells nothing of whether an ok carries one.
+            self._numbers_oks = numbered_oks
         elif index < self._acked:
             self._untake(index)
         # Pruning may have moved the places.

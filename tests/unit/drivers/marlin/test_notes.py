@@ -8,6 +8,7 @@ import pytest
 
 from buildplate.drivers.marlin import notes as module
 from buildplate.drivers.marlin.notes import Notes, Outcome, Step
+from tests.unit.drivers.marlin.full_disk import full_disk
 
 
 def crashed(folder: Path) -> Notes:
@@ -82,6 +83,17 @@ def test_half_a_line_of_the_journal_is_none(tmp_path: Path) -> None:
     again = crashed(tmp_path)
     again.ended(run, Outcome.COMPLETED, "", 5, cooled=True)
     assert [n.outcome for n in crashed(tmp_path).of("a", 0)] == [Outcome.COMPLETED]
+
+
+def test_a_run_whose_note_does_not_fit_on_the_disk_does_not_begin(tmp_path: Path) -> None:
+    notes = Notes(tmp_path)
+    with full_disk(tmp_path / "runs.jsonl", 20), pytest.raises(OSError, match="too large"):
+        notes.begin("a")
+    assert notes.last_run == 0
+    run = notes.begin("b").run
+    assert [note.path for note in crashed(tmp_path).runs.values()] == ["b"]
+    notes.finishing(run)
+    assert crashed(tmp_path).runs[run].step is Step.FINISHING
 
 
 def test_another_folder_is_another_memory(tmp_path: Path) -> None:

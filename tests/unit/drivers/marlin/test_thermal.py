@@ -79,3 +79,11 @@ def test_after_a_restart_nothing_old_is_held_against_a_heater() -> None:
     one.forget()
     assert one.silent(1000.0) == []
     assert one.report({"tool0": (25.0, 0.0)}, 1000.0) == []
+
+
+def test_a_tool_that_may_have_been_the_one_reported_is_not_silent() -> None:
+    one = watch()
+    one.report({"tool0": (200.0, 200.0), "bed": (60.0, 60.0)}, 0.0)
+    one.spare(["tool0", "tool1"], 59.0)
+    assert [finding.heater for finding in one.silent(60.0)] == ["bed"]
+    assert [finding.heater for finding in one.silent(119.0)] == ["tool0"]

@@ -1,0 +1,135 @@
+"""How a print ends: what a streamed file, the printer's words and people lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from buildplate.drivers.marlin.config import read_settings
+from buildplate.drivers.marlin.notes import Notes, Outcome
+from buildplate.drivers.marlin.printing import Phase, Printing, Surroundings
+from buildplate.drivers.marlin.source import SourceFile
+from buildplate.protocols.marlin import Conversation, Dialect, SendLimits
+from tests.unit.protocols.bad_wire import PlainFirmware
+
+FILE = "G28\n" + "".join(f"G1 X{n} Y{n} E{n}\n" for n in range(1, 40)) + "G1 E-3\nM104 S0\nM84\n"
+
+
+class Bench:
+    """A print on a firmware that answers at once, or that is deaf."""
+
+    def __init__(self, folder: Path, text: str = FILE) -> None:
+        path = folder / "print.gcode"
+        path.write_text(text)
+        self.conversation = Conversation(SendLimits())
+        self.conversation.begin()
+        self.firmware = PlainFirmware()
+        self.notes = Notes(folder / "notes")
+        self.now = 0.0
+        self.hears = True
+        around = Surroundings(
+            conversation=self.conversation,
+            notes=self.notes,
+            settings=read_settings({"port": "/dev/ttyUSB0", "cancel_script": "M104 S0|M84"}),
+            may_act=lambda: True,
+            targets=dict,
+            known=list,
+            tell=lambda _: None,
+        )
+        self.printing = Printing(
+            SourceFile(path, Dialect.MARLIN2), self.notes.begin("bp-1-1.gcode"), around
+        )
+
+    def step(self, said: bytes = b"") -> None:
+        """One turn of the thread; `said`: words of the printer beside its answers."""
+        if self.printing.end is None:
+            self.printing.advance()
+        self.now += 0.01
+        sent = self.conversation.to_send(self.now) if self.hears else b""
+        answers = self.firmware.hear(sent) if sent else b""
+        for event in self.conversation.receive(said + answers, self.now):
+            if self.printing.end is None:
+                self.printing.take(event)
+
+    def to_line(self, line: int) -> None:
+        """Go on until a line of the file was taken."""
+        for _ in range(500):
+            if self.printing.line >= line or self.printing.end is not None:
+                return
+            self.step()
+        message = f"hangs at line {self.printing.line}"
+        raise AssertionError(message)
+
+    def outcome(self) -> Outcome:
+        """Go on to the end; how it ended."""
+        for _ in range(500):
+            if self.printing.end is not None:
+                return self.printing.end.outcome
+            self.step()
+        message = f"never ends: {self.printing.phase}"
+        raise AssertionError(message)
+
+    def until(self, phase: Phase) -> None:
+        """Go on until the print is in this phase."""
+        for _ in range(500):
+            if self.printing.phase is phase:
+                return
+            self.step()
+        message = f"stays {self.printing.phase}"
+        raise AssertionError(message)
+
+
+LAST_PRINTING_MOVE = 40
+
+
+def test_a_file_is_printed_to_its_end(tmp_path: Path) -> None:
+    assert Bench(tmp_path).outcome() is Outcome.COMPLETED
+
+
+def test_a_cancel_at_the_printer_during_the_last_moves_is_a_doubt(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.to_line(LAST_PRINTING_MOVE)
+    bench.step(b"//action:cancel\n")
+    assert bench.outcome() is Outcome.DOUBT
+    assert bench.printing.end is not None
+    assert "at the printer during the last moves" in bench.printing.end.reason
+
+
+def test_a_link_that_is_lost_after_such_a_cancel_is_a_doubt_too(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.to_line(LAST_PRINTING_MOVE)
+    bench.hears = False
+    bench.step(b"//action:cancel\n")
+    assert bench.printing.phase is Phase.CANCELLING
+    bench.printing.fail("the connection to the printer ended")
+    assert bench.outcome() is Outcome.DOUBT
+
+
+@pytest.mark.parametrize("line", [5, LAST_PRINTING_MOVE])
+def test_our_own_cancel_is_a_cancel_at_any_time(tmp_path: Path, line: int) -> None:
+    bench = Bench(tmp_path)
+    bench.to_line(line)
+    assert bench.printing.cancel()
+    bench.step(b"//action:cancel\n")
+    assert bench.outcome() is Outcome.CANCELLED
+
+
+def test_a_cancel_at_the_printer_before_the_last_moves_is_no_doubt(tmp_path: Path) -> None:
+    # Two blocks: nothing of the second was sent, so the part cannot be whole.
+    bench = Bench(tmp_path, "G1 X1 Y1 E1\n" * 2000 + FILE)
+    bench.to_line(5)
+    bench.step(b"//action:cancel\n")
+    assert bench.outcome() is Outcome.CANCELLED
+
+
+@pytest.mark.parametrize("inches", [False, True])
+def test_a_pause_parks_only_where_numbers_mean_millimetres(tmp_path: Path, inches: bool) -> None:
+    bench = Bench(tmp_path, ("G20\n" if inches else "G21\n") + FILE)
+    bench.to_line(5)
+    assert bench.printing.pause()
+    bench.until(Phase.PAUSED)
+    assert (b"G0 Z5 F600" in bench.firmware.accepted) is not inches
+    assert bench.printing.resume()
+    assert bench.outcome() is Outcome.COMPLETED
+    assert any(code.startswith(b"G92 E") for code in bench.firmware.accepted) is not inches
