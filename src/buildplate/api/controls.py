@@ -244,7 +244,10 @@ async def console(
     return Json({"items": [line_view(one) for one in said.since(after, limit)], "last": said.last})
 
 
-@router.get("/printers/{printer_id}/equipment", responses={200: {"model": EquipmentOut}})
+@router.get(
+    "/printers/{printer_id}/equipment",
+    responses={200: {"model": EquipmentOut}, 409: {"description": "the host does not answer"}},
+)
 async def equipment(rooms: AllRooms, printer_id: InPath) -> Response:
     """See what the printer's host has to offer: macros, objects, bed mesh, cameras, power."""
     session = in_service(rooms, printer_id)

@@ -16,10 +16,10 @@ from buildplate.drivers.sdk import (
     CAPABILITY_OF,
     Capability,
     Control,
+    DriverError,
     EmergencyStop,
     Equipment,
     Extrude,
-    PrinterOffline,
 )
 from buildplate.fleet import ledger
 from buildplate.fleet.errors import (
@@ -165,7 +165,7 @@ class ControlService:
         return command
 
     async def equipment(self, printer_id: str) -> Equipment:
-        """What the printer's host has to offer, at most some seconds old; DriverError.
+        """What the printer's host has to offer, at most some seconds old; PrinterNotOnline.
 
         Nothing at all where its driver does not tell.
         """
@@ -181,7 +181,10 @@ class ControlService:
                     known = await session.connection.driver.equipment()
             except TimeoutError:
                 message = "the host did not say in time what it has"
-                raise PrinterOffline(message) from None
+                raise PrinterNotOnline(message) from None
+            except DriverError as error:
+                message = f"the host did not say what it has: {error}"
+                raise PrinterNotOnline(message) from error
             self._equipment[session] = (self._parts.clock.boot(), known)
             return known
 

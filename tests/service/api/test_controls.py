@@ -380,3 +380,8 @@ async def test_the_console_and_the_equipment_are_told(surface: Surface) -> None:
     equipment = (await surface.client.get(f"{path}/equipment")).json()
     assert equipment["macros"] == ["PURGE_LINE"]
     assert "emergency_stop" in equipment["capabilities"]
+    away, its_path = await idle(surface, "away")
+    await away.vanish()
+    await surface.until(its_path.rpartition("/")[2], link="offline")
+    unseen = await surface.client.get(f"{its_path}/equipment")
+    assert (unseen.status_code, unseen.json()["code"]) == (409, "printer_not_online")
