@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
 
-READY_S = 30.0
+READY_S = 90.0
 ANSWER_S = 60.0
 DEAD_S = 20.0
 T = TypeVar("T")

@@ -235,7 +235,7 @@ MUTANTS = (
 def make(mutant: Mutant, source: Path, folder: Path) -> Path:
     """A copy of the source with the mutant in it; MutantGrownOld."""
     copy = folder / mutant.name.replace(" ", "-").replace("'", "")
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, copy)  # compiled files too: only what is patched is compiled anew
     for patch in mutant.patches:
         file = copy / patch.file
         text = file.read_text()

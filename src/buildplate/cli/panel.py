@@ -224,7 +224,7 @@ def set_heat(server: Server, printer: str, targets: dict[str, float | None]) -> 
     return found
 
 
-def add_to(app: typer.Typer) -> None:
+def add_orders_to(app: typer.Typer) -> None:
     """Offer the commands."""
     app.command()(home)
     app.command()(jog)

@@ -479,7 +479,7 @@ def cancel(context: typer.Context, printer: options.Printer, json: options.Json 
 
 
 app.command()(discover)
-panel.add_to(app)
+panel.add_orders_to(app)
 
 
 def add_to(main: typer.Typer) -> None:

@@ -90,7 +90,10 @@ class Box:
         """RESTART and FIRMWARE_RESTART: the same process begins anew."""
         if klippy is not self.klippy:
             return
-        self.journal.write("firmware-restart" if firmware else "restart")
+        if firmware:
+            self.journal.write("firmware-restart")
+        else:
+            self.journal.write("restart")
         self._end("stopped")
         if firmware:
             self.mcu_shut_down = False

@@ -44,6 +44,7 @@ ADMINS = {
     ("GET", "/api/v1/backups/{backup_id}/content"),
     ("DELETE", "/api/v1/backups/{backup_id}"),
     ("POST", "/api/v1/printers"),
+    ("GET", "/api/v1/printers/discover"),
     ("POST", "/api/v1/printers/probe"),
     ("DELETE", "/api/v1/printers/{printer_id}"),
     ("POST", "/api/v1/groups"),
