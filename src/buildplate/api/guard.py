@@ -114,6 +114,7 @@ def _check_query(request: Request) -> None:
     known = _parameters(route.dependant)
     unknown = sorted(request.query_params.keys() - known)
     if unknown and route.path.rstrip("/") not in OWED:
+        refuse_other_methods(request)  # what such a path knows says nothing of another method
         detail = f"there is no parameter {', '.join(unknown)}"
         hint = f"This path knows: {', '.join(sorted(known)) or 'none'}."
         raise Refusal(422, "invalid_request", detail, hint)

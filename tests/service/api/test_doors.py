@@ -167,3 +167,10 @@ async def test_no_key_is_ever_logged(surface: Surface, caplog: pytest.LogCapture
             await stranger.get("/api/v1/jobs")
     assert {line["status"] for line in lines if line["event"] == "http"} == {201, 200, 403, 401}
     assert not [line for line in lines if "bp_" in str(line)]
+
+
+async def test_a_method_that_a_named_path_does_not_know_is_405_whatever_it_is_asked(
+    surface: Surface,
+) -> None:
+    answer = await surface.client.patch("/api/v1/printers/discover?seconds=3.0", json={})
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
