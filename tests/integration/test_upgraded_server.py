@@ -106,8 +106,10 @@ async def _printers(server: RealServer, rows: dict[str, list[dict[str, Any]]]) -
 async def _people(server: RealServer) -> None:
     users = {one["name"]: one for one in (await server.call("GET", "/users"))["items"]}
     assert users["bob"]["groups"] == ["HALL"]
-    login = {"name": "bob", "password": PASSWORD}
-    assert (await server.ask("POST", "/auth/token", login))[0] == 200
+    for name, user in users.items():
+        login = {"name": name, "password": PASSWORD}
+        status = (await server.ask("POST", "/auth/token", login))[0]
+        assert status == (401 if user["disabled"] else 200), name
     keys = {one["name"]: one for one in (await server.call("GET", "/keys"))["items"]}
     assert keys["old shop"]["groups"] == ["Shop", "hall"]
     lines = (await server.call("GET", "/audit?action=POST /api/v1/jobs"))["items"]

@@ -107,13 +107,13 @@ class ControlService:
         does = sense_of(order)
         check_heat(does, session.record.spec.model)
         need = need_of(order, does)
-        _check(session, order, need)
+        _check(session, order, need, held=False)
         try:
             async with turn(session):
                 known = await self._parts.storage.read(ledger.command_of_key, command)
                 if known is not None:  # the same order came again while this one waited
                     return known
-                _check(session, order, need)
+                _check(session, order, need, held=True)
                 return await self._store_and_send(session, command, order, does, need)
         except TimeoutError:
             message = "the printer is busy with something else; nothing was sent"
@@ -159,7 +159,7 @@ class ControlService:
         session = self._fleet.session(printer_id)
         order = EmergencyStop()
         command = self._command(session, order, who, None)
-        _check(session, order, Need.NOTHING)
+        _check(session, order, Need.NOTHING, held=False)
         noted = session.controls.stop(command)
         await asyncio.wait([noted], timeout=NOTE_WAIT_S)
         return command
@@ -218,14 +218,17 @@ class ControlService:
 _BY_CODE = "filament was pushed by a macro or by G-code"
 
 
-def _check(session: PrinterSession, order: Control, need: Need) -> None:
-    """Refuse what does not fit what the printer does now; OrderDenied."""
+def _check(session: PrinterSession, order: Control, need: Need, *, held: bool) -> None:
+    """Refuse what does not fit what the printer does now; OrderDenied.
+
+    Where the session's turn is not held, a command in flight may just be noted as answered.
+    """
     waits = session.asked is not None or session.mid_start
     moment = Moment(
         link=session.live.link,
         activity=session.live.activity,
         reserved=session.parts.steward.occupant(session.id) is not None,
-        pending=waits or session.seen(released=True).unsettled,
+        pending=waits or (held and session.seen(released=True).unsettled),
     )
     capable = CAPABILITY_OF[type(order)] in session.manifest.capabilities
     found = denial(need, moment, capable=capable)

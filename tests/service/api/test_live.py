@@ -294,10 +294,14 @@ async def test_a_farm_at_rest_says_now_and_then_that_it_is_there(
     monkeypatch.setattr(live, "CHECK_AGAIN_S", 0.1)
     async with listening(surface) as port, listener(surface, port, topics="events") as seen:
         first = await seen.next()
-        beats = [await seen.heard() for _ in range(3)]
+        frames = [first]
+        while sum(frame["type"] == "beat" for frame in frames) < 3:
+            frames.append(await seen.heard())
+        beats = [frame for frame in frames if frame["type"] == "beat"]
         assert [beat.keys() for beat in beats] == [{"type", "at_s"}] * 3
-        times = [first["at_s"], *(beat["at_s"] for beat in beats)]
-        assert all(later - before >= 0.29 for before, later in pairwise(times)), times
+        # What the fresh farm itself has to tell may come between; a beat follows a rest.
+        rests = [b["at_s"] - a["at_s"] for a, b in pairwise(frames) if b["type"] == "beat"]
+        assert all(rest >= 0.29 for rest in rests), rests
         await surface.client.post("/api/v1/queue/stop")
         await seen.until(lambda: len(seen.events) == 1)
         assert seen.frames[-1]["seq"] > first["seq"], "what follows a beat goes on behind the last"
@@ -416,10 +420,11 @@ async def test_many_who_come_at_once_are_not_more_than_may(
     surface: Surface, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "MOST_CLIENTS", 3)
+    kept = []  # what nobody refers to is closed
 
     async def come(http: aiohttp.ClientSession, url: str) -> int:
         try:
-            await http.ws_connect(url, headers={"x-api-key": surface.secret})
+            kept.append(await http.ws_connect(url, headers={"x-api-key": surface.secret}))
         except aiohttp.WSServerHandshakeError as error:
             return error.status
         return 101

@@ -43,6 +43,7 @@ async def test_the_print_a_printer_holds_is_controlled_through_the_printer(
     cancelled = await surface.client.post(f"{path}/cancel")
     assert (cancelled.status_code, cancelled.json()["wants_cancel"]) == (202, True)
     await surface.until_print(print_["id"], state="cancelled")
+    await surface.until(print_["printer_id"], print_id=None)
     for verb in ("pause", "resume", "cancel"):
         answer = await surface.client.post(f"{path}/{verb}")
         assert (answer.status_code, answer.json()["code"]) == (409, "no_active_print")
