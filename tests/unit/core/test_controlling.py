@@ -9,7 +9,7 @@ import pytest
 from buildplate.core.controlling import TABLE, Denial, Moment, Need, denial, limit_of
 from buildplate.core.printers import Activity, Link, PrinterModel
 
-RUNS = {Activity.OURS, Activity.FOREIGN, Activity.PAUSED}
+RUNS = (Activity.OURS, Activity.FOREIGN, Activity.PAUSED)
 
 
 def test_the_table_knows_every_activity_and_every_need() -> None:

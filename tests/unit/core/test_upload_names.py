@@ -20,7 +20,7 @@ from buildplate.core.upload_names import (
     upload_name,
 )
 
-NOW = datetime.now(UTC)
+NOW = datetime(2026, 7, 1, 12, 30, tzinfo=UTC)
 SERIAL = count(1)
 
 
