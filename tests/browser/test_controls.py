@@ -138,7 +138,9 @@ async def test_a_panel_is_asked_for_only_while_its_page_is_open(pair: Pair, visi
     assert not [url for url in open_ if OF_A_PAGE in url]
     await ann.main.locator("article a").first.click()
     await expect(ann.main.get_by_role("log")).to_be_visible()
-    assert len([url for url in open_ if OF_A_PAGE in url]) == 1
+    async with asyncio.timeout(SETTLED_S):
+        while len([url for url in open_ if OF_A_PAGE in url]) != 1:
+            await asyncio.sleep(0.05)
     await ann.main.get_by_role("link", name=ann.say("farm.title")).click()
     await expect(ann.main.locator("article")).to_have_count(2)
     async with asyncio.timeout(SETTLED_S):

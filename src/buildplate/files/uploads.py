@@ -253,8 +253,13 @@ class UploadService:
             yield piece
 
     async def _remove(self, entry: _Entry) -> None:
-        await asyncio.to_thread(self._folder.remove, entry.upload.id)
+        """Its room is kept for it no longer than its bytes are there."""
         self._known.pop(entry.upload.id, None)
+        try:
+            await asyncio.to_thread(self._folder.remove, entry.upload.id)
+        except BaseException:
+            self._known[entry.upload.id] = entry
+            raise
 
 
 class _Entry:

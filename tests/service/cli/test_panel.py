@@ -100,10 +100,10 @@ async def test_a_print_that_would_end_with_the_server_is_told_and_waited_for(
         await me.surface.job(name="begun too late")
         await host.finish()
         await asyncio.wait_for(waiting, 5)
-        await me.surface.until_print(print_["id"], state="completed")
+        await me.surface.until(print_["printer_id"], print_id=None)
+        await me.type("status --busy")
         await me.surface.clear(print_["printer_id"])
         assert len(host.started) == 1  # nothing more is begun before a stop
-        await me.type("status --busy")
 
 
 async def test_a_second_word_ends_the_waiting_at_once(tmp_path: Path) -> None:
