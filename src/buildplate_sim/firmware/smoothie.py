@@ -55,7 +55,7 @@ class Smoothie(Dialect):
         body = line if star < 0 else line[:star]
         text = body.lstrip(b"N0123456789.,- ")
         number = number_at(line[1:])
-        if text.startswith(b"M110"):
+        if text.startswith(b"M110") and not text[4:5].isdigit():
             return Line(number, text)
         wrong = star >= 0 and number_at(line[star + 1 :]) != checksum(body)
         if wrong or number != last + 1:

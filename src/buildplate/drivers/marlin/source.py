@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from buildplate.drivers.marlin.scripts import Modes, modes_after
-from buildplate.protocols.marlin import Block, Dialect, block_of
+from buildplate.protocols.marlin import Block, Dialect, block_of, guard_of
 
 BLOCK_BYTES = 8192
 """Some 200 lines: the owner's deadline is checked before each."""
@@ -35,6 +35,7 @@ class SourceFile:
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_SEQUENTIAL)
         self.offset = 0
         self._dialect = dialect
+        self._guard = guard_of(dialect)
         self.line = 0
         self.time_left_s: float | None = None
         self.tail = self._last_print()
@@ -54,6 +55,8 @@ class SourceFile:
             self._read()
         block = block_of(self._rest, self.line + 1)
         self._rest, self.line = block.rest, block.last_line
+        if self._guard:
+            block.codes = [code + self._guard for code in block.codes]
         return block
 
     def share(self, line: int) -> float:

@@ -7,6 +7,7 @@ from buildplate.protocols.marlin.framing import (
     block_of,
     checksum,
     cleaned,
+    guard_of,
     numbered,
 )
 from buildplate.protocols.marlin.replies import (
@@ -64,6 +65,7 @@ __all__ = [
     "checksum",
     "cleaned",
     "dialect_of",
+    "guard_of",
     "numbered",
     "read_reply",
 ]

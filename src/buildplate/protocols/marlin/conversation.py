@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from buildplate.protocols.marlin.framing import AnswerLines
+from buildplate.protocols.marlin.framing import AnswerLines, guard_of
 from buildplate.protocols.marlin.replies import (
     Busy,
     Idle,
@@ -125,3 +125,4 @@ class Conversation:
             text = getattr(reply, "text", "")
             if text and isinstance(text, str) and _BANNERS.match(text):
                 self.dialect = dialect_of(text)
+        self.sender.guard = guard_of(self.dialect)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from functools import reduce
 from operator import xor
 
+from buildplate.protocols.marlin.reports import Dialect
+
 LONGEST_ANSWER = 1 << 10
 """Bytes of an answer that are looked at; what a line has beyond them is dropped."""
 LONGEST_COMMAND = 96
@@ -36,6 +38,15 @@ def numbered(number: int, code: bytes) -> bytes:
     """The line to send for a cleaned code, its end included."""
     body = b"N%d %b" % (number, code)
     return b"%b*%d\n" % (body, checksum(body))
+
+
+def guard_of(dialect: Dialect) -> bytes:
+    """What a code ends with before its checksum, so that a spoilt star changes nothing of it.
+
+    Smoothieware believes a numbered line without a star (its GcodeDispatch.cpp): with the star
+    lost, `N7 G1 X1*45` would be X145. Behind a comment's mark the rest is none of the code.
+    """
+    return b";" if dialect is Dialect.SMOOTHIE else b""
 
 
 def cleaned(raw: bytes) -> bytes:

@@ -76,6 +76,7 @@ class Sender:
 
     `accepted`: lines of the stream that the firmware has taken, `line` the number in its file of
     the last of them. `flowing`: whether lines of the stream may go out; commands always may.
+    `guard` ends each command before its checksum (`guard_of`); whoever feeds a stream adds it.
     """
 
     def __init__(self, limits: SendLimits) -> None:
@@ -83,6 +84,7 @@ class Sender:
         self.accepted = 0
         self.line = 0
         self.flowing = False
+        self.guard = b""
         self.resends = self.nudges = self.strays = 0
         self.events: list[SenderEvent] = []
         self._learned = limits.window or 1
@@ -116,7 +118,7 @@ class Sender:
 
     def command(self, code: bytes, token: object = None) -> None:
         """Queue a code of its own: it goes out before the next line of the stream."""
-        self._commands.append((code, token))
+        self._commands.append((code + self.guard, token))
 
     def feed(self, block: Block) -> None:
         """Queue the next lines of the stream; those before must have been sent (`hungry`)."""
