@@ -171,6 +171,19 @@ class SerialForm(BaseModel):
     watch_rate_s: Annotated[
         float, Field(title="Thermal watch: change lasts, s", ge=0, le=600, allow_inf_nan=False)
     ] = 4.0
+    watch_heating_c: Annotated[
+        float, Field(title="Thermal watch: warming, °C", gt=0, le=100, allow_inf_nan=False)
+    ] = 2.0
+    watch_heating_s: Annotated[
+        float,
+        Field(
+            title="Thermal watch: warming within, s",
+            description="A heater below its target that warms by less than that has failed.",
+            gt=0,
+            le=3600,
+            allow_inf_nan=False,
+        ),
+    ] = 120.0
     watch_silence_s: Annotated[
         float,
         Field(title="Thermal watch: no reading for, s", gt=0, le=3600, allow_inf_nan=False),
@@ -268,6 +281,8 @@ def read_settings(connection: Mapping[str, Any]) -> SerialSettings:
             rate_c_s=form.watch_rate_c_s,
             rate_s=form.watch_rate_s,
             silence_s=form.watch_silence_s,
+            heating_c=form.watch_heating_c,
+            heating_s=form.watch_heating_s,
         ),
         remedy=form.watch_action,
         silence_s=form.silence_s,

@@ -26,6 +26,7 @@ class Alarm(StrEnum):
     """What is wrong with a heater."""
 
     DEVIATION = "deviation"
+    HEATING = "heating"
     RATE = "rate"
     SILENCE = "silence"
     LIMIT = "limit"
@@ -36,7 +37,8 @@ class Thresholds:
     """From when on something is wrong: each with how long it must last.
 
     `deviation_c`: off a target that had been reached; `rate_c_s`: change per second, faster than
-    any heater or its cooling; `silence_s`: no reading of a heater that is on.
+    any heater or its cooling; `heating_c`: so much warmer it must become in `heating_s` while it is
+    below its target; `silence_s`: no reading of a heater that is on.
     """
 
     deviation_c: float = 20.0
@@ -44,6 +46,8 @@ class Thresholds:
     rate_c_s: float = 20.0
     rate_s: float = 4.0
     silence_s: float = 60.0
+    heating_c: float = 2.0
+    heating_s: float = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class _Heater:
     reached: bool = False
     astray_since: float | None = None
     racing_since: float | None = None
+    warmest: float | None = None
+    warmed_at: float = 0.0
     told: set[Alarm] = field(default_factory=set)
 
 
@@ -93,7 +99,8 @@ class ThermalWatch:
                 heater = self._heaters[name] = _Heater(actual, now, now)
             if target is not None and target != heater.target:
                 heater.target, heater.reached, heater.astray_since = target, False, None
-                heater.told.discard(Alarm.DEVIATION)
+                heater.warmest = None
+                heater.told -= {Alarm.DEVIATION, Alarm.HEATING}
             found += self._judge(name, heater, actual, now)
             heater.actual, heater.at, heater.heard = actual, now, now
             heater.told.discard(Alarm.SILENCE)
@@ -124,6 +131,7 @@ class ThermalWatch:
     def _judge(self, name: str, heater: _Heater, actual: float, now: float) -> list[Finding]:
         return [
             *self._deviates(name, heater, actual, now),
+            *self._stays_cold(name, heater, actual, now),
             *self._races(name, heater, actual, now),
             *self._exceeds(name, heater, actual),
         ]
@@ -146,6 +154,24 @@ class ThermalWatch:
             return []
         text = f"{name} is {actual:.0f} °C instead of {heater.target:.0f} °C for {lasted:.0f} s"
         return self._once(heater, Alarm.DEVIATION, name, text)
+
+    def _stays_cold(self, name: str, heater: _Heater, actual: float, now: float) -> list[Finding]:
+        """A target that was never reached; one that was is the deviation's."""
+        if heater.reached or actual >= heater.target:
+            heater.warmest = None
+            heater.told.discard(Alarm.HEATING)
+            return []
+        if heater.warmest is None or actual >= heater.warmest + self._thresholds.heating_c:
+            heater.warmest, heater.warmed_at = actual, now
+            heater.told.discard(Alarm.HEATING)
+        lasted = now - heater.warmed_at
+        if lasted < self._thresholds.heating_s:
+            return []
+        text = (
+            f"{name} does not become warm: {actual:.0f} °C of {heater.target:.0f} °C, "
+            f"{actual - heater.warmest:+.1f} °C in {lasted:.0f} s"
+        )
+        return self._once(heater, Alarm.HEATING, name, text)
 
     def _races(self, name: str, heater: _Heater, actual: float, now: float) -> list[Finding]:
         passed = now - heater.at

@@ -42,6 +42,31 @@ def test_a_new_target_has_to_be_reached_before_it_can_be_left() -> None:
     assert fed(watch(), [*held, *cooling]) == []
 
 
+def test_a_heater_that_never_becomes_warm_fires_once_after_its_time() -> None:
+    cold = [(float(t), 21.0 + (t % 2) * 0.5, 200.0) for t in range(400)]
+    assert fed(watch(), cold) == [(120.0, Alarm.HEATING)]
+
+
+def test_a_heater_that_stops_half_way_up_fires() -> None:
+    rising = [(float(t), 20.0 + t, 200.0) for t in range(100)]
+    stuck = [(100.0 + t, 119.0 - t / 50, 200.0) for t in range(300)]
+    (only,) = fed(watch(), [*rising, *stuck])
+    assert only == (218.0, Alarm.HEATING), "118 °C at 98 s was the last to be 2 °C warmer"
+
+
+def test_a_slow_bed_and_a_heater_that_cools_to_its_target_are_not_cold() -> None:
+    slow = [(float(t), min(20.0 + t / 40, 80.0), 80.0) for t in range(2400)]
+    cooling = [(2400.0 + t, 80.0, 60.0) for t in range(400)]
+    assert fed(watch(), [*slow, *cooling]) == []
+
+
+def test_a_new_target_gives_a_heater_its_time_anew() -> None:
+    first = [(float(t), 21.0, 200.0) for t in range(100)]
+    second = [(100.0 + t, 21.0, 210.0) for t in range(119)]
+    assert fed(watch(), [*first, *second]) == []
+    assert (220.0, Alarm.HEATING) in fed(watch(), [*first, *second, (220.0, 21.0, 210.0)])
+
+
 def test_a_sensor_that_jumps_fires() -> None:
     steady = [(float(t), 200.0, 200.0) for t in range(5)]
     jumping = [(5.0 + t, 200.0 - 25.0 * (t + 1), 200.0) for t in range(7)]
