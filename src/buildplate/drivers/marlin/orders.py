@@ -19,7 +19,7 @@ from buildplate.drivers.sdk import (
     Refused,
     ShiftZ,
 )
-from buildplate.protocols.marlin import cleaned
+from buildplate.protocols.marlin import Dialect, cleaned
 
 JOG_SPEED = 50.0
 Z_SPEED = 8.0
@@ -44,6 +44,12 @@ _IS_CODE = re.compile(r"[GMT]\d", re.IGNORECASE)
 _NOT_OURS = re.compile(r"M\s*0*(?:110|1000)(?!\d)", re.IGNORECASE)
 """Numbering is the stream's own: set by hand, it would have lines refused. M1000 hands a line on to
 a firmware's console."""
+
+_CONSOLE = re.compile(
+    rb"\n[ \t]*(?:N\d+[ \t]*)?(?P<word>(?![gmt]\d)[a-z$@][^\r\n;]{0,60}"
+    rb"|(?!M117)[^\r\n;(]{0,60}M[ \t]*0*1000(?!\d)[^\r\n;]{0,60})"
+)
+"""A line that Smoothieware's console reads as a command of its own, or that hands it one."""
 
 
 def lines_of(order: Control, limits: HeatLimits) -> list[str] | Refused:
@@ -125,6 +131,21 @@ def hottest(pieces: Iterable[bytes], limits: HeatLimits) -> Refused | None:
             refused = _heated(line, limits)
             if refused:
                 return refused
+    return None
+
+
+def for_console(pieces: Iterable[bytes], dialect: Dialect) -> Refused | None:
+    """Why a file is not streamed to a firmware with a console: it holds words for that."""
+    if dialect not in {Dialect.SMOOTHIE, Dialect.UNKNOWN}:
+        return None
+    for piece in pieces:
+        if found := _CONSOLE.search(piece):
+            said = found["word"].decode("utf-8", "replace").strip()
+            return Refused(
+                "console_word",
+                f"the file has the line `{said}`, which is no G-code: this firmware may carry it "
+                "out as a command of its console, such as deleting or playing a file",
+            )
     return None
 
 

@@ -15,10 +15,13 @@ from buildplate.protocols.marlin.replies import (
     Ok,
     Reply,
     Resend,
+    Said,
     Skipped,
+    Started,
     read_reply,
 )
 from buildplate.protocols.marlin.reports import Dialect, Firmware, Temperatures, dialect_of
+from buildplate.protocols.marlin.restarts import Restarts
 from buildplate.protocols.marlin.sender import Sender, SenderEvent, SendLimits
 
 _ADVANCED = re.compile(rb"ok N(\d{1,10}) P(\d{1,5}) B(\d{1,5})\Z")
@@ -42,6 +45,7 @@ class Conversation:
         self.reports_by_itself = False
         self.oks = 0
         self._lines = AnswerLines()
+        self._restarts = Restarts()
         self._begun = False
 
     @property
@@ -52,6 +56,7 @@ class Conversation:
     def begin(self) -> None:
         """Number lines from here on, beginning with M110; what was on its way is forgotten."""
         self._begun = True
+        self._restarts.forget()
         self.sender.restart()
 
     def stop(self) -> None:
@@ -61,7 +66,9 @@ class Conversation:
 
     def to_send(self, now: float) -> bytes:
         """The bytes to write now."""
-        return self.sender.to_send(now) if self._begun else b""
+        if not self._begun or self._restarts.holds(self.oks, now):
+            return b""
+        return self.sender.to_send(now)
 
     def due(self) -> float | None:
         """When `tick` is to be called though nothing has arrived; None: not before."""
@@ -99,10 +106,18 @@ class Conversation:
             if self._begun:
                 self.sender.took(reply.number, now, reply.buffer)
             return
-        events.append(reply)
         self._learn(reply)
         if not self._begun:
+            events.append(reply)
             return
+        if isinstance(reply, Started) and self.dialect is not Dialect.SMOOTHIE:
+            # It may be a text of the file's: what follows tells.
+            self._restarts.hear(reply, self.oks, now)
+            events.append(Said(reply.text))
+            return
+        if reset := self._restarts.proved_by(reply, self.sender.expected, self.oks):
+            events.append(reset)
+        events.append(reply)
         match reply:
             case Resend(number):
                 self.sender.wants(number, now)

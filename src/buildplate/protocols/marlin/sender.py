@@ -144,6 +144,11 @@ class Sender:
         return len(self._log) - self._acked
 
     @property
+    def expected(self) -> int:
+        """The number of the line that the firmware is to take next."""
+        return self._base + self._acked
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is under way or waiting, lines of a held stream left out."""
         return not self._commands and self.unanswered == 0

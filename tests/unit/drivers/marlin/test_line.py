@@ -246,6 +246,7 @@ def test_heaters_that_do_not_go_off_after_an_alarm_end_in_a_stop(
 
 
 REPORTING = {"AUTOREPORT_TEMP": True}
+RESET = "start\nPowerUp\nMarlin 2.1.2"
 
 
 def test_after_a_reset_reports_are_asked_for_anew(
@@ -256,11 +257,11 @@ def test_after_a_reset_reports_are_asked_for_anew(
     with connected(tmp_path, board):
         until(lambda: "M155 S1" in board.sent)
         mark = len(board.sent)
-        board.say("start")
+        board.say(RESET)
         until(lambda: "M155 S1" in board.sent[mark:])
         board.abilities = {"AUTOREPORT_TEMP": False}
         mark = len(board.sent)
-        board.say("start")
+        board.say(RESET)
         until(lambda: board.sent[mark:].count("M105") > 1)
         assert "M155 S1" not in board.sent[mark:]
 

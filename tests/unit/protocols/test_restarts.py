@@ -1,0 +1,84 @@
+"""A board that was reset is known by what it says behind its `start`, a text by what follows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from buildplate.protocols.marlin import Conversation, SendLimits, Started, block_of
+from buildplate.protocols.marlin.restarts import DOUBTED_OKS, HELD_S
+from tests.unit.protocols.bad_wire import PlainFirmware
+
+BANNERS = {
+    "marlin1": b"start\nPowerUp\nMarlin 1.1.9\n",
+    "marlin1, echoed": b"start\n External Reset\necho:Marlin 1.1.9\n",
+    "marlin2": b"start\nMarlin 2.1.2.1\n",
+    "prusa": b"start\necho: 3.13.3-7094\necho: Last Updated: Feb  9 2024\n",
+    "repetier": b"start\r\nInfo:Brown out Reset\r\nFree RAM:92960\r\n",
+    "repetier, mute": b"start\r\nFree RAM:92960\r\n",
+    "noise before it": b"\xfe\x80start\nMarlin 2.1.2.1\n",
+}
+REFUSALS = {
+    "marlin": b"Error:Line Number is not Last Line Number+1, Last Line: 0\nResend: 1\nok\n",
+    "repetier": b"Error:expected line 1 got 9\r\nResend:1\r\nok\r\n",
+}
+
+
+def talking(lines: int = 20) -> tuple[Conversation, PlainFirmware]:
+    """A conversation in which so many lines were taken, with more of them to send."""
+    conversation, firmware = Conversation(SendLimits()), PlainFirmware(advanced=False)
+    conversation.begin()
+    conversation.sender.feed(block_of([b"G1 X%d" % n for n in range(400)], 1))
+    conversation.sender.flowing = True
+    while conversation.sender.accepted < lines:
+        conversation.receive(firmware.hear(conversation.to_send(0.0)), 0.0)
+    return conversation, firmware
+
+
+def resets(conversation: Conversation, said: bytes, now: float = 0.0) -> int:
+    return sum(isinstance(event, Started) for event in conversation.receive(said, now))
+
+
+@pytest.mark.parametrize("banner", BANNERS.values(), ids=BANNERS)
+def test_a_board_that_tells_what_it_is_was_reset(banner: bytes) -> None:
+    conversation, _ = talking()
+    assert resets(conversation, banner) == 1
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("lines", [2, 5, 20])
+@pytest.mark.parametrize("unasked", [b"", b"ok\n"])
+def test_a_board_that_asks_for_its_first_line_was_reset(
+    refusal: bytes, lines: int, unasked: bytes
+) -> None:
+    conversation, _ = talking(lines)
+    assert resets(conversation, b"start\n" + unasked) == 0
+    assert resets(conversation, refusal, HELD_S) == 1
+
+
+def test_a_text_of_the_files_is_none_and_costs_no_line() -> None:
+    conversation, firmware = talking()
+    assert resets(conversation, b"start\nok\nMarlin is a fish\nFIRMWARE_NAME:none\n") == 0
+    said = firmware.hear(conversation.to_send(0.0))
+    for _ in range(40):
+        assert resets(conversation, said) == 0
+        said = firmware.hear(conversation.to_send(0.0))
+    wanted = [b"G1 X%d" % n for n in range(len(firmware.accepted))]
+    assert firmware.accepted == wanted
+    assert len(wanted) > 50
+
+
+def test_a_text_behind_the_answer_of_its_line_holds_the_stream_for_a_moment_only() -> None:
+    """Repetier answers a line before it carries it out."""
+    conversation, _ = talking()
+    assert resets(conversation, b"start\n") == 0
+    assert conversation.to_send(HELD_S / 2) == b""
+    assert conversation.to_send(HELD_S)
+    assert resets(conversation, b"ok\n" * 2, HELD_S) == 0
+
+
+def test_long_after_the_word_a_refused_line_is_no_reset() -> None:
+    conversation, firmware = talking()
+    conversation.receive(b"start\nok\n", 0.0)
+    for _ in range(DOUBTED_OKS + 1):
+        conversation.receive(firmware.hear(conversation.to_send(1.0)), 1.0)
+    assert resets(conversation, b"Resend: 1\nok\n") == 0
