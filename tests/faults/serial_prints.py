@@ -28,6 +28,8 @@ FACTOR = 100.0
 SIDE_BY_SIDE = 2
 """More boards at once cost each other the processor, and the faults would be the machine's."""
 LONGEST_S = 240.0
+DARK_S = 5.0
+"""Simulated seconds without power."""
 RATES = {
     "line.corrupt": 0.01,
     "line.drop": 0.005,
@@ -77,13 +79,13 @@ async def one_print(
     name = f"bp-{number}-1.gcode"
     async with held(simulator, folder / f"notes-{dialect}", silence_s=10.0) as one:
         before = len(await patiently(one.record))
+        if kind == "power loss":
+            await patiently(lambda: lose_power(simulator, one.name, content, number))
         if kind != "clean":
             await patiently(lambda: simulator.admin.rates(one.name, RATES))
         try:
             async with asyncio.timeout(LONGEST_S):
                 watch = await _begun(one, content, name)
-                if kind == "power loss":
-                    await _lose_power(one, content)
                 ending, reason = await _ending(one, watch)
         except (TimeoutError, AssertionError) as error:
             truth = await patiently(one.truth)
@@ -125,13 +127,13 @@ async def _begun(one: Held, content: bytes, name: str) -> Watch:
     return watch
 
 
-async def _lose_power(one: Held, content: bytes) -> None:
-    """Cut the power somewhere in the first half."""
-    line = one.driver._line
-    half = random.Random(len(content)).uniform(0.05, 0.5)
-    while line is not None and line.printing is not None and line.printing.progress < half:
-        await asyncio.sleep(0.01)
-    await one.simulator.admin.do(one.name, "power-cut", seconds=5)
+async def lose_power(simulator: Simulator, name: str, content: bytes, number: int) -> None:
+    """Have the power go as a line of the first half comes in."""
+    lines = codes(content)
+    line = random.Random(number).choice(lines[len(lines) // 20 : len(lines) // 2])
+    await simulator.admin.rule(
+        name, "line", "brown-out", path=f"N* {line}*", params={"seconds": DARK_S}
+    )
 
 
 async def _ending(one: Held, watch: Watch) -> tuple[str, str]:
