@@ -554,6 +554,15 @@ class Line(threading.Thread):
         self.printing = Printing(source, self._notes.begin(path), around)
         return self.printing
 
+    def resume_print(self, printing: Printing) -> bool:
+        """Go on, on the thread; a printer that waits for a person is told that one came (M108)."""
+        blocked = printing.blocked
+        if not printing.resume():
+            return False
+        if blocked:
+            self.break_waits()
+        return True
+
     def _print_over(self, end: End) -> None:
         """A print of ours is over; what it may have left on is switched off."""
         self.printing = None

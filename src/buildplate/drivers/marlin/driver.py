@@ -241,9 +241,9 @@ class SerialDriver:
         unfit = _unfit(line)
         if unfit is not None:
             return unfit
-        hot = await asyncio.to_thread(orders.hottest, pieces(stored), self._settings.limits)
-        if hot is not None:
-            return hot
+        unfit = await asyncio.to_thread(self._unfit_file, stored, _dialect(line))
+        if unfit is not None:
+            return unfit
         source = await asyncio.to_thread(SourceFile, stored, _dialect(line))
         try:
             begun = await self._begun(line, path, source)
@@ -255,6 +255,11 @@ class SerialDriver:
             source.close()
             return begun
         return await self._first_line(line, begun)
+
+    def _unfit_file(self, stored: Path, dialect: Dialect) -> Refused | None:
+        """Why a file is not streamed to this printer, by what stands in it."""
+        hot = orders.hottest(pieces(stored), self._settings.limits)
+        return hot or orders.for_console(pieces(stored), dialect)
 
     async def _begun(self, line: Line, path: str, source: SourceFile) -> Printing | Refused:
         """Number anew, and begin once that was answered: then the printer is known to listen."""
@@ -298,8 +303,17 @@ class SerialDriver:
         return await self._steer(lambda printing: printing.pause())
 
     async def resume(self) -> Answer:
-        """Go back to where the print was, and on with the next line."""
-        return await self._steer(lambda printing: printing.resume())
+        """Go back to where the print was, and on with the next line.
+
+        Refused where the printer waits for a person and hears nothing before one has come.
+        """
+        line = self._line
+        if line is None:
+            return Unknown("there is no connection to the printer")
+        hears = line.facts.abilities.get("EMERGENCY_PARSER", False)
+        if line.printing is not None and line.printing.blocked and not hears:
+            return Refused("at_printer", "the printer waits for a person: go on at its display")
+        return await self._steer(line.resume_print)
 
     async def _steer(self, deed: Callable[[Printing], bool], *, to_its_end: bool = False) -> Answer:
         try:

@@ -25,6 +25,8 @@ from buildplate.protocols.marlin import (
 )
 
 LOCATE_TIMES = 3
+WAITS = "paused for"
+"""What a firmware is busy with that waits for a person at its display (`M600`, its own `M0`)."""
 NEAR_BYTES = 32 << 10
 """So far before the file's tail the note of it is begun: seconds of printing at least."""
 
@@ -101,6 +103,9 @@ class Printing:
         self._noted = -1
         self._host_pause: str | None = None
         self._asked = False
+        self._prompt = ""
+        self._waits: int | None = None
+        self._go_on_when_parked = False
         self._where: Mapping[str, float] | None = None
         self._parked: Parked | None = None
         self._parking: Parking = around.settings.parking
@@ -120,6 +125,11 @@ class Printing:
     def begun(self) -> bool:
         """Whether a line of the file was accepted, or is being worked on."""
         return self._taken or self.phase is Phase.CANCELLING
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the printer waits for a person in a line that it has not answered."""
+        return self.held_by_printer and self._sender.unanswered > 0
 
     @property
     def progress(self) -> float:
@@ -158,6 +168,7 @@ class Printing:
     def _stand(self, why: str) -> None:
         self.phase, self.why = Phase.PAUSING, why
         self._asked, self._where = False, None
+        self._go_on_when_parked = False
         self._sender.flowing = False
 
     def resume(self) -> bool:
@@ -213,11 +224,20 @@ class Printing:
                 self._taken = True
                 if self.phase is Phase.STARTING:
                     self.phase = Phase.RUNNING
+                self._mind_the_wait()
         if sender.flowing:
             if sender.hungry:
                 self._feed()
         elif self.phase is Phase.PAUSING and not self._asked and sender.idle:
             self._locate(Mark.LOCATED)
+
+    def _mind_the_wait(self) -> None:
+        """The line that a person was waited for at has been taken: nobody waits any more."""
+        if self._waits is None or self._sender.accepted <= self._waits:
+            return
+        self._waits = None
+        if self.held_by_printer and self.phase is Phase.PAUSED and not self._cold:
+            self.resume()
 
     def mind_the_right(self) -> bool:
         """Send on only while this node may command the printer; asked before each block, and often.
@@ -238,6 +258,9 @@ class Printing:
                 self._answered(token)
             case Position(axes):
                 self._where = axes
+            case Busy(text) if text.lower().startswith(WAITS):
+                self._waits = self._sender.accepted
+                self._held("the printer waits for a person")
             case Busy() if self.phase is Phase.STARTING and self._sender.unanswered:
                 self.phase, self._taken = Phase.RUNNING, True
             case Action(name, text):
@@ -252,21 +275,35 @@ class Printing:
                 pass
 
     def _asked_by_printer(self, name: str, text: str) -> None:
-        if name == "pause" or name.startswith(("out_of_filament", "filament_runout")):
-            self.pause(text or "the printer asks for a pause" if name == "pause" else name)
+        if name.startswith(("out_of_filament", "filament_runout")):
+            why = f"the filament has run out {text}".rstrip()
+            if not self.pause(why) and self.phase in {Phase.PAUSING, Phase.PAUSED}:
+                self.why = why
+        elif name == "pause":
+            self.pause(text or self._prompted("the printer asks for a pause"))
         elif name == "paused":
-            self._held("the printer has paused by itself")
+            self._held(f"the printer has paused by itself {text}".rstrip())
+        elif name == "prompt_begin":
+            self._prompt = text
+            self.why = self._prompted(self.why) if self.held_by_printer else self.why
+        elif name == "prompt_end":
+            self._prompt = ""
         elif name == "resume" or (name == "resumed" and self.held_by_printer):
+            self._go_on_when_parked = self.phase is Phase.PAUSING
             self.resume()
         elif name == "cancel":
             self.cancel("cancelled at the printer", by_printer=True)
         elif name == "disconnect":
             self.fail("the printer asked to be disconnected")
 
+    def _prompted(self, why: str) -> str:
+        """Why it stands, with what the printer shows to the person in front of it."""
+        return f"{why}: {self._prompt}" if self._prompt else why
+
     def _held(self, why: str) -> None:
         if self.phase in {Phase.RUNNING, Phase.STARTING}:
             self._taken = self._taken or self._sender.unanswered > 0
-            self.phase, self.why, self.held_by_printer = Phase.PAUSED, why, True
+            self.phase, self.why, self.held_by_printer = Phase.PAUSED, self._prompted(why), True
             self._parked = None
             self._sender.flowing = False
 
@@ -341,7 +378,7 @@ class Printing:
         if mark is Mark.LOCATED and self.phase is Phase.PAUSING:
             self._park()
         elif mark is Mark.PARKED and self.phase is Phase.PAUSING:
-            self.phase = Phase.PAUSED
+            self._stands()
         elif mark is Mark.UNPARKED and self.phase is Phase.RESUMING:
             self._go_on()
         elif mark is Mark.FINISHED and self.phase is Phase.FINISHING:
@@ -355,13 +392,19 @@ class Printing:
         if self._where is None or modes.inches:
             # Without a position, or one in known units, there is no way back: the head stays.
             self._parked = None
-            self.phase = Phase.PAUSED
+            self._stands()
             return
         self._parked = Parked(self._where, modes)
         if (self._heaters or self._parking.heaters) is not PausedHeaters.KEEP:
             self._cold = {**self._targets, **self._cold}
         lines = scripts.park(self._parking, self._around.known(), heaters=self._heaters)
         self._say(lines, Mark.PARKED)
+
+    def _stands(self) -> None:
+        self.phase = Phase.PAUSED
+        if self._go_on_when_parked:
+            self._go_on_when_parked = False
+            self.resume()
 
     def _go_on(self) -> None:
         self.phase, self._parked, self._heaters = Phase.RUNNING, None, None
