@@ -134,11 +134,15 @@ def timings(notes: Path, may_act: Callable[[], bool] = lambda: True) -> DriverTi
 
 
 def made(
-    simulator: Simulator, notes: Path, may_act: Callable[[], bool] = lambda: True, **settings: Any
+    simulator: Simulator,
+    notes: Path,
+    may_act: Callable[[], bool] = lambda: True,
+    limits: DriverTimings | None = None,
+    **settings: Any,
 ) -> SerialDriver:
     """A driver for the simulator's first board."""
     connection = {"port": simulator.printers[0]["port"], **settings}
-    driver = DRIVER.make(connection, timings(notes, may_act))
+    driver = DRIVER.make(connection, limits or timings(notes, may_act))
     return cast("SerialDriver", driver)
 
 
@@ -147,10 +151,11 @@ async def held(
     simulator: Simulator,
     notes: Path,
     may_act: Callable[[], bool] = lambda: True,
+    limits: DriverTimings | None = None,
     **settings: Any,
 ) -> AsyncIterator[Held]:
     """A connected driver for the block."""
-    driver = made(simulator, notes, may_act, **settings)
+    driver = made(simulator, notes, may_act, limits, **settings)
     async with asyncio.TaskGroup() as tasks:
         try:
             await driver.connect()

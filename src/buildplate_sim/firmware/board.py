@@ -423,5 +423,8 @@ class Board:
 
 
 def _spoilt(raw: bytes) -> bytes:
-    """A line as a disturbed wire would hand it over: one bit of it is another one."""
-    return raw[:-1] + bytes([raw[-1] ^ 1])
+    """A line as a disturbed wire would hand it over.
+
+    Several bits of its sum are others: one might make up for a bit that is spoilt elsewhere in it.
+    """
+    return raw + b"99" if b"*" in raw else raw[:-1] + bytes([raw[-1] ^ 1])

@@ -246,3 +246,13 @@ def test_an_answer_without_a_line_changes_nothing() -> None:
     sender.took(7, 0.0)
     assert sender.strays == 2
     assert sender.to_send(0.0) == b"N0 M110 N0*125\n"
+
+
+def test_a_numbering_that_is_refused_for_a_while_is_not_a_printer_that_forgot() -> None:
+    """The firmware counts on from its former life until M110 has come through."""
+    sender = Sender(SendLimits())
+    for turn in range(10):
+        sender.to_send(turn * 1.0)
+        sender.wants(412, turn * 1.0)
+    assert sender.events == []
+    assert sender.to_send(11.0).lstrip() == b"N0 M110 N0*125\n"

@@ -103,13 +103,14 @@ class Hearing:
             heaters["tool0"] = heaters.pop(told[0])
         for name, heat in heaters.items():
             before = known.get(name)
-            target = heat.target
+            # A sensor heats nothing: a target beside it is a heater's whose letter was spoilt.
+            target = heat.target if _heats(name) else None
             if target is None and before is not None:
                 target = before.target
             found[name] = Temperature(heat.actual, target)
         self.facts.heaters = dict(list((known | found).items())[: 2 * MOST_TOOLS])
         self._voice.temperatures(found)
-        readings = {name: (one.actual, one.target) for name, one in found.items()}
+        readings = {n: (one.actual, one.target) for n, one in found.items() if _heats(n)}
         self.findings += self.watch.report(readings, now)
 
     def _busy(self, _: Busy, now: float) -> None:
@@ -168,6 +169,10 @@ class Hearing:
 
     def _out_of_step(self, out: OutOfStep, _: float) -> None:
         self._voice.line(f"{out.why}: line {out.number}", error=True)
+
+
+def _heats(name: str) -> bool:
+    return name.startswith("tool") or name in {"bed", "chamber"}
 
 
 def _alarm_limits(settings: SerialSettings) -> dict[str, float]:

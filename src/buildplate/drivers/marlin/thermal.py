@@ -70,6 +70,7 @@ class _Heater:
     racing_since: float | None = None
     warmest: float | None = None
     warmed_at: float = 0.0
+    exceeded: bool = False
     told: set[Alarm] = field(default_factory=set)
 
 
@@ -192,9 +193,12 @@ class ThermalWatch:
 
     def _exceeds(self, name: str, heater: _Heater, actual: float) -> list[Finding]:
         limit = self._limits.get(name)
-        if limit is None or actual <= limit:
+        before, heater.exceeded = heater.exceeded, limit is not None and actual > limit
+        if limit is None or not heater.exceeded:
             heater.told.discard(Alarm.LIMIT)
             return []
+        if not before:
+            return []  # a point lost on its way makes 213 °C of 21.3
         text = f"{name} is {actual:.0f} °C, more than this printer's {limit:.0f} °C"
         return self._once(heater, Alarm.LIMIT, name, text)
 

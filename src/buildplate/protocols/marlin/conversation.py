@@ -46,6 +46,7 @@ class Conversation:
         self.oks = 0
         self._lines = AnswerLines()
         self._restarts = Restarts()
+        self._oks_before = 0
         self._begun = False
 
     @property
@@ -57,6 +58,7 @@ class Conversation:
         """Number lines from here on, beginning with M110; what was on its way is forgotten."""
         self._begun = True
         self._restarts.forget()
+        self._oks_before = self.oks
         self.sender.restart()
 
     def stop(self) -> None:
@@ -115,7 +117,8 @@ class Conversation:
             self._restarts.hear(reply, self.oks, now)
             events.append(Said(reply.text))
             return
-        if reset := self._restarts.proved_by(reply, self.sender.expected, self.oks):
+        answered = self.oks - self._oks_before
+        if reset := self._restarts.proved_by(reply, answered, self.oks):
             events.append(reset)
         events.append(reply)
         match reply:

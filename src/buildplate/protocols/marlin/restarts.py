@@ -51,8 +51,8 @@ class Restarts:
             self._since = None
         return self._since is not None
 
-    def proved_by(self, reply: Reply, expected: int, oks: int) -> Started | None:
-        """The reset that this line proves; `expected`: the number of the line that is due."""
+    def proved_by(self, reply: Reply, answered: int, oks: int) -> Started | None:
+        """The reset that this line proves; `answered`: lines since the numbering began."""
         heard = self._heard
         if heard is None:
             return None
@@ -61,7 +61,7 @@ class Restarts:
             return None
         match reply:
             case Resend(number):
-                proved = number <= FIRST_LINE and number < expected
+                proved = number <= FIRST_LINE and number < answered
             case Firmware():
                 proved = oks == self._oks
             case Said(text):

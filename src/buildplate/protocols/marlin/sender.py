@@ -144,11 +144,6 @@ class Sender:
         return len(self._log) - self._acked
 
     @property
-    def expected(self) -> int:
-        """The number of the line that the firmware is to take next."""
-        return self._base + self._acked
-
-    @property
     def idle(self) -> bool:
         """Whether nothing is under way or waiting, lines of a held stream left out."""
         return not self._commands and self.unanswered == 0
@@ -351,12 +346,14 @@ class Sender:
             self._wanted, self._wanted_times, self._wanted_since = number, 0, now
         self._wanted_times += 1
         known = max(0, self._acked - FORGETFUL) <= index <= len(self._log)
-        if known:
+        # Before M110 is taken, the firmware counts on from whatever it had.
+        plain = known or self._base + self._acked == 0
+        if plain:
             hopeless = self._wanted_times > MOST_RESENDS and now - self._wanted_since > HOPELESS_S
         else:
             hopeless = self._wanted_times > MOST_WILD
         if hopeless:
-            why = f"the printer refused one line {MOST_RESENDS} times" if known else FORGOTTEN
+            why = f"the printer refused one line {MOST_RESENDS} times" if plain else FORGOTTEN
             self.events.append(OutOfStep(number, why))
             return
         # A number that cannot be was spoilt on its way: the oldest line brings the right one.

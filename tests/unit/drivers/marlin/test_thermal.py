@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buildplate.drivers.marlin.thermal import Alarm, Finding, ThermalWatch, Thresholds
+from buildplate.drivers.marlin.thermal import Alarm, ThermalWatch, Thresholds
 
 LIMITS = {"tool0": 260.0}
 
@@ -90,12 +90,14 @@ def test_silence_of_a_heater_that_is_on_fires_once_until_it_speaks() -> None:
     assert [finding.heater for finding in one.silent(170.0)] == ["tool0"]
 
 
-def test_more_than_the_printer_may_ever_show_fires_at_once() -> None:
-    found: list[Finding] = []
-    one = watch()
-    for at, actual in ((0.0, 255.0), (1.0, 261.0), (2.0, 262.0)):
-        found += one.report({"tool0": (actual, 0.0)}, at)
-    assert [(finding.alarm, finding.heater) for finding in found] == [(Alarm.LIMIT, "tool0")]
+def test_more_than_the_printer_may_ever_show_fires_at_the_second_reading_in_a_row() -> None:
+    hot = [(0.0, 255.0, 0.0), (1.0, 261.0, 0.0), (2.0, 262.0, 0.0), (3.0, 263.0, 0.0)]
+    assert fed(watch(), hot) == [(2.0, Alarm.LIMIT)]
+
+
+def test_a_point_that_was_lost_on_its_way_fires_nothing() -> None:
+    readings = [(float(t), 213.0 * 10 if t % 2 else 213.0, 213.0) for t in range(100)]
+    assert Alarm.LIMIT not in {alarm for _, alarm in fed(watch(), readings)}
 
 
 def test_after_a_restart_nothing_old_is_held_against_a_heater() -> None:
