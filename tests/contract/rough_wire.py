@@ -1,0 +1,80 @@
+"""A bad stretch of cable in front of a TCP port: single bytes, spoilt bytes, or few at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+CHUNK = 4096
+SPOILT_LINES = 0.015
+SLOW_CHUNK, SLOW_S = 60, 0.005
+"""12 kB/s, as a line of 115,200 baud carries them."""
+
+Manner = Callable[[asyncio.StreamReader, asyncio.StreamWriter, random.Random], Awaitable[None]]
+
+
+async def single_bytes(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: random.Random
+) -> None:
+    """Each byte on its own."""
+    while data := await reader.read(CHUNK):
+        for at in range(len(data)):
+            writer.write(data[at : at + 1])
+            await writer.drain()
+            await asyncio.sleep(0)
+
+
+async def lossy(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dice: random.Random
+) -> None:
+    """Now and then a byte of a line is lost, doubled or another one; never two in one line."""
+    while line := await reader.readline():
+        writer.write(spoilt(line, dice) if dice.random() < SPOILT_LINES else line)
+        await writer.drain()
+
+
+def spoilt(line: bytes, dice: random.Random) -> bytes:
+    """The line with one byte lost, doubled, or with one of its bits turned over."""
+    at = dice.randrange(len(line))
+    kind, byte = dice.randrange(3), line[at]
+    instead = (b"", bytes((byte, byte)), bytes((byte ^ (1 << dice.randrange(7)),)))[kind]
+    return line[:at] + instead + line[at + 1 :]
+
+
+async def slow(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: random.Random
+) -> None:
+    """Some bytes at a time, each lot after a while."""
+    while data := await reader.read(SLOW_CHUNK):
+        await asyncio.sleep(SLOW_S)
+        writer.write(data)
+        await writer.drain()
+
+
+MANNERS: dict[str, Manner] = {"single bytes": single_bytes, "lossy": lossy, "slow": slow}
+
+
+@asynccontextmanager
+async def rough(
+    target: tuple[str, int], manner: Manner, seed: int
+) -> AsyncIterator[tuple[str, int]]:
+    """The address of such a cable to `target`, for the block."""
+    dice = random.Random(seed)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            await manner(reader, writer, dice)
+        writer.close()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far, near = await asyncio.open_connection(*target)
+        await asyncio.gather(carry(reader, near), carry(far, writer))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    try:
+        host, port = server.sockets[0].getsockname()[:2]
+        yield host, port
+    finally:
+        server.close()
