@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.errors import RefusedControlError
 from buildplate_sim.launch import Simulator, moonrakers, octoprints
-from tests.faults import weather
+from tests.faults import serial_kills, weather
 from tests.faults.farms import KillAt, nursery
 from tests.faults.scenarios import suppress_codes
 from tests.faults.truth import judge, was_blinded, was_out_of_sight
@@ -59,7 +59,7 @@ UNBORN = 0.15
 LOOK_S = 0.15
 STORM_WITHIN_S = 900.0
 CALM_WITHIN_S = 240.0
-OCTOPRINT, MOONRAKER = "octoprint", "moonraker"
+OCTOPRINT, MOONRAKER, MARLIN = "octoprint", "moonraker", "marlin"
 MENDING = {OCTOPRINT: ("disconnect", "connect"), MOONRAKER: ("firmware-restart",)}
 """What a person does to a printer that stands halted or hangs."""
 
@@ -348,9 +348,11 @@ def main() -> int:
     parser.add_argument("--printers", type=int, default=PRINTERS)
     parser.add_argument("--calm", action="store_true", help="kills only, no bad weather")
     parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=SQLITE)
-    parser.add_argument("--driver", choices=(OCTOPRINT, MOONRAKER), default=OCTOPRINT)
+    parser.add_argument("--driver", choices=(OCTOPRINT, MOONRAKER, MARLIN), default=OCTOPRINT)
     parser.add_argument("--keep", type=Path, help="a folder for logs and data")
     options = parser.parse_args()
+    if options.driver == MARLIN:  # its print dies with the process: it is that which is killed
+        return serial_kills.run(options.kills, options.seed)
     wish = Wish(
         options.kills,
         options.seed,

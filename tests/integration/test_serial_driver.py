@@ -309,7 +309,7 @@ async def test_temperatures_come_each_second_and_are_true(tmp_path: Path) -> Non
         for order in (Heat("bed", 60), Heat("tool0", 200)):
             assert await one.driver.control(order) == Accepted()
         one.temperatures.clear()
-        reports, off = 0, list[float]()
+        reports, off, truth = 0, list[float](), dict[str, Any]()
         until = time.monotonic() + 4.2
         while time.monotonic() < until:
             await asyncio.sleep(0.05)

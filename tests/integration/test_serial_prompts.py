@@ -191,11 +191,10 @@ async def test_a_printer_that_wants_to_be_disconnected_ends_its_print_and_the_li
     assert "last accepted line is" in reason
 
 
-@pytest.mark.parametrize("code", ["M0", "M1"])
 async def test_a_wait_in_the_file_is_ours_and_shows_its_text(
-    simulator: Simulator, tmp_path: Path, code: str
+    simulator: Simulator, tmp_path: Path
 ) -> None:
-    content = with_line(f"{code} put the magnets in")
+    content = with_line("M0 put the magnets in")
     async with held(simulator, tmp_path) as one:
         before = len(await one.record())
         watch = await one.begin(content)
