@@ -98,7 +98,7 @@ PHYSICAL_DAY_OF = {
 """The day in which each physical step is killed: before it is sent and after its answer."""
 
 NOT_REACHED = {
-    PhysicalStep.BARRIER: "only Klipper has a barrier, and its driver is not here yet",
+    PhysicalStep.BARRIER: "only Klipper has a barrier: test_kill_sweep_moonraker",
 }
 
 

@@ -13,10 +13,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.errors import RefusedControlError
-from buildplate_sim.launch import octoprints
+from buildplate_sim.launch import moonrakers, octoprints
 from tests.faults.farms import Refused, nursery
 from tests.faults.truth import judge
-from tests.faults.worlds import SQLITE, Setting, World, empty_database, world
+from tests.faults.worlds import (
+    MOONRAKER,
+    OCTOPRINT,
+    SQLITE,
+    Setting,
+    World,
+    empty_database,
+    world,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -88,9 +96,11 @@ class Lanes:
         folder: Path,
         template: Path,
         database: str = SQLITE,
+        driver: str = OCTOPRINT,
     ) -> None:
         self._farms = farms
         self._database = database
+        self._driver = driver
         self._simulator = simulator
         self._folder = folder
         self._template = template
@@ -116,7 +126,7 @@ class Lanes:
         try:
             while not outcome.reached and outcome.tries < TRIES:
                 outcome.tries += 1
-                await tidy(self._simulator.admin, printers)
+                await TIDY[self._driver](self._simulator.admin, printers)
                 outcome.reached = await self._once(trial, outcome.tries, printers)
         except* ITS_OWN as failed:
             outcome.reached = True
@@ -136,6 +146,7 @@ class Lanes:
                 template=self._template,
                 helpful=trial.helpful,
                 database=trial.database or self._database,
+                driver=self._driver,
             )
             async with world(setting, *trial.kills) as here:
                 await trial.run(here)
@@ -173,6 +184,28 @@ async def tidy(admin: AdminClient, printers: Sequence[Facts]) -> None:
         await admin.do(name, "clear-bed", by="janitor")
 
 
+async def tidy_klippers(admin: AdminClient, printers: Sequence[Facts]) -> None:
+    """The same for Klipper machines behind Moonraker."""
+    for printer in printers:
+        name = printer["name"]
+        await admin.clear_rules(name)
+        await admin.clear_proxy_rules(name)
+        for action in ("thaw", "boot", "listen", "restore-key", "unhush"):
+            await admin.do(name, action)
+        truth = await admin.printer(name)
+        if truth["run"] is not None or truth["state"] != "ready":
+            await admin.do(name, "firmware-restart")
+        async with asyncio.timeout(AGAIN_S):
+            while (truth := await admin.printer(name))["state"] != "ready" or truth["run"]:
+                await asyncio.sleep(0.02)
+        for path in truth["files"]:
+            await admin.do(name, "delete", path=path)
+        await admin.do(name, "clear-bed", by="janitor")
+
+
+TIDY = {OCTOPRINT: tidy, MOONRAKER: tidy_klippers}
+
+
 @asynccontextmanager
 async def nursery_of(trial: Trial, usual: Nursery) -> AsyncIterator[Nursery]:
     """Where the trial's farm is forked: a process of its own for another version of the program."""
@@ -199,23 +232,24 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 @asynccontextmanager
 async def lanes(
-    folder: Path, *, count: int, subnet: int, database: str = SQLITE
+    folder: Path, *, count: int, subnet: int, database: str = SQLITE, driver: str = OCTOPRINT
 ) -> AsyncIterator[Lanes]:
     """So many lanes, whose farms keep their rows in `database`.
 
     The addresses of their printers are 127.0.`subnet`.x, proxies one further.
     """
-    more = [f"--push-interval={PUSH_S}", f"--proxy-base-address=127.0.{subnet + 1}.10"]
+    pace = f"--push-interval={PUSH_S}" if driver == OCTOPRINT else f"--tick={PUSH_S}"
+    make = octoprints if driver == OCTOPRINT else moonrakers
     async with (
         nursery() as farms,
-        octoprints(
+        make(
             folder / "printers",
             count=count * PRINTERS_OF_A_LANE,
             time_factor=FACTOR,
             base_address=f"127.0.{subnet}.10",
             proxy=True,
-            more=more,
+            more=[pace, f"--proxy-base-address=127.0.{subnet + 1}.10"],
         ) as simulator,
     ):
         template = await empty_database(farms, folder / "empty")
-        yield Lanes(farms, simulator, folder, template, database)
+        yield Lanes(farms, simulator, folder, template, database, driver)

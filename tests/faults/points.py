@@ -1,6 +1,7 @@
 """The directed half of the kill sweep by hand: every kill point, or those named, on either engine.
 
-`python -m tests.faults.points --database postgresql` prints a line for each and the broken ones.
+`python -m tests.faults.points --database postgresql` prints a line for each and the broken ones;
+with `--driver moonraker` those of the days that need no fault of OctoPrint's own.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buildplate.fleet.hands import PhysicalStep
 from tests import postgres
+from tests.faults.farms import KillAt
 from tests.faults.kill_points import KillPoint, kill_points
 from tests.faults.lanes import Trial, lanes
 from tests.faults.scenarios import DAYS, SLOW_DAYS
-from tests.faults.worlds import POSTGRESQL, SQLITE
+from tests.faults.worlds import MOONRAKER, OCTOPRINT, POSTGRESQL, SQLITE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +51,23 @@ def chosen() -> list[KillPoint]:
     return [found[step] for step in wanted]
 
 
+KLIPPER_DAYS = ("plain", "cancelled", "paused", "taken_over", "places", "paperwork")
+"""Days that any host can have: nothing in them is a fault of OctoPrint's own."""
+
+
+def barriers() -> list[KillPoint]:
+    """Those around the barrier, which only Klipper has."""
+    return [
+        KillPoint("plain", KillAt(f"{moment}:{PhysicalStep.BARRIER}"))
+        for moment in ("before", "answered")
+    ]
+
+
+def on_klipper() -> list[KillPoint]:
+    """The kill points of those days, and around the barrier."""
+    return [one for one in kill_points() if one.day in KLIPPER_DAYS] + barriers()
+
+
 def trial_of(point: KillPoint) -> Trial:
     """The day with a kill in it; only its last life dies at the point."""
     return Trial(point.name, DAYS[point.day], point.kills, SLOW_DAYS.get(point.day))
@@ -61,9 +81,11 @@ def _told(trial: Trial) -> Trial:
     return replace(trial, run=run)
 
 
-async def sweep(points: Sequence[KillPoint], database: str, folder: Path) -> list[str]:
+async def sweep(
+    points: Sequence[KillPoint], database: str, folder: Path, driver: str = OCTOPRINT
+) -> list[str]:
     """Every point; in which of them something was broken, or never came by."""
-    async with lanes(folder, count=5, subnet=26, database=database) as found:
+    async with lanes(folder, count=5, subnet=26, database=database, driver=driver) as found:
         outcomes = await found.run([_told(trial_of(point)) for point in points])
     return [
         f"{name}: {outcome.problems or 'not reached'}"
@@ -77,11 +99,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=POSTGRESQL)
     parser.add_argument("--chosen", action="store_true", help="only those of `make test`")
+    parser.add_argument("--driver", choices=(OCTOPRINT, MOONRAKER), default=OCTOPRINT)
     options = parser.parse_args()
-    points = chosen() if options.chosen else kill_points()
+    points = on_klipper() if options.driver == MOONRAKER else kill_points()
+    if options.chosen:
+        wanted = {one.name for one in chosen()}
+        points = [one for one in points if one.name in wanted]
     with tempfile.TemporaryDirectory() as folder:
         try:
-            broken = asyncio.run(sweep(points, options.database, Path(folder) / "worlds"))
+            broken = asyncio.run(
+                sweep(points, options.database, Path(folder) / "worlds", options.driver)
+            )
         finally:
             postgres.drop_databases()
     print("\n".join([f"{len(points)} kill points, {len(broken)} broken", *broken]))

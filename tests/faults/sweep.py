@@ -28,7 +28,10 @@ from tests.faults.farms import KillAt, nursery
 from tests.faults.scenarios import suppress_codes
 from tests.faults.truth import judge, was_blinded, was_out_of_sight
 from tests.faults.worlds import (
+    MOONRAKER,
+    OCTOPRINT,
     POSTGRESQL,
+    SIZE,
     SQLITE,
     Setting,
     World,
@@ -59,12 +62,9 @@ UNBORN = 0.15
 LOOK_S = 0.15
 STORM_WITHIN_S = 900.0
 CALM_WITHIN_S = 240.0
-OCTOPRINT, MOONRAKER, MARLIN = "octoprint", "moonraker", "marlin"
+MARLIN = "marlin"
 MENDING = {OCTOPRINT: ("disconnect", "connect"), MOONRAKER: ("firmware-restart",)}
 """What a person does to a printer that stands halted or hangs."""
-
-SIZE = (100.0, 10.0, 10.0)
-"""mm that a Klipper part needs, as its file does not tell: its nozzle stays cold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.sweep import MOONRAKER, Wish, sweep
+from tests.faults.sweep import Wish, sweep
+from tests.faults.worlds import MOONRAKER
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,6 +7,7 @@ attention what the printer's own record says.
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import signal
 import sqlite3
@@ -22,6 +23,7 @@ import asyncpg
 from tests import postgres
 from tests.faults.farms import Died, FarmProcess, KillAt, Nursery, Refused
 from tests.faults.truth import Asked, Facts, Tally
+from tests.integration.moonraker_side import gcode as klipper_gcode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -34,12 +36,23 @@ AT_REST = frozenset({"queued", "completed", "failed", "cancelled", "not_started"
 RAN = "SELECT print_id FROM events WHERE kind IN ('print.printing', 'print.paused')"
 DATABASE = "buildplate.db"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+OCTOPRINT, MOONRAKER = "octoprint", "moonraker"
+SIZE = (100.0, 10.0, 10.0)
+"""mm that a Klipper part needs, as its file does not tell: its nozzle stays cold."""
+LONGEST_PART_S = 1000.0
 MARKER = "killed"
 
 
 def part(name: str, seconds: float = 10.0) -> str:
     """G-code of a small part that is printed in about so many simulated seconds."""
     return f"; {name}\nG28\nG1 X10 Y10 Z0.2 F9000\nG1 X20 Y20 E2 F9000\nG4 S{seconds - 5:g}\n"
+
+
+def klipper_part(gcode: str) -> str:
+    """The same part in words that a Klipper machine without heaters prints."""
+    (seconds,) = re.findall(r"^G4 S([\d.]+)", gcode, re.MULTILINE)
+    name = gcode.partition("\n")[0].removeprefix("; ")
+    return klipper_gcode(min(5 + float(seconds), LONGEST_PART_S), name).decode()
 
 
 class FarmBroke(AssertionError):
@@ -71,6 +84,7 @@ class Setting:
     look_s: float = LOOK_S
     helpful: bool = True
     database: str = SQLITE
+    driver: str = OCTOPRINT
 
     @property
     def seen(self) -> Path:
@@ -222,6 +236,8 @@ class World:
 
     async def order(self, gcode: str, copies: int, *, name: str = "part", **more: Any) -> str:
         """A file and a job for it, kept over the farm's deaths; the job's id."""
+        if self._setting.driver == MOONRAKER:
+            gcode, more["size"] = klipper_part(gcode), SIZE
         unique = f"; made for {self._setting.data_dir}\n"
         file = await self.ask("file", name=f"{name}.gcode", gcode=unique + gcode)
         job = await self.ask("order", file=file["id"], copies=copies, key=name, **more)

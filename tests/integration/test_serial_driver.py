@@ -310,7 +310,7 @@ async def test_temperatures_come_each_second_and_are_true(tmp_path: Path) -> Non
             assert await one.driver.control(order) == Accepted()
         one.temperatures.clear()
         reports, off, truth = 0, list[float](), dict[str, Any]()
-        until = time.monotonic() + 4.2
+        until = time.monotonic() + 3.3
         while time.monotonic() < until:
             await asyncio.sleep(0.05)
             if not one.temperatures:
@@ -321,7 +321,7 @@ async def test_temperatures_come_each_second_and_are_true(tmp_path: Path) -> Non
             off.append(abs(shown["bed"].actual - truth["bed"]["reading"]))
             if fresh:  # a nozzle gains more than 1 °C until the next report
                 off.append(abs(shown["tool0"].actual - truth["tool0"]["reading"]))
-        assert reports >= 4, "once a second"
+        assert reports >= 3, "once a second"
         print(f"{reports} reports, at most {max(off):.2f} °C off")
         assert max(off) <= 1.0
         assert truth["tool0"]["actual"] > 25, "it did heat"
