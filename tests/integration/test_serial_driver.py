@@ -327,14 +327,14 @@ async def test_temperatures_come_each_second_and_are_true(tmp_path: Path) -> Non
         assert truth["tool0"]["actual"] > 25, "it did heat"
 
 
-async def test_a_print_over_rfc_2217_at_a_speed_that_is_found_out(tmp_path: Path) -> None:
+async def test_a_print_over_rfc_2217_at_a_speed_that_is_set_from_afar(tmp_path: Path) -> None:
     content = moves(25, first=["G28"])
     more = ["--cold", "--no-thermal-protection"]
     async with (
         firmware_printers(
             tmp_path / "board", link="rfc2217", baud=250000, time_factor=FACTOR, more=more
         ) as simulator,
-        held(simulator, tmp_path) as one,
+        held(simulator, tmp_path, baud=250000) as one,
     ):
         assert str(simulator.printers[0]["port"]).startswith("rfc2217://")
         assert (await one.truth())["host_baud"] == 250000
