@@ -25,6 +25,7 @@ ROUNDS = 3
 CLIENTS = {
     "C, one line at a time": (c_client(1), 200_000),
     "C, window of 4": (c_client(4), 400_000),
+    "C, window of 64: what the board itself can do": (c_client(64), 400_000),
     "printcore": (printcore, 4000),
     "OctoPrint": (octoprint, 20_000),
     "ours": (ours, 200_000),

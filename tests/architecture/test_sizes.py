@@ -11,7 +11,10 @@ FUNCTION_LINES = 80
 PUBLIC_METHODS = 15
 
 # name -> why it may be longer
-ARGUED: dict[str, str] = {}
+ARGUED: dict[str, str] = {
+    "src/buildplate/protocols/marlin/sender.py:Sender": "four of them only say how it stands, and"
+    " the three ways to take an answer stand together because they must mean the same",
+}
 # A migration is a list of tables, frozen once released; nobody reads it to change it.
 LISTS = "src/buildplate/storage/migrations/versions/"
 

@@ -95,8 +95,8 @@ class Fuzz:
         assert len(sender._log) <= MOST_PENDING
         assert len(sender._tokens) <= MOST_PENDING
         assert len(self.conversation._lines._rest) <= LONGEST_ANSWER
-        assert 0 <= sender._acked <= sender._at <= len(sender._log)
-        assert sender._flight >= 0
+        assert 0 <= sender._acked <= sender._at <= sender._top <= len(sender._log)
+        assert len(sender._log.ends) == len(sender._log) + 1
         assert not sender.events
 
 

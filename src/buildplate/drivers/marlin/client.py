@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from buildplate.drivers.marlin import port as ports
 from buildplate.drivers.marlin import scripts
@@ -19,6 +20,7 @@ from buildplate.drivers.marlin.config import SerialSettings
 from buildplate.drivers.marlin.errors import FirmwareStopped, NoFirmware, PortLost
 from buildplate.drivers.marlin.handshake import Handshake, bauds_to_try
 from buildplate.drivers.marlin.hearing import Facts, Hearing
+from buildplate.drivers.marlin.jobs import Job, pass_on
 from buildplate.drivers.marlin.notes import Notes
 from buildplate.drivers.marlin.printing import End, Printing, Surroundings
 from buildplate.drivers.marlin.source import SourceFile
@@ -40,6 +42,8 @@ T = TypeVar("T")
 STOP = b"\nM112\n"
 TURN_S = 0.25
 """Seconds between looks at what only time brings."""
+NICE = -10
+"""A streaming thread's, where the process may ask for it (CAP_SYS_NICE or RLIMIT_NICE)."""
 REPORT_S = 1.0
 CARD_S = 3.0
 """So often a printer with a card is asked whether a person has started a print from it."""
@@ -80,31 +84,6 @@ class Link:
     may_act: Callable[[], bool]
     greeting_s: float
     answer_s: float
-
-
-class Job(Generic[T]):
-    """Something that the line's thread is to do, and who waits for it."""
-
-    def __init__(self, deed: Callable[[], T]) -> None:
-        self._deed = deed
-        self.future: Future[T] = Future()
-
-    def run(self) -> None:
-        """Do it; OSError, told to who waits as well, where the notes of prints cannot be kept."""
-        if not self.future.set_running_or_notify_cancel():
-            return
-        try:
-            self.future.set_result(self._deed())
-        except DriverError as error:
-            self.future.set_exception(error)
-        except OSError as error:
-            self.future.set_exception(PortLost("the line failed over this", cause=str(error)))
-            raise
-
-    def refuse(self, error: DriverError) -> None:
-        """Leave it undone."""
-        if self.future.set_running_or_notify_cancel():
-            self.future.set_exception(error)
 
 
 class Line(threading.Thread):
@@ -194,7 +173,7 @@ class Line(threading.Thread):
                 self.voice.line(line, sent=True)
                 self._sender.command(line.encode(), done if at == len(lines) else None)
 
-        self.submit(queue).add_done_callback(lambda queued: _pass_on(queued, done))
+        self.submit(queue).add_done_callback(lambda queued: pass_on(queued, done))
         return done
 
     def probe(self) -> Future[None]:
@@ -209,7 +188,7 @@ class Line(threading.Thread):
                 self._probes.add(done)
                 self._sender.command(b"M105", done)
 
-        self.submit(queue).add_done_callback(lambda queued: _pass_on(queued, done))
+        self.submit(queue).add_done_callback(lambda queued: pass_on(queued, done))
         return done
 
     def _nudge(self) -> None:
@@ -222,6 +201,7 @@ class Line(threading.Thread):
     def run(self) -> None:
         """The life of one link."""
         error: DriverError = PortLost("the connection was closed")
+        ask_for_priority()
         try:
             self._open()
             self.ready.set_result(self.facts)
@@ -323,6 +303,40 @@ class Line(threading.Thread):
         self.voice.changed()
         while not self._closing:
             self._step()
+            if self.printing is not None and self.printing.steady:
+                self._stream(self.printing)
+
+    def _stream(self, printing: Printing) -> None:
+        """What `_step` does while lines and answers alternate, and nothing else.
+
+        A board that prints wakes this thread hundreds of times a second, and each time with caches
+        that others have filled: what is not run costs nothing. Whatever is more than an answer to a
+        line ends it.
+        """
+        port, facts, conversation = self._port, self.facts, self._conversation
+        if port is None:
+            return
+        now = monotonic()
+        out: bytes | None = conversation.to_send(now)
+        while True:
+            if out:
+                port.write(out)
+            if self._jobs or self._closing or now >= self._turn_at or printing.out_of_lines:
+                return
+            got = port.read(self._turn_at - now)
+            now = monotonic()
+            if not got:
+                return
+            facts.heard_at = now
+            out = conversation.exchange(got, now)
+            if out is None:
+                events = conversation.receive(got, now)
+                for event in events:
+                    self._take(event, now)
+                if events or not printing.steady:
+                    return
+                out = conversation.to_send(now)
+            printing.note()
 
     def _step(self) -> None:
         """One turn: do what was asked, feed, write, wait a little, understand what came."""
@@ -577,8 +591,10 @@ class Line(threading.Thread):
             self._sender.command(line.encode(), Off.DONE if at == len(lines) else None)
 
 
-def _pass_on(queued: Future[None], done: Future[None]) -> None:
-    """An order that could not even be queued has failed."""
-    error = queued.exception()
-    if error is not None and not done.done():
-        done.set_exception(error)
+def ask_for_priority() -> None:
+    """Have the calling thread go before others of this machine, where we may; a planner waits.
+
+    Never as a real-time thread: it shares the interpreter's lock with threads that are none.
+    """
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

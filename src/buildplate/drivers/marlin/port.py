@@ -42,6 +42,9 @@ _LOST = select.POLLHUP | select.POLLERR | select.POLLNVAL
 class Port(ABC):
     """A way to one board. `wake` and `urgent` are for any thread, all else for the port's own."""
 
+    _raw = True
+    """Whether bytes pass as they are."""
+
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._wake_in, self._wake_out = os.pipe()
@@ -61,12 +64,12 @@ class Port(ABC):
 
     def read(self, timeout_s: float) -> bytes:
         """What has arrived, after at most so long; empty when nothing has. PortLost."""
-        for fd, event in self._poll.poll(max(0.0, timeout_s) * 1000):
+        for fd, event in self._poll.poll(timeout_s * 1000 if timeout_s > 0 else 0):
             if fd == self._wake_in:
                 with suppress(BlockingIOError):
                     os.read(self._wake_in, CHUNK)
             elif event & select.POLLIN:
-                return self._decoded(self._receive())
+                return self._receive() if self._raw else self._decoded(self._receive())
             elif event & _LOST:
                 raise PortLost("the port is gone: the printer was unplugged or switched off")
         return b""
@@ -86,7 +89,8 @@ class Port(ABC):
 
     def write(self, data: bytes) -> None:
         """Hand over all bytes; PortLost where the port does not take them."""
-        data = self._encoded(data)
+        if not self._raw:
+            data = self._encoded(data)
         while data or self._pressing:
             if self._pressing:
                 data, self._pressing = self._pressing + data, b""
@@ -199,6 +203,8 @@ class SocketPort(Port):
 
 class Rfc2217Port(SocketPort):
     """A TCP connection to a device server that also takes the speed (RFC 2217)."""
+
+    _raw = False
 
     def __init__(self, host: str, port: int, limit_s: float, baud: int) -> None:
         self._engine = Rfc2217()

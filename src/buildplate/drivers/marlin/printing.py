@@ -136,6 +136,17 @@ class Printing:
         """The share of the file that was accepted, 0-1, to some lines."""
         return min(1.0, max(0.0, self.source.share(self.line)))
 
+    @property
+    def steady(self) -> bool:
+        """Whether it prints, and lines that were fed are still to be sent."""
+        sender = self._sender
+        return self.phase is Phase.RUNNING and sender.flowing and not sender.hungry
+
+    @property
+    def out_of_lines(self) -> bool:
+        """Whether the next block is to be fed."""
+        return self._sender.hungry
+
     # --- what people and the printer ask for -----------------------------------------------------
 
     def pause(self, why: str = "", *, heaters: PausedHeaters | None = None) -> bool:
@@ -218,8 +229,7 @@ class Printing:
         """Do what is due: feed lines, note what was accepted, go from step to step."""
         sender = self._sender
         if sender.accepted != self._noted:
-            self._noted = sender.accepted
-            self._around.notes.accepted(self.run, self.line)
+            self.note()
             if sender.accepted > self._first:
                 self._taken = True
                 if self.phase is Phase.STARTING:
@@ -238,6 +248,11 @@ class Printing:
         self._waits = None
         if self.held_by_printer and self.phase is Phase.PAUSED and not self._cold:
             self.resume()
+
+    def note(self) -> None:
+        """Note the last accepted line where a killed process leaves it behind."""
+        self._noted = self._sender.accepted
+        self._around.notes.accepted(self.run, self.line)
 
     def mind_the_right(self) -> bool:
         """Send on only while this node may command the printer; asked before each block, and often.

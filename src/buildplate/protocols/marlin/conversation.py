@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from buildplate.protocols.marlin.framing import AnswerLines, guard_of
+from buildplate.protocols.marlin.plain import BARE_ANSWER, ONE_ANSWER, plain_answers
 from buildplate.protocols.marlin.replies import (
     Busy,
     Idle,
@@ -24,7 +25,6 @@ from buildplate.protocols.marlin.reports import Dialect, Firmware, Temperatures,
 from buildplate.protocols.marlin.restarts import Restarts
 from buildplate.protocols.marlin.sender import Sender, SenderEvent, SendLimits
 
-_ADVANCED = re.compile(rb"ok N(\d{1,10}) P(\d{1,5}) B(\d{1,5})\Z")
 _BANNERS = re.compile(r"(?:echo:)?\s*(Marlin|Repetier|Smoothie|Prusa|FIRMWARE_NAME)", re.IGNORECASE)
 
 Event = Reply | SenderEvent
@@ -83,24 +83,44 @@ class Conversation:
 
     def receive(self, data: bytes, now: float) -> list[Event]:
         """Take bytes from the printer; what they say beyond plain answers to lines."""
+        whole = self._lines.whole(data)
+        if not whole:
+            return []
+        plain = plain_answers(whole) if self._begun else None
+        if plain is not None and self.sender.took_all(plain, now):
+            self.oks += plain.many
+            return self._told()
         events: list[Event] = []
-        sender = self.sender
-        for line in self._lines.split(data):
-            if line == b"ok":
-                self.oks += 1
-                if self._begun:
-                    sender.took(None, now)
-            elif line[:4] == b"ok N" and (said := _ADVANCED.match(line)):
-                self.oks += 1
-                if self._begun:
-                    sender.took(int(said[1]), now, int(said[3]))
-            else:
-                for reply in read_reply(line):
-                    self._take(reply, now, events)
-            if sender.events:
-                events += sender.events
-                sender.events.clear()
+        for line in self._lines.split(whole):
+            for reply in read_reply(line):
+                self._take(reply, now, events)
+            events += self._told()
         return events
+
+    def exchange(self, data: bytes, now: float) -> bytes | None:
+        """`receive` and `to_send` in one for the steady stream; None, and nothing done, elsewhere.
+
+        That is: one plain answer, to the oldest line, while no command is under way.
+        """
+        if not (self._begun and self._lines.between):
+            return None
+        if one := ONE_ANSWER.match(data):
+            out = self.sender.exchange(int(one[1]), int(one[2]), now)
+        elif data == BARE_ANSWER:
+            out = self.sender.exchange(None, -1, now)
+        else:
+            return None
+        if out is not None:
+            self.oks += 1
+        return out
+
+    def _told(self) -> list[Event]:
+        """What the sender has to tell, once."""
+        told = self.sender.events
+        if not told:
+            return []
+        self.sender.events = []
+        return [*told]
 
     def _take(self, reply: Reply, now: float, events: list[Event]) -> None:
         if isinstance(reply, Ok):

@@ -6,6 +6,7 @@ before the star (RepRap wiki, "G-code", fields N and *).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import xor
@@ -17,6 +18,9 @@ LONGEST_ANSWER = 1 << 10
 LONGEST_COMMAND = 96
 """Bytes that a firmware's command buffer holds (Marlin's MAX_CMD_SIZE), the end included."""
 _WIDE = 64
+_WIDEST = 128
+_BYTE = 8
+_SUMS = tuple(b"*%d\n" % number for number in range(256))
 _SHOWN_ONLY = (b"M117", b"M118", b"M16 ", b"M23 ")
 _HOST_PAUSES = (b"M0", b"M1")
 
@@ -47,6 +51,26 @@ def guard_of(dialect: Dialect) -> bytes:
     lost, `N7 G1 X1*45` would be X145. Behind a comment's mark the rest is none of the code.
     """
     return b";" if dialect is Dialect.SMOOTHIE else b""
+
+
+def numbered_all(first: int, codes: Sequence[bytes]) -> list[bytes]:
+    """What `numbered` gives for each code, the numbers counting up from `first`.
+
+    One number holds all lines, each in a lane of its own, and is folded as a whole: a shift takes
+    bytes of the next lane into the upper half of a lane, which no later fold looks at.
+    """
+    bodies = [b"N%d %b" % pair for pair in enumerate(codes, first)]
+    longest = max(map(len, bodies), default=0)
+    if longest > _WIDEST:
+        return [b"%b*%d\n" % (body, checksum(body)) for body in bodies]
+    lane = _WIDE if longest <= _WIDE else _WIDEST
+    padded = b"".join([body.ljust(lane, b"\0") for body in bodies])
+    folded, half = int.from_bytes(padded, "little"), lane * 4
+    while half >= _BYTE:
+        folded ^= folded >> half
+        half >>= 1
+    sums = folded.to_bytes(len(padded), "little")[::lane]
+    return [body + _SUMS[number] for body, number in zip(bodies, sums, strict=True)]
 
 
 def cleaned(raw: bytes) -> bytes:
@@ -140,23 +164,36 @@ class AnswerLines:
         self._cut = False
         self.overlong = 0
 
-    def split(self, data: bytes) -> list[bytes]:
-        """The lines that `data` completes, without their ends; never longer than the limit."""
+    @property
+    def between(self) -> bool:
+        """Whether the next byte begins a line."""
+        return not self._rest and not self._cut
+
+    def whole(self, data: bytes) -> bytes:
+        """The lines that `data` completes, each with its end, which is a line feed."""
         if b"\r" in data:
             data = data.replace(b"\r", b"\n")
-        lines = (self._rest + data).split(b"\n")
-        rest = lines.pop()
-        longest = self._longest
-        if self._cut and lines:
+        end = data.rfind(b"\n") + 1
+        whole, rest = data[:end], data[end:]
+        if not end:
+            rest = self._rest + rest
+        elif self._cut:
             self._cut = False
-            del lines[0]
-        if len(rest) > longest:
+            whole = whole[whole.index(b"\n") + 1 :]
+        else:
+            whole = self._rest + whole
+        if len(rest) > self._longest:
             self.overlong += 1
             self._cut, rest = True, b""
         elif self._cut:
             rest = b""
         self._rest = rest
-        return [line[:longest] for line in lines if line]
+        return whole
+
+    def split(self, whole: bytes) -> list[bytes]:
+        """Whole lines without their ends, empty ones left out; never longer than the limit."""
+        longest = self._longest
+        return [line[:longest] for line in whole.split(b"\n") if line]
 
     def clear(self) -> None:
         """Forget a line that has begun: what comes next is of another life of the printer."""

@@ -12,12 +12,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from buildplate.protocols.marlin.framing import Block, numbered
+from buildplate.protocols.marlin.framing import Block
+from buildplate.protocols.marlin.linelog import LineLog
+from buildplate.protocols.marlin.plain import Answers
 
 KEPT = 512
 """Answered lines that can still be resent."""
 _PRUNED_AT = 4 * KEPT
-_BATCH = 64
+_BATCH = 128
+"""Lines that are numbered at a time; a command gives those behind it other numbers."""
 CAUTIOUS_LINES = 12
 """After a resend so many lines go out one at a time: stale answers may still be on their way."""
 CLEAN_LINES = 200
@@ -33,6 +36,7 @@ HOPELESS_S = 20.0
 """How often, and for how long, one line is resent before the stream is given up."""
 SOON_S = 0.5
 LONGEST_PATIENCE_S = 40.0
+_LONG_AGO = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +98,19 @@ class Sender:
 
     def restart(self) -> None:
         """Number anew from 0 with M110; everything unsent or unanswered is forgotten."""
-        self._log: list[bytes] = [numbered(0, b"M110 N0")]
-        self._where: list[int] = [0]
-        self._base = 0
-        self._at = self._acked = self._flight = 0
+        self._log = LineLog()
+        self._log.append(b"M110 N0")
+        self._at = self._acked = 0
+        self._top = 1
         self._commands: deque[tuple[bytes, object]] = deque()
         self._tokens: dict[int, object] = {}
         self._codes: Sequence[bytes] = ()
         self._code_where: Sequence[int] = ()
         self._code_at = 0
-        self._batch: list[bytes] = []
-        self._batch_at = 0
         self._cautious = CAUTIOUS_LINES
         self._broken = False
         self._clean = 0
-        self._quiet_until = self._heard = float("-inf")
+        self._quiet_until = self._heard = _LONG_AGO
         self._patience = self.limits.patience_s
         self._wanted, self._wanted_times, self._wanted_since = -1, 0, 0.0
         self._sent_since = True
@@ -118,6 +120,8 @@ class Sender:
 
     def command(self, code: bytes, token: object = None) -> None:
         """Queue a code of its own: it goes out before the next line of the stream."""
+        # What was numbered ahead gets other numbers.
+        self._code_at -= self._log.cut(self._top)
         self._commands.append((code + self.guard, token))
 
     def feed(self, block: Block) -> None:
@@ -126,22 +130,21 @@ class Sender:
             message = "lines of the stream are still to be sent"
             raise ValueError(message)
         self._codes, self._code_where, self._code_at = block.codes, block.where, 0
-        self._batch, self._batch_at = [], 0
 
     def drop_stream(self) -> None:
         """Forget the lines of the stream that were not sent yet; what was sent stays sent."""
+        self._log.cut(self._top)
         self._codes, self._code_where, self._code_at = (), (), 0
-        self._batch, self._batch_at = [], 0
 
     @property
     def hungry(self) -> bool:
         """Whether every line of the stream that was fed has been sent."""
-        return self._code_at - (len(self._batch) - self._batch_at) >= len(self._codes)
+        return self._code_at == len(self._codes) and self._top == len(self._log)
 
     @property
     def unanswered(self) -> int:
         """Lines that were sent, or are to be sent again, and not answered."""
-        return len(self._log) - self._acked
+        return self._top - self._acked
 
     @property
     def idle(self) -> bool:
@@ -157,8 +160,9 @@ class Sender:
         """The bytes to write now; empty while the window is full or nothing is to be sent."""
         if now < self._quiet_until:
             return b""
-        self._quiet_until = float("-inf")
-        under_way = self._at - self._acked
+        self._quiet_until = _LONG_AGO
+        begin = self._at
+        under_way = begin - self._acked
         window = 1 if self._cautious else self._window
         room = window - under_way
         if room <= 0:
@@ -167,91 +171,82 @@ class Sender:
             self._heard = max(self._heard, now)
         elif room < window >> 1 and not self._commands:
             return b""  # several at once cost no more than one
-        out: list[bytes] = []
-        left = self._room()
-        while room > 0:
-            line = self._next(left, must=self._at == self._acked)
-            if line is None:
-                break
-            out.append(line)
-            size = len(line)
-            left -= size
-            self._flight += size
-            self._at += 1
-            room -= 1
-        self._sent_since = self._sent_since or bool(out)
-        if self._broken and out:
+        self._go(begin + room, self._end())
+        if self._at == begin:
+            return b""
+        self._sent_since = True
+        out = self._log.between(begin, self._at)
+        if self._broken:
             # A line whose end was lost must not run into its own repetition.
             self._broken = False
-            out.insert(0, b"\n")
-        return out[0] if len(out) == 1 else b"".join(out)
+            out = b"\n" + out
+        return out
 
-    def _room(self) -> int:
-        """Bytes that may follow what is under way.
+    def _end(self) -> int:
+        """The byte up to which the receive buffer has room.
 
-        The oldest line is left out: while a firmware works on something and reads nothing, that is
-        what it works on, so it is in the receive buffer no more.
+        The oldest line is left out once it is under way: while a firmware works on something and
+        reads nothing, that is what it works on, so it is in the receive buffer no more.
         """
-        flight = self._flight - (len(self._log[self._acked]) if self._at > self._acked else 0)
-        return self.limits.receive_bytes - flight
+        oldest = self._acked + (self._at > self._acked)
+        return self._log.ends[oldest] + self.limits.receive_bytes
+
+    def _go(self, most: int, end: int) -> None:
+        """Go on from line to line while there are any, at most to the place `most`, byte `end`.
+
+        One line goes out whatever its size where nothing is under way.
+        """
+        log, at, first = self._log, self._at, self._acked
+        while at < most:
+            known = len(log) if self.flowing else self._top
+            if at == known:
+                if not self._more(end, must=at == first):
+                    break
+                continue
+            to = log.furthest(at, min(most, known), end)
+            if to == at == first:
+                to += 1
+            if to == at:
+                break
+            at = to
+            self._top = max(self._top, at)
+        self._at = at
 
     def _ahead(self) -> bytes:
         """One command over the window: a person does not wait for a planner full of slow moves.
 
         The firmware's receive buffer holds it, and the window is only full because it is at work.
         """
-        if self._at < len(self._log):
+        begin = self._at
+        if begin < self._top or not self._next_command(self._end(), must=False):
             return b""
-        line = self._next_command(self._room(), must=False)
-        if line is None:
-            return b""
-        self._at += 1
-        self._flight += len(line)
-        return line
+        self._at = begin + 1
+        return self._log.between(begin, begin + 1)
 
-    def _next(self, left: int, *, must: bool) -> bytes | None:
-        """The line at the place to send from, made if need be; None when none fits or is there."""
-        log = self._log
-        if self._at < len(log):
-            line = log[self._at]
-            return line if must or len(line) <= left else None
+    def _more(self, end: int, *, must: bool) -> bool:
+        """Have one more line behind all others; False where there is none, or it does not fit."""
         if self._commands:
-            return self._next_command(left, must=must)
+            return self._next_command(end, must=must)
         if not self.flowing:
-            return None
-        if self._batch_at == len(self._batch) and not self._encode():
-            return None
-        line = self._batch[self._batch_at]
-        if len(line) > left and not must:
-            return None
-        self._batch_at += 1
-        log.append(line)
-        self._where.append(self._code_where[self._code_at - len(self._batch) + self._batch_at - 1])
-        return line
-
-    def _encode(self) -> bool:
-        """Number the next lines of the stream; False when there are none."""
+            return False
         codes = self._codes[self._code_at : self._code_at + _BATCH]
-        first = self._base + len(self._log)
-        self._batch = [numbered(number, code) for number, code in enumerate(codes, first)]
-        self._batch_at = 0
+        if not codes:
+            return False
+        self._log.extend(codes, self._code_where[self._code_at : self._code_at + _BATCH])
         self._code_at += len(codes)
-        return bool(codes)
+        return True
 
-    def _next_command(self, left: int, *, must: bool) -> bytes | None:
-        number = self._base + len(self._log)
-        line = numbered(number, self._commands[0][0])
-        if len(line) > left and not must:
-            return None
-        # What was numbered ahead gets other numbers now.
-        self._code_at -= len(self._batch) - self._batch_at
-        self._batch, self._batch_at = [], 0
-        _, token = self._commands.popleft()
+    def _next_command(self, end: int, *, must: bool) -> bool:
+        log = self._log
+        code, token = self._commands[0]
+        if log.ends[-1] + log.size_of(code) > end and not must:
+            return False
         if token is not None:
-            self._tokens[number] = token
-        self._log.append(line)
-        self._where.append(0)
-        return line
+            self._tokens[log.base + len(log)] = token
+        log.append(code)
+        self._top = len(log)
+        self._commands.popleft()
+        return True
 
     # --- what was answered -----------------------------------------------------------------------
 
@@ -267,20 +262,70 @@ class Sender:
         if new <= old:
             return
         self._heard, self._patience = now, self.limits.patience_s
-        sent = self._at
-        if new > (sent if number is None else len(self._log)):
+        if new > (self._at if number is None else self._top):
             self.strays += 1
             return
-        self._count(old, new)
-        self._acked = new
-        if new > sent:  # it was sent before a step back, and had arrived after all
-            self._at = new
-        if self._tokens:
-            self._answer(old, new)
+        self._move_on(new)
         if self._cautious:
             self._cautious = max(0, self._cautious - (new - old))
         elif self._ceiling < self._learned:
             self._recover(new - old)
+
+    def took_all(self, answers: Answers, now: float) -> bool:
+        """Answers to the oldest unanswered lines, one each: `took` for all of them at once.
+
+        False, and nothing is done, where that would not be the same: then each is to be looked at.
+        """
+        new = self._acked + answers.many
+        if new > self._at or self._cautious or self._ceiling < self._learned:
+            return False
+        if answers.first is None:
+            if self._numbers_oks:
+                return False
+        elif answers.first != self._log.base + self._acked or answers.free >= self._learned:
+            return False
+        else:
+            self._numbers_oks = True
+        self._heard, self._patience = now, self.limits.patience_s
+        self._move_on(new)
+        return True
+
+    def exchange(self, number: int | None, free: int, now: float) -> bytes | None:
+        """`took` and `to_send` in one where nothing but the stream goes on; None, undone, else."""
+        log, old, at = self._log, self._acked, self._at
+        numbers = number is not None
+        if (
+            (number != log.base + old if numbers else self._numbers_oks)
+            or old >= at
+            or at < self._top
+            or free >= self._learned
+            or self._cautious
+            or self._ceiling < self._learned
+            or self._tokens
+            or old > _PRUNED_AT
+            or not self.flowing
+        ):
+            return None
+        self._numbers_oks = numbers
+        self._heard, self._patience = now, self.limits.patience_s
+        if line := log.where[old]:
+            self.accepted += 1
+            self.line = line
+        self._acked = old + 1
+        return self.to_send(now)
+
+    def _move_on(self, new: int) -> None:
+        """All lines before the place `new` were taken."""
+        old = self._acked
+        for line in self._log.where[old:new]:
+            if line:
+                self.accepted += 1
+                self.line = line
+        self._acked = new
+        # What was sent before a step back may have arrived after all.
+        self._at = max(self._at, new)
+        if self._tokens:
+            self._answer(old, new)
         if new > _PRUNED_AT:
             self._prune()
 
@@ -288,7 +333,7 @@ class Sender:
         """The place behind the last line that an answer is for; the old one where for none."""
         if number is not None:
             self._numbers_oks = True
-            return number - self._base + 1
+            return number - self._log.base + 1
         if not self._numbers_oks:
             return self._acked + 1
         # It belongs to a line that was refused, or its number was spoilt: ask soon.
@@ -300,18 +345,9 @@ class Sender:
             self._learned = min(free + 1, self.limits.most)
             self._window = min(self._learned, self._ceiling)
 
-    def _count(self, old: int, new: int) -> None:
-        log, where, sent = self._log, self._where, self._at
-        for at in range(old, new):
-            if at < sent:
-                self._flight -= len(log[at])
-            line = where[at]
-            if line:
-                self.accepted += 1
-                self.line = line
-
     def _answer(self, old: int, new: int) -> None:
-        for number in range(self._base + old, self._base + new):
+        base = self._log.base
+        for number in range(base + old, base + new):
             token = self._tokens.pop(number, None)
             if token is not None:
                 self.events.append(Answered(token))
@@ -325,10 +361,10 @@ class Sender:
 
     def _prune(self) -> None:
         gone = self._acked - KEPT
-        del self._log[:gone], self._where[:gone]
-        self._base += gone
+        self._log.prune(gone)
         self._at -= gone
         self._acked -= gone
+        self._top -= gone
 
     def alive(self, now: float) -> None:
         """The firmware shows that it works on what it has: nothing is lost yet."""
@@ -341,13 +377,13 @@ class Sender:
         self._sent_since = False
         self.resends += 1
         self._heard, self._patience = now, self.limits.patience_s
-        index = number - self._base
+        index = number - self._log.base
         if number != self._wanted:
             self._wanted, self._wanted_times, self._wanted_since = number, 0, now
         self._wanted_times += 1
-        known = max(0, self._acked - FORGETFUL) <= index <= len(self._log)
+        known = max(0, self._acked - FORGETFUL) <= index <= self._top
         # Before M110 is taken, the firmware counts on from whatever it had.
-        plain = known or self._base + self._acked == 0
+        plain = known or self._log.base + self._acked == 0
         if plain:
             hopeless = self._wanted_times > MOST_RESENDS and now - self._wanted_since > HOPELESS_S
         else:
@@ -367,22 +403,21 @@ class Sender:
         """Go on from the line at `index`: what was before it is taken, what follows is not."""
         if index > self._acked:
             numbered_oks = self._numbers_oks
-            self.took(self._base + index - 1, now)
+            self.took(self._log.base + index - 1, now)
             # A refusal's number tells nothing of whether an ok carries one.
             self._numbers_oks = numbered_oks
         elif index < self._acked:
             self._untake(index)
         # Pruning may have moved the places.
         self._at = self._acked
-        self._flight = 0
         self._broken = True
         self._cautious = CAUTIOUS_LINES
 
     def _untake(self, index: int) -> None:
         """Answers were counted that belonged to other lines: the firmware's word counts."""
-        self.accepted -= sum(1 for line in self._where[index : self._acked] if line)
+        self.accepted -= sum(1 for line in self._log.where[index : self._acked] if line)
         self._acked = index
-        before = [line for line in self._where[:index] if line]
+        before = [line for line in self._log.where[:index] if line]
         self.line = before[-1] if before else self.line
 
     def starves(self, now: float) -> None:
@@ -409,7 +444,7 @@ class Sender:
 
     def _nudge(self, now: float) -> None:
         self.nudges += 1
-        self._at, self._flight = self._acked, 0
+        self._at = self._acked
         self._broken = True
         self._cautious = CAUTIOUS_LINES
         self._heard = now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -294,3 +295,20 @@ def test_one_temperature_without_a_number_is_not_taken_for_the_first_of_several_
         assert one.line.facts.heaters["tool1"].target == pytest.approx(90)
         assert one.line.facts.heaters["tool0"].actual == pytest.approx(200)
         assert one.line.facts.heaters["tool0"].target == pytest.approx(200)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_streaming_thread_alone_asks_to_go_first_and_does_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    asked: list[tuple[int, int, int]] = []
+
+    def set_priority(which: int, who: int, nice: int) -> None:
+        asked.append((which, who, nice))
+        if not allowed:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "setpriority", set_priority)
+    with connected(tmp_path, Board()) as one:
+        assert asked == [(os.PRIO_PROCESS, one.line.native_id, client.NICE)]
+        assert one.line.is_alive()
