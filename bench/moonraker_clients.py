@@ -19,8 +19,9 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,7 +34,7 @@ from buildplate.app.composition import open_farm
 from buildplate.app.drivers import installed_drivers
 from buildplate.app.settings import Settings
 from buildplate.core.printers import Link, PrinterModel, PrinterSpec, Volume
-from buildplate.drivers.sdk import DriverTimings
+from buildplate.drivers.sdk import DriverTimings, Manifest
 from buildplate.fleet.service import NewPrinter
 
 HEATER = ["temperature", "target"]
@@ -130,7 +131,7 @@ class RawSocket(asyncio.Protocol):
         self._transport.write(head + bytes(4) + payload)
 
 
-async def raw(printer: dict[str, str], stack: AsyncExitStack) -> Opened:
+async def raw(printer: dict[str, str], stack: AsyncExitStack, _: asyncio.TaskGroup) -> Opened:
     """The least that has to be done."""
     at, loop = urlsplit(printer["url"]), asyncio.get_running_loop()
     transport, socket = await loop.create_connection(
@@ -140,7 +141,9 @@ async def raw(printer: dict[str, str], stack: AsyncExitStack) -> Opened:
     return lambda: socket.told
 
 
-async def plain_aiohttp(printer: dict[str, str], stack: AsyncExitStack) -> Opened:
+async def plain_aiohttp(
+    printer: dict[str, str], stack: AsyncExitStack, group: asyncio.TaskGroup
+) -> Opened:
     """As most would write it."""
     headers = {"X-Api-Key": printer["api_key"]}
     http = await stack.enter_async_context(aiohttp.ClientSession(headers=headers))
@@ -153,46 +156,42 @@ async def plain_aiohttp(printer: dict[str, str], stack: AsyncExitStack) -> Opene
         async for message in socket:
             told[0] += merged(state, orjson.loads(message.data))
 
-    await stack.enter_async_context(_beside(read()))
+    stack.callback(group.create_task(read()).cancel)
     return lambda: told[0]
 
 
-async def ours(printer: dict[str, str], stack: AsyncExitStack) -> Opened:
+@cache
+def _driver() -> Manifest:
+    return installed_drivers()["moonraker"]
+
+
+async def ours(printer: dict[str, str], stack: AsyncExitStack, group: asyncio.TaskGroup) -> Opened:
     """Our driver, its pushes read as a session reads them."""
     connection = {"url": printer["url"], "api_key": printer["api_key"]}
-    driver = installed_drivers()["moonraker"].make(connection, DriverTimings(request=10.0))
+    driver = _driver().make(connection, DriverTimings(request=10.0))
     stack.push_async_callback(driver.close)
     await driver.connect()
     told = [0]
 
     async def read() -> None:
         async for push in driver.pushes():
-            assert push.temperatures
-            told[0] += 1
+            told[0] += push.progress is not None
 
-    await stack.enter_async_context(_beside(read()))
+    stack.callback(group.create_task(read()).cancel)
     return lambda: told[0]
-
-
-@asynccontextmanager
-async def _beside(work: Any) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(work)
-        yield
-        task.cancel()
 
 
 # --- measuring ----------------------------------------------------------------------------------
 
 
 async def _wires(make: Any, printers: Sequence[dict[str, str]], seconds: float) -> dict[str, float]:
-    async with AsyncExitStack() as stack:
-        told = await _opened(make, printers[:WARMED], stack)
+    async with asyncio.TaskGroup() as group, AsyncExitStack() as stack:
+        told = await _opened(make, printers[:WARMED], stack, group)
         await asyncio.sleep(SETTLED_S)
         before = _resident()
         for start in range(WARMED, len(printers), OPENED_AT_ONCE):
             part = printers[start : start + OPENED_AT_ONCE]
-            told += await _opened(make, part, stack)
+            told += await _opened(make, part, stack, group)
         await asyncio.sleep(WARM_S)
 
         def count() -> int:
@@ -204,16 +203,19 @@ async def _wires(make: Any, printers: Sequence[dict[str, str]], seconds: float) 
 
 
 async def _opened(
-    make: Any, printers: Sequence[dict[str, str]], stack: AsyncExitStack
+    make: Any,
+    printers: Sequence[dict[str, str]],
+    stack: AsyncExitStack,
+    group: asyncio.TaskGroup,
 ) -> list[Opened]:
-    return list(await asyncio.gather(*(make(printer, stack) for printer in printers)))
+    return list(await asyncio.gather(*(make(printer, stack, group) for printer in printers)))
 
 
 async def _counted(count: Callable[[], int], seconds: float, printers: int) -> dict[str, float]:
     before, began, counted = _cpu(), time.monotonic(), count()
     await asyncio.sleep(seconds)
     used, told, passed = _cpu() - before, count() - counted, time.monotonic() - began
-    assert told > 0.8 * passed * printers, f"{told} pushes of {printers} printers in {passed:.1f} s"
+    assert told > 0.5 * passed * printers, f"{told} pushes of {printers} printers in {passed:.1f} s"
     return {"us": 1e6 * used / told, "rate": told / passed / printers}
 
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from buildplate.drivers.sdk.web_host import WebAddress, WebHost
+from buildplate.drivers.sdk.web_host import WebHost
+from buildplate.drivers.sdk.web_route import WebAddress
 
 
 class Line:

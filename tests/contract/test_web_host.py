@@ -15,7 +15,8 @@ import uvloop
 
 from buildplate.drivers.sdk import FileUnreadable, HostConfused, PrinterOffline, web_connection
 from buildplate.drivers.sdk.web_connection import HEAD_LIMIT, WebReply
-from buildplate.drivers.sdk.web_host import CONNECTIONS, NEXT_ADDRESS_S, WebAddress, WebHost
+from buildplate.drivers.sdk.web_host import CONNECTIONS, WebHost
+from buildplate.drivers.sdk.web_route import NEXT_ADDRESS_S, WebAddress, WebRoute
 from tests.contract.scripted_host import Line, Script, ScriptedHost, answer, scripted_host
 from tests.service.api.certificates import Authority
 
@@ -554,14 +555,14 @@ async def test_a_farm_that_closes_while_it_connects_sends_nothing(
 ) -> None:
     async with talking(saying(answer("hello"))) as (host, _):
         client = WebHost(WebAddress("localhost", host.port), {})
-        reached, go_on = client._reached, asyncio.Event()
+        reached, go_on = client.route._reached, asyncio.Event()
 
-        async def slowly(loop: asyncio.AbstractEventLoop) -> socket.socket:
+        async def slowly(_: WebRoute, loop: asyncio.AbstractEventLoop) -> socket.socket:
             found = await reached(loop)
             await go_on.wait()
             return found
 
-        monkeypatch.setattr(client, "_reached", slowly)
+        monkeypatch.setattr(WebRoute, "_reached", slowly)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(_refused(client))
             await asyncio.sleep(0.1)

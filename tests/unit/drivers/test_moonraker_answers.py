@@ -18,6 +18,7 @@ from buildplate.drivers.sdk import (
     CameraAddress,
     DriverError,
     HostConfused,
+    Levels,
     PowerDevice,
     PrintObject,
     Suggestion,
@@ -49,6 +50,10 @@ FOUND: dict[str, dict[str, Any]] = {
 }
 
 
+def read_levels(found: dict[str, dict[str, Any]], names: dict[str, str]) -> Levels:
+    return levels.read_levels(found, levels.read_still(found, names))
+
+
 def everywhere(said: Any) -> dict[str, dict[str, Any]]:
     """A machine all of whose fields say the same."""
     return {
@@ -58,7 +63,7 @@ def everywhere(said: Any) -> dict[str, dict[str, Any]]:
 
 def test_the_heaters_have_the_names_that_people_know() -> None:
     names = levels.names_of(FOUND)
-    assert levels.temperatures(FOUND, names) == {
+    assert levels.temperatures(FOUND, names, FOUND) == {
         "tool0": Temperature(210.2, 210.0),
         "bed": Temperature(60.0, 60.0),
         "chamber": Temperature(31.5, 0.0),
@@ -77,7 +82,7 @@ def test_two_of_one_name_keep_their_kind_but_for_the_heater() -> None:
 
 
 def test_the_levels_are_read_in_their_units() -> None:
-    found = levels.read_levels(FOUND, levels.names_of(FOUND))
+    found = read_levels(FOUND, levels.names_of(FOUND))
     assert found.position == {"x": 1.0, "y": 2.0, "z": 0.3}
     assert (found.homed, found.speed, found.flow, found.z_offset) == ("xyz", 1.5, 0.95, -0.05)
     assert found.fans == {"part": 0.4, "filter": 1.0}
@@ -85,14 +90,14 @@ def test_the_levels_are_read_in_their_units() -> None:
 
 
 def test_an_old_klipper_without_all_that_says_nothing_of_it() -> None:
-    found = levels.read_levels({}, {})
+    found = read_levels({}, {})
     assert (found.homed, found.layer, found.z_offset, dict(found.position)) == (
         None,
         None,
         None,
         {},
     )
-    assert levels.temperatures({"extruder": {}}, {}) == {}
+    assert levels.temperatures({"extruder": {}}, {}, ["extruder", "gone"]) == {}
     assert answers.read_working({}) is None
     assert answers.read_stats({}) is None
 
@@ -153,8 +158,8 @@ def test_jobs_are_numbered_in_hexadecimal() -> None:
         lambda said: answers.read_klippy({"state": said, "state_message": said}),
         lambda said: answers.read_progress({"virtual_sdcard": said}, Stats(State.PRINTING)),
         lambda said: answers.read_working({"idle_timeout": said, "toolhead": said}),
-        lambda said: levels.read_levels(everywhere(said), {}),
-        lambda said: levels.temperatures({"extruder": {"temperature": said}}, {}),
+        lambda said: read_levels(everywhere(said), {}),
+        lambda said: levels.temperatures({"extruder": {"temperature": said}}, {}, ["extruder"]),
         lambda said: equipment.read_parts({"exclude_object": {"objects": said}}),
         lambda said: equipment.read_parts({"exclude_object": {"excluded_objects": said}}),
         lambda said: equipment.read_mesh({"bed_mesh": said}),
@@ -173,14 +178,14 @@ def test_a_lie_in_types_is_confusion_and_no_crash(read: Any, said: Any) -> None:
         assert isinstance(error, HostConfused)  # noqa: PT017 (anything else is raised as it is)
 
 
-@pytest.mark.parametrize("message", ["", "{", "[]", "7", '"x"', "null", "\ud800"])
+@pytest.mark.parametrize("message", ["", "{", "[]", "7", '"x"', "null", "\udcff"])
 def test_what_is_no_message_is_confusion(message: str) -> None:
     with pytest.raises(HostConfused):
-        read_message(message)
+        read_message(message.encode(errors="surrogateescape"))
 
 
 def test_a_nul_of_a_noisy_line_is_told_as_what_no_database_refuses() -> None:
-    assert read_message('{"a": "b\\u0000c"}') == {"a": "b\ufffdc"}
+    assert read_message(b'{"a": "b\\u0000c"}') == {"a": "b\ufffdc"}
 
 
 @pytest.mark.parametrize(

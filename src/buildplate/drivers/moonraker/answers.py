@@ -56,6 +56,10 @@ _SHOWN = RUNNING | {State.COMPLETE}
 ENDED = frozenset({State.COMPLETE, State.CANCELLED, State.ERROR})
 
 
+GROWING = frozenset({"total_duration", "print_duration", "info"})
+"""Fields of `print_stats` that change all the time in a print, and tell nothing of its state."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stats:
     """`print_stats`: the current file, what became of it, and for how long (s, with pauses)."""
@@ -139,11 +143,21 @@ def read_progress(found: Mapping[str, Any], stats: Stats | None) -> float | None
     return None if done is None else min(max(done, 0.0), 1.0)
 
 
-def read_time_left(stats: Stats | None, done: float | None) -> float | None:
-    """Seconds that the rest would take at the pace so far; None where too little is done."""
+def read_print_s(found: Mapping[str, Any]) -> float:
+    """Seconds that the current print has printed, without pauses."""
+    return seconds(_mapping(found.get("print_stats")).get("print_duration")) or 0.0
+
+
+def read_time_left(
+    stats: Stats | None, done: float | None, print_s: float | None = None
+) -> float | None:
+    """Seconds that the rest would take at the pace so far; None where too little is done.
+
+    `print_s`: what has been printed by now, where that is newer than `stats`.
+    """
     if stats is None or done is None or done < ENOUGH or stats.state not in RUNNING:
         return None
-    return seconds(stats.print_s * (1 - done) / done) or None
+    return seconds((stats.print_s if print_s is None else print_s) * (1 - done) / done) or None
 
 
 def read_rows(answer: object) -> tuple[Row, ...]:
@@ -251,11 +265,13 @@ def numbers(value: object, least: int) -> Sequence[float] | None:
     """A list of at least so many numbers, None for anything else."""
     if not isinstance(value, list) or not least <= len(value) <= TEXT_LIMIT:
         return None
-    found = [float(one) for one in value if type(one) is float or type(one) is int]
-    return found if len(found) == len(value) else None
+    if _NUMBERS.issuperset(map(type, value)):
+        return list(map(float, value))
+    return None
 
 
-_SCALARS = (float, int, bool)
+_NUMBERS = frozenset({float, int})
+_SCALARS = frozenset({float, int, bool})
 
 
 def plain(value: object) -> Any:
@@ -265,6 +281,8 @@ def plain(value: object) -> Any:
     if isinstance(value, str):
         return value[:TEXT_LIMIT]
     if isinstance(value, list):
+        if len(value) <= FEW and _SCALARS.issuperset(map(type, value)):
+            return value
         return [_scalar(one) for one in value[:FEW]]
     if isinstance(value, dict):
         return {key[:TEXT_LIMIT]: _scalar(value[key]) for key in islice(value, FEW)}

@@ -40,10 +40,16 @@ class Channel:
     def __init__(self, timings: DriverTimings) -> None:
         self._timings = timings
         self._stats: Stats | None = None
-        self._news = asyncio.Event()
+        self._listener: asyncio.Future[None] | None = None
+        self._due: asyncio.TimerHandle | None = None
+        self._ripens: asyncio.TimerHandle | None = None
+        self._ripening = ""
         self._changed = False
         self._fresh = False
         self._told_at = float("-inf")
+        self._warmed: set[str] = set()
+        self._moved = self._altered = False
+        self._still = levels.STILL
         self._console: deque[ConsoleLine] = deque(maxlen=CONSOLE_LIMIT)
         self.found: dict[str, dict[str, Any]] = {}
         self.names: dict[str, str] = {}
@@ -59,9 +65,13 @@ class Channel:
     @property
     def ripe(self) -> bool:
         """Whether the subscription has been held long enough to vouch for what did not happen."""
-        age = self._timings.clock() - self.record.since
         ready = bool(self.record.epoch) and self.klippy is Klippy.READY and self._stats is not None
-        return ready and age >= self._timings.settle * RIPE_SHARE
+        return ready and self._has_age
+
+    @property
+    def _has_age(self) -> bool:
+        age = self._timings.clock() - self.record.since
+        return age >= self._timings.settle * RIPE_SHARE
 
     @property
     def held(self) -> Held:
@@ -80,6 +90,8 @@ class Channel:
         self.stale = False
         self.process = process
         self.found = {}
+        self._warmed.clear()
+        self._moved = self._altered = True
         self.record.begin()
         self.merge(status)
         self._tell(changed=True)
@@ -102,9 +114,25 @@ class Channel:
         self._tell(changed=True)
 
     def _tell(self, *, changed: bool) -> None:
-        self._changed = self._changed or changed
         self._fresh = True
-        self._news.set()
+        self._changed = self._changed or changed
+        listener = self._listener
+        if listener is None or listener.done():
+            return
+        if self._changed or self.stale:
+            listener.set_result(None)
+        elif self._due is None:
+            loop = listener.get_loop()
+            due = self._told_at + self._timings.request * TELEMETRY_SHARE
+            if loop.time() >= due:
+                listener.set_result(None)
+            else:
+                self._due = loop.call_at(due, self._is_due)
+
+    def _is_due(self) -> None:
+        self._due = None
+        if self._listener is not None and not self._listener.done():
+            self._listener.set_result(None)
 
     # --- what the websocket tells ----------------------------------------------------------------
 
@@ -129,6 +157,7 @@ class Channel:
             case _ if method == LOST:
                 self.lost = self._changed = True
                 self.record.end()
+                self._let_go()
         self._tell(changed=False)
 
     def _say(self, said: object) -> None:
@@ -165,25 +194,43 @@ class Channel:
 
     def merge(self, status: Mapping[str, Any]) -> None:
         """Take over changed fields, of what was subscribed to alone."""
+        found = self.found
         for name, fields in status.items():
             wanted = levels.fields_of(name)
             if not wanted or not isinstance(fields, dict):
                 continue
-            known = self.found.setdefault(name, {}) if self._takes(name) else {}
-            telling = TELLING.get(name)
-            before = telling and [known.get(field) for field in telling]
-            for field in wanted:
-                if field in fields:
-                    known[field] = answers.plain(fields[field])
-            if telling and before != [known.get(field) for field in telling]:
-                self._changed = True
+            known = found.get(name)
+            if known is None:
+                known = {}
+                if len(found) < levels.OBJECTS_LIMIT:
+                    found[name] = known
+            new = [
+                field
+                for field in wanted
+                if field in fields and _takes(known, field, answers.plain(fields[field]))
+            ]
+            if new:
+                self._note_new(name, wanted, new)
         if "webhooks" in status:
-            self.klippy, self.words = answers.read_klippy(self.found.get("webhooks", {}))
-        if "print_stats" in status:
-            self._take_stats()
+            self.klippy, self.words = answers.read_klippy(found.get("webhooks", {}))
 
-    def _takes(self, name: str) -> bool:
-        return name in self.found or len(self.found) < levels.OBJECTS_LIMIT
+    def _note_new(self, name: str, wanted: Sequence[str], new: Sequence[str]) -> None:
+        """Something of an object is new: what has to be told of it, and how soon."""
+        if wanted is levels.HEATS:
+            self._warmed.add(name)
+        elif name == "gcode_move":
+            self._moved = True
+        elif name == "toolhead" or wanted is levels.BLOWS:
+            self._moved = self._altered = True
+        elif (telling := TELLING.get(name)) is not None:
+            self._changed = self._changed or any(field in telling for field in new)
+            if name == "print_stats":
+                if "info" in new:
+                    self._moved = self._altered = True
+                stats = self._stats
+                runs = stats is not None and stats.state in answers.RUNNING
+                if not runs or any(field not in answers.GROWING for field in new):
+                    self._take_stats()
 
     def _take_stats(self) -> None:
         try:
@@ -211,24 +258,41 @@ class Channel:
             due = self._told_at + self._timings.request * TELEMETRY_SHARE
             if self._changed or (self._fresh and loop.time() >= due):
                 return self._push(loop.time())
-            await self._wait(due - loop.time() if self._fresh else None)
+            if self.record.epoch != self._ripening:
+                self._ripen(loop)
+            if self._fresh and self._due is None:
+                self._due = loop.call_at(due, self._is_due)
+            self._listener = loop.create_future()
+            try:
+                await self._listener
+            finally:
+                self._listener = None
         return self._push(loop.time())
 
-    async def _wait(self, seconds: float | None) -> None:
-        ripens = self.record.since + self._timings.settle * RIPE_SHARE - self._timings.clock()
-        if 0 < ripens < (float("inf") if seconds is None else seconds):
-            seconds = ripens
-        else:
-            ripens = 0
-        self._news.clear()
-        if seconds is None:  # the usual case, and a time-out costs
-            await self._news.wait()
+    def _ripen(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have it told when the record is ripe: until then the machine counts as busy."""
+        self._ripening = self.record.epoch
+        if self._ripens is not None:
+            self._ripens.cancel()
+            self._ripens = None
+        rest = self.record.since + self._timings.settle * RIPE_SHARE - self._timings.clock()
+        if self._ripening and rest > 0:
+            self._ripens = loop.call_later(rest, self._is_ripe, loop)
+
+    def _is_ripe(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._ripens = None
+        if self.record.epoch == self._ripening and not self._has_age:
+            self._ripen(loop)  # the two clocks need not agree to the millisecond
             return
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            self._changed = self._changed or ripens > 0
+        self._tell(changed=True)
+
+    def _let_go(self) -> None:
+        """Nothing is waited for any more."""
+        for timer in (self._due, self._ripens):
+            if timer is not None:
+                timer.cancel()
+        self._due = self._ripens = None
+        self._is_due()
 
     def _push(self, now: float) -> Push:
         kind = PushKind.CHANGED if self._changed else PushKind.TELEMETRY
@@ -238,12 +302,24 @@ class Channel:
         self._console.clear()
         stats = self._stats
         done = answers.read_progress(self.found, stats)
+        if self._altered:
+            self._altered, self._still = False, levels.read_still(self.found, self.names)
+        warmed, self._warmed = self._warmed, set()
+        moved, self._moved = self._moved, False
         return Push(
             kind,
-            temperatures=levels.temperatures(self.found, self.names),
+            temperatures=levels.temperatures(self.found, self.names, warmed),
             progress=done,
-            time_left_s=answers.read_time_left(stats, done),
+            time_left_s=answers.read_time_left(stats, done, answers.read_print_s(self.found)),
             text="" if stats is None else stats.state,
-            levels=levels.read_levels(self.found, self.names),
+            levels=levels.read_levels(self.found, self._still) if moved else None,
             console=said,
         )
+
+
+def _takes(known: dict[str, Any], field: str, value: Any) -> bool:
+    """Take a field over; whether it says anything new."""
+    if field in known and known[field] == value:
+        return False
+    known[field] = value
+    return True

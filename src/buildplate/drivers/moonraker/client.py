@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
 import orjson
-from yarl import URL
 
 from buildplate.drivers.moonraker.config import MoonrakerSettings
 from buildplate.drivers.moonraker.rpc import (
@@ -44,8 +44,10 @@ from buildplate.drivers.sdk.web_files import (
     in_envelope,
     transfer,
 )
-from buildplate.drivers.sdk.web_host import WebAddress, WebHost, WebRequest
-from buildplate.drivers.sdk.web_socket import SocketDoor, is_redirect, redirected
+from buildplate.drivers.sdk.web_host import WebHost, WebRequest
+from buildplate.drivers.sdk.web_route import WebAddress
+from buildplate.drivers.sdk.web_socket import is_redirect, redirected
+from buildplate.drivers.sdk.websocket import Limits, open_websocket
 
 BODY_LIMIT = 1 << 20
 """Bytes of an ordinary answer."""
@@ -96,7 +98,7 @@ class MoonrakerClient:
         self._settings = settings
         self._timings = timings
         self._host: WebHost | None = None
-        self._door: SocketDoor | None = None
+        self._headers: dict[str, str] = {}
         self._rpc: Rpc | None = None
 
     def open(self) -> None:
@@ -109,23 +111,18 @@ class MoonrakerClient:
         if self._settings.api_key:
             headers["X-Api-Key"] = self._settings.api_key
         self._host = WebHost(address, headers, verify_tls=verify)
-        self._door = SocketDoor(headers, verify_tls=verify)
+        self._headers = headers
 
     async def close(self) -> None:
         """Close all connections; none is opened any more."""
         rpc, self._rpc = self._rpc, None
         host, self._host = self._host, None
-        door, self._door = self._door, None
         try:
             if rpc is not None:
                 await rpc.close()
         finally:
-            try:
-                if host is not None:
-                    await host.close()
-            finally:
-                if door is not None:
-                    await door.close()
+            if host is not None:
+                await host.close()
 
     @property
     def rpc(self) -> Rpc:
@@ -156,22 +153,24 @@ class MoonrakerClient:
             await self._join(heard, await self._token())
 
     async def _join(self, heard: Notice, token: str) -> None:
-        if self._door is None:
-            raise PrinterOffline("the connection is not open")
+        route, request = self._opened().route, self._timings.request
         if self._rpc is not None:
             await self._rpc.close()
-        url = URL(f"{self._settings.url}websocket", encoded=True)
-        url = url.with_query(token=token) if token else url
+        target = f"websocket?token={quote(token, safe='')}" if token else "websocket"
+        limits = Limits(MESSAGE_LIMIT, request / 2, request)
         try:
-            socket = await self._door.open(url, self._timings.request, MESSAGE_LIMIT)
+            socket = await open_websocket(route, target, self._headers, limits, request)
         except HostConfused as error:
             await self._diagnose(str(error))
             raise
         self._rpc = rpc = Rpc(socket, self._timings, heard)
+        if self._host is None:  # closed meanwhile
+            await rpc.close()
+            raise PrinterOffline("the connection is closed")
         rpc.begin()
         ours = {
             "client_name": "Buildplate",
-            "version": version("buildplate"),
+            "version": _ours(),
             "type": "other",
             "url": "buildplate",
         }
@@ -244,6 +243,12 @@ class MoonrakerClient:
         into: Sink | None = None,
     ) -> Reply:
         return Reply(*await self._opened().send(request, body, limit=BODY_LIMIT, into=into))
+
+
+@cache
+def _ours() -> str:
+    """Our version, which is read from the disk."""
+    return version("buildplate")
 
 
 def _let_in(reply: Reply) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from buildplate.drivers.moonraker.answers import number, numbers, text
 from buildplate.drivers.sdk import Levels, Temperature
@@ -123,31 +123,50 @@ def _short(name: str) -> str:
 
 
 def temperatures(
-    found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
+    found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], of: Iterable[str]
 ) -> dict[str, Temperature]:
-    """The heaters and sensors of a machine (°C), by the names that people know."""
+    """These heaters and sensors of a machine (°C), by the names that people know."""
     return {
         names.get(name, name): Temperature(actual, number(fields.get("target")))
-        for name, fields in found.items()
-        if _fields_of(name) is HEATS and (actual := number(fields.get("temperature"))) is not None
+        for name in of
+        if (fields := found.get(name)) is not None
+        and (actual := number(fields.get("temperature"))) is not None
     }
 
 
-def read_levels(found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> Levels:
-    """What changes while the machine works."""
-    head, move = found.get("toolhead", {}), found.get("gcode_move", {})
-    at, shift = numbers(move.get("gcode_position"), 3), numbers(move.get("homing_origin"), 3)
-    homed = head.get("homed_axes")
+class Still(NamedTuple):
+    """The levels that change rarely while a machine prints."""
+
+    homed: str | None
+    fans: Mapping[str, float]
+    layer: int | None
+    layers: int | None
+
+
+STILL = Still(None, MappingProxyType({}), None, None)
+
+
+def read_still(found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> Still:
+    """What the tool head, the fans and the layers say."""
+    homed = found.get("toolhead", {}).get("homed_axes")
     layer, layers = _layers(found.get("print_stats", {}).get("info"))
+    said = _homed(homed) if isinstance(homed, str) else None
+    return Still(said, _fans(found, names), layer, layers)
+
+
+def read_levels(found: Mapping[str, Mapping[str, Any]], still: Still) -> Levels:
+    """What changes while the machine works."""
+    move = found.get("gcode_move", {})
+    at, shift = numbers(move.get("gcode_position"), 3), numbers(move.get("homing_origin"), 3)
     return Levels(
-        position=dict(zip(_AXES, at, strict=False)) if at else {},
-        homed=_homed(homed) if isinstance(homed, str) else None,
-        fans=_fans(found, names),
+        position={"x": at[0], "y": at[1], "z": at[2]} if at else {},
+        homed=still.homed,
+        fans=still.fans,
         speed=number(move.get("speed_factor")),
         flow=number(move.get("extrude_factor")),
         z_offset=shift[2] if shift else None,
-        layer=layer,
-        layers=layers,
+        layer=still.layer,
+        layers=still.layers,
     )
 
 

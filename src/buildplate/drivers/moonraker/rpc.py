@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import aiohttp
 import orjson
 
 from buildplate.drivers.sdk import (
@@ -14,11 +13,9 @@ from buildplate.drivers.sdk import (
     DriverError,
     DriverTimings,
     HostConfused,
-    Patience,
-    PrinterOffline,
 )
-from buildplate.drivers.sdk.pace import Pace
-from buildplate.drivers.sdk.unreachable import BROKEN_OFF, in_words, no_answer
+from buildplate.drivers.sdk.unreachable import no_answer
+from buildplate.drivers.sdk.websocket import WebSocket
 
 MESSAGE_LIMIT = 16 << 20
 """Bytes of one message: the list of a folder with ten thousands of files fits."""
@@ -31,7 +28,7 @@ REFUSED, FORBIDDEN, NOT_FOUND, UNAVAILABLE = 400, 403, 404, 503
 WORDS_LIMIT = 500
 
 _NOT_LET_IN = ("Unauthorized", "Invalid API Key")
-_LOAD = '{"jsonrpc":"2.0","method":"notify_proc_stat_update"'
+_LOAD = b'{"jsonrpc":"2.0","method":"notify_proc_stat_update"'
 """How a message begins that comes every second and tells nothing of the printer."""
 
 Notice = Callable[[str, list[Any]], None]
@@ -65,32 +62,24 @@ class Said(Exception):
 class Rpc:
     """One websocket and its calls. `heard` gets every notification, at once and in order."""
 
-    def __init__(
-        self, socket: aiohttp.ClientWebSocketResponse, timings: DriverTimings, heard: Notice
-    ) -> None:
+    __slots__ = ("_heard", "_late", "_number", "_socket", "_timings", "_waiting", "lost")
+
+    def __init__(self, socket: WebSocket, timings: DriverTimings, heard: Notice) -> None:
         self._socket = socket
         self._timings = timings
         self._heard = heard
         self._number = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._late: dict[int, Callable[[], None]] = {}
-        self._pace = Pace(timings.request)
-        self._patience = Patience(timings.request / 2)
-        self._reader: asyncio.Task[None] | None = None
         self.lost: DriverError | None = None
 
     def begin(self) -> None:
         """Read from now on, until the socket is lost or closed."""
-        self._reader = asyncio.create_task(self._read_on())  # noqa: TID251 (`close` ends it)
+        self._socket.listen(self)
 
     async def close(self) -> None:
         """End it; whoever waits gets PrinterOffline."""
-        self._end(PrinterOffline("the connection is closed"))
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait({self._reader})
-        self._patience.close()
-        await self._socket.close()
+        await self._socket.close(self._timings.request / 10)
 
     # --- calls -----------------------------------------------------------------------------------
 
@@ -136,74 +125,22 @@ class Rpc:
     async def _send(self, number: int, method: str, params: Mapping[str, Any] | None) -> None:
         request: dict[str, Any] = {"jsonrpc": "2.0", "method": method}
         request |= {} if params is None else {"params": dict(params)}
-        try:
-            await self._socket.send_str(orjson.dumps(request | {"id": number}).decode())
-        except (aiohttp.ClientError, OSError) as error:
-            raise _broken(error) from None
+        await self._socket.send(orjson.dumps(request | {"id": number}))
 
     # --- reading ---------------------------------------------------------------------------------
 
-    async def _read_on(self) -> None:
-        try:
-            while True:
-                self._take(await self._next())
-        except DriverError as error:
-            self._end(error)
-        finally:
-            self._end(PrinterOffline("the websocket ended"))
-
-    def _end(self, error: DriverError) -> None:
+    def ended(self, error: DriverError) -> None:
         """Note why it is over, and tell everybody who waits."""
-        if self.lost is None:
-            self.lost = error
-            self._heard(LOST, [])
+        self.lost = error
+        self._heard(LOST, [])
         for answer in self._waiting.values():
             if not answer.done():
-                answer.set_exception(self.lost)
+                answer.set_exception(error)
                 answer.exception()  # seen: nobody may be waiting for it any more
         self._late.clear()
 
-    async def _next(self) -> str:
-        """The next message; a host that says nothing is asked once whether it is there."""
-        asked = False
-        while True:
-            try:
-                with self._patience:
-                    message = await self._socket.receive()
-            except TimeoutError:
-                if asked:
-                    raise PrinterOffline("the websocket fell silent") from None
-                asked = True
-                await self._ping()
-                continue
-            asked = False
-            data = message.data
-            await self._pace.keep(len(data) if isinstance(data, str | bytes) else 0)
-            if message.type is aiohttp.WSMsgType.TEXT:
-                return str(data)
-            if message.type is aiohttp.WSMsgType.BINARY:
-                return bytes(data).decode(errors="replace")
-            if message.type is aiohttp.WSMsgType.PING:
-                await self._pong(data)
-            elif message.type is not aiohttp.WSMsgType.PONG:
-                raise PrinterOffline(f"the websocket ended ({message.type.name.lower()})")
-
-    async def _ping(self) -> None:
-        await self._bounded(self._socket.ping())
-
-    async def _pong(self, data: bytes) -> None:
-        await self._bounded(self._socket.pong(data))
-
-    async def _bounded(self, sending: Any) -> None:
-        try:
-            async with asyncio.timeout(self._timings.request):
-                await sending
-        except TimeoutError:
-            raise no_answer(self._timings.request) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise _broken(error) from None
-
-    def _take(self, message: str) -> None:
+    def told(self, message: bytes) -> None:
+        """Take one message; HostConfused where it is no JSON."""
         if message.startswith(_LOAD):
             self._heard(LOAD, [])
             return
@@ -233,10 +170,10 @@ class Rpc:
             answer.set_exception(HostConfused("the host's answer holds neither result nor error"))
 
 
-_NUL = ("\\u0000", "\\ufffd")
+_NUL = (b"\\u0000", b"\\ufffd")
 
 
-def read_message(message: str) -> dict[str, Any]:
+def read_message(message: bytes) -> dict[str, Any]:
     """One message as a JSON object; HostConfused when it is none.
 
     A U+0000 in it, as a noisy line leaves one in a firmware's words, becomes U+FFFD: not every
@@ -249,7 +186,3 @@ def read_message(message: str) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise HostConfused("the host sent JSON of another shape on its websocket")
     return said
-
-
-def _broken(error: Exception) -> PrinterOffline:
-    return PrinterOffline("the websocket broke", code=BROKEN_OFF.code, cause=in_words(error))

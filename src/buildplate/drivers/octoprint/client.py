@@ -41,7 +41,8 @@ from buildplate.drivers.sdk.web_files import (
     in_envelope,
     transfer,
 )
-from buildplate.drivers.sdk.web_host import WebAddress, WebHost, WebRequest
+from buildplate.drivers.sdk.web_host import WebHost, WebRequest
+from buildplate.drivers.sdk.web_route import WebAddress
 from buildplate.drivers.sdk.web_socket import SocketDoor, is_redirect, redirected
 
 BODY_LIMIT = 1 << 20

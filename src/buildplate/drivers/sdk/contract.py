@@ -37,8 +37,9 @@ class Temperature:
 class Push:
     """Something a host sent by itself. CHANGED asks for a fresh read; TELEMETRY is only shown.
 
-    `progress` is 0-1, `time_left_s` seconds; both None where the host did not say. `levels`
-    replace all told before them; `console` holds what was said since the last push.
+    `temperatures` are those that are new since the last push of this connection. `progress` is 0-1,
+    `time_left_s` seconds; both None where the host did not say. `levels` replace all told before
+    them, None leaves those standing; `console` holds what was said since the last push.
     """
 
     kind: PushKind

@@ -12,19 +12,28 @@ MESSAGES_PER_WINDOW, BYTES_PER_WINDOW = 1000, 8 << 20
 class Pace:
     """Lets so much pass in `window` seconds; whoever reads more is made to wait."""
 
+    __slots__ = ("_at", "_bytes", "_messages", "_window")
+
     def __init__(self, window: float) -> None:
         self._window = window
         self._messages = float(BURST_MESSAGES)
         self._bytes = float(BURST_BYTES)
         self._at: float | None = None
 
-    async def keep(self, size: int) -> None:
-        """Wait as long as a message of so many bytes has to."""
-        now = asyncio.get_running_loop().time()
+    def owed(self, size: int, now: float) -> float:
+        """A message of so many bytes is read at `now` (loop time): the seconds to wait after it."""
         past = 0.0 if self._at is None else (now - self._at) / self._window
         self._at = now
-        self._messages = min(BURST_MESSAGES, self._messages + past * MESSAGES_PER_WINDOW) - 1
-        self._bytes = min(BURST_BYTES, self._bytes + past * BYTES_PER_WINDOW) - size
-        debt = max(-self._messages / MESSAGES_PER_WINDOW, -self._bytes / BYTES_PER_WINDOW)
-        if debt > 0:
-            await asyncio.sleep(debt * self._window)
+        messages = self._messages + past * MESSAGES_PER_WINDOW
+        left = self._bytes + past * BYTES_PER_WINDOW
+        self._messages = messages = (min(BURST_MESSAGES, messages)) - 1
+        self._bytes = left = (min(BURST_BYTES, left)) - size
+        if messages >= 0 and left >= 0:
+            return 0.0
+        return max(-messages / MESSAGES_PER_WINDOW, -left / BYTES_PER_WINDOW) * self._window
+
+    async def keep(self, size: int) -> None:
+        """Wait as long as a message of so many bytes has to."""
+        seconds = self.owed(size, asyncio.get_running_loop().time())
+        if seconds > 0:
+            await asyncio.sleep(seconds)

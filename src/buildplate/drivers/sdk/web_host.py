@@ -10,34 +10,20 @@ twice but a read that met a connection which the host had closed meanwhile.
 from __future__ import annotations
 
 import asyncio
-import functools
-import socket
-import ssl
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from ipaddress import ip_address
-from typing import Any, NamedTuple, cast
-
-import aiohappyeyeballs
+from collections.abc import AsyncGenerator, Mapping
+from typing import NamedTuple
 
 from buildplate.drivers.sdk.errors import PrinterOffline
-from buildplate.drivers.sdk.unreachable import unreachable
 from buildplate.drivers.sdk.web_connection import (
     CLOSED,
     Sink,
     WebConnection,
     WebReply,
 )
+from buildplate.drivers.sdk.web_route import WebAddress, WebRoute
 
 CONNECTIONS = 8
 """Connections to one host at a time, and as many again apart; who needs another one waits."""
-
-NEXT_ADDRESS_S = 0.25
-"""How long one address of a name is tried alone before the next is tried beside it (RFC 8305)."""
-
-RESOLVED_S = 10.0
-"""How long the addresses of a name are remembered."""
-
-Addresses = Sequence[tuple[Any, ...]]
 
 
 class WebRequest(NamedTuple):
@@ -52,27 +38,14 @@ class WebRequest(NamedTuple):
     apart: bool
 
 
-class WebAddress(NamedTuple):
-    """Where a host is. `path` begins and ends with a slash and is percent-encoded."""
-
-    host: str
-    port: int
-    tls: bool = False
-    path: str = "/"
-
-
 class WebHost:
     """The connections to one host. Nothing connects before it is used."""
 
     def __init__(
         self, address: WebAddress, headers: Mapping[str, str], *, verify_tls: bool = True
     ) -> None:
-        self._address = address
-        self._headers = {"Host": _authority(address), **headers}
-        self._tls = _tls(verify=verify_tls) if address.tls else None
-        self._name = address.host.rstrip(".")
-        self._is_address = _is_address(address.host)
-        self._resolved: tuple[float, Addresses] = (float("-inf"), ())
+        self._headers = {"Host": address.authority, **headers}
+        self.route = WebRoute(address, verify_tls=verify_tls)
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._turns_apart = asyncio.Semaphore(CONNECTIONS)
         self._idle: list[WebConnection] = []
@@ -104,7 +77,7 @@ class WebHost:
         `kind` and `size`: the media type of its body and how many bytes it has. ValueError for what
         would break out of the request's line or a header.
         """
-        target = self._address.path + path
+        target = self.route.address.path + path
         lines = [f"{method} {target} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in self._headers.items()]
         lines += [] if kind is None else [f"Content-Type: {kind}"]
@@ -173,61 +146,10 @@ class WebHost:
     async def _connected(self) -> WebConnection:
         """A new connection. It is ours once it is returned: until then it is the loop's to end."""
         loop = asyncio.get_running_loop()
-        where: dict[str, Any] = {"host": self._address.host, "port": self._address.port}
-        try:
-            if not self._is_address:
-                where = {"sock": await self._reached(loop)}
-            if self._tls is not None:
-                where |= {"ssl": self._tls, "server_hostname": self._name}
-            _, connection = await loop.create_connection(
-                lambda: WebConnection(loop, self._open), **where
-            )
-        except (OSError, UnicodeError) as error:
-            raise unreachable(error) from None
+        connection = await self.route.connect(lambda: WebConnection(loop, self._open))
         if self._closed:
             connection.cut(None)
             raise PrinterOffline(CLOSED)
         if not connection.gone:
             self._open.add(connection)
         return connection
-
-    async def _reached(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
-        """A socket to the first of the name's addresses that answers: some lead nowhere."""
-        until, addresses = self._resolved
-        if loop.time() >= until:
-            addresses = await loop.getaddrinfo(
-                self._address.host, self._address.port, type=socket.SOCK_STREAM
-            )
-            self._resolved = (loop.time() + RESOLVED_S, addresses)
-        try:
-            reached = await aiohappyeyeballs.start_connection(
-                cast("Any", addresses), happy_eyeballs_delay=NEXT_ADDRESS_S, interleave=1
-            )
-        except OSError:
-            self._resolved = (float("-inf"), ())  # the name may have moved
-            raise
-        reached.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return reached
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _authority(address: WebAddress) -> str:
-    host = f"[{address.host}]" if ":" in address.host else address.host.rstrip(".")
-    usual = 443 if address.tls else 80
-    return host if address.port == usual else f"{host}:{address.port}"
-
-
-@functools.cache
-def _tls(*, verify: bool) -> ssl.SSLContext:
-    """One context for all hosts: loading the certificates takes tens of milliseconds."""
-    context = ssl.create_default_context()
-    if not verify:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context

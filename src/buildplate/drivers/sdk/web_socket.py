@@ -1,4 +1,7 @@
-"""Opens the one websocket to a host: bounded in time and size, and never redirected."""
+"""Opens a websocket through aiohttp: bounded in time and size, and never redirected.
+
+For hosts that say little; one that talks all the time is read by `websocket` (ADR 27).
+"""
 
 from __future__ import annotations
 

@@ -1,0 +1,147 @@
+"""What a Moonraker's subscription tells is passed on once, soon, and no oftener than is of use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from buildplate.drivers.moonraker import levels
+from buildplate.drivers.moonraker.channel import Channel
+from buildplate.drivers.moonraker.mapping import SAW_END
+from buildplate.drivers.moonraker.rpc import LOST
+from buildplate.drivers.sdk import DriverTimings, Push, PushKind, Temperature
+
+STATUS: dict[str, dict[str, Any]] = {
+    "webhooks": {"state": "ready"},
+    "print_stats": {"state": "printing", "filename": "a.gcode", "print_duration": 100.0},
+    "virtual_sdcard": {"progress": 0.5},
+    "toolhead": {"homed_axes": "xyz"},
+    "gcode_move": {"gcode_position": [1, 2.0, 3.0, 0.0], "speed_factor": 1.0},
+    "extruder": {"temperature": 210.0, "target": 210.0},
+    "heater_bed": {"temperature": 60.0, "target": 60.0},
+    "fan": {"speed": 0.5},
+}
+TIMINGS = DriverTimings(request=0.2, settle=0.05)
+"""Telemetry every 10 ms, ripe after 20."""
+
+
+@dataclass
+class Line:
+    """A channel that is subscribed, and read by a task."""
+
+    channel: Channel = field(default_factory=lambda: Channel(TIMINGS))
+    pushes: list[Push] = field(default_factory=list)
+
+    def subscribes(self, status: Mapping[str, Any] = STATUS) -> None:
+        self.channel.names = levels.names_of(status)
+        self.channel.stale = True
+        self.channel.subscribed(status, "1", self.channel.turns)
+
+    def says(self, **status: Any) -> None:
+        self.channel.take("notify_status_update", [status, 1.0])
+
+    async def read_on(self) -> None:
+        while not self.channel.lost:
+            push = await self.channel.news()
+            assert push is not None
+            self.pushes.append(push)
+
+    async def next(self) -> Push:
+        before = len(self.pushes)
+        async with asyncio.timeout(5):
+            while len(self.pushes) == before:
+                await asyncio.sleep(0.001)
+        return self.pushes[before]
+
+    async def rests(self) -> None:
+        """Until it is ripe and nothing is left to tell."""
+        await asyncio.sleep(0.05)
+        self.pushes.clear()
+
+
+async def test_only_what_is_new_is_told_again_and_all_of_it_after_a_new_subscription() -> None:
+    line = Line()
+    line.subscribes()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.read_on())
+        first = await line.next()
+        assert first.kind is PushKind.CHANGED
+        assert first.temperatures.keys() == {"tool0", "bed"}
+        assert first.levels is not None
+        assert first.levels.position == {"x": 1.0, "y": 2.0, "z": 3.0}
+        await line.rests()
+
+        line.says(extruder={"temperature": 211.0}, heater_bed={"temperature": 60.0})
+        warmer = await line.next()
+        assert warmer.kind is PushKind.TELEMETRY
+        assert warmer.temperatures == {"tool0": Temperature(211.0, 210.0)}
+        assert warmer.levels is None
+
+        line.says(gcode_move={"gcode_position": [9.0, 2.0, 3.0, 0.0]})
+        moved = await line.next()
+        assert moved.temperatures == {}
+        assert moved.levels is not None
+        assert (moved.levels.position["x"], moved.levels.homed) == (9.0, "xyz")
+        assert moved.levels.fans == {"part": 0.5}
+
+        line.says(fan={"speed": 1.0}, print_stats={"info": {"current_layer": 4}})
+        blown = await line.next()
+        assert blown.levels is not None
+        assert (blown.levels.fans, blown.levels.layer) == ({"part": 1.0}, 4)
+
+        line.subscribes()
+        again = await line.next()
+        assert again.temperatures.keys() == {"tool0", "bed"}
+        line.channel.take(LOST, [])
+
+
+async def test_the_time_left_follows_the_seconds_although_the_state_stays() -> None:
+    line = Line()
+    line.subscribes()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.read_on())
+        await line.rests()
+        line.says(print_stats={"print_duration": 300.0}, virtual_sdcard={"progress": 0.75})
+        told = await line.next()
+        assert told.kind is PushKind.TELEMETRY
+        assert told.progress == 0.75
+        assert told.time_left_s == pytest.approx(100.0)
+        line.says(print_stats={"state": "complete", "total_duration": 400.0})
+        assert (await line.next()).kind is PushKind.CHANGED
+        assert [one.kind for one in line.channel.record.heard_since(0)] == [SAW_END]
+        line.channel.take(LOST, [])
+
+
+async def test_telemetry_waits_for_its_turn_and_a_change_does_not() -> None:
+    line = Line(Channel(DriverTimings(request=200.0, settle=0.05)))
+    line.subscribes()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.read_on())
+        await line.rests()
+        for number in range(50):
+            line.says(extruder={"temperature": 200.0 + number})
+            await asyncio.sleep(0)
+        assert line.pushes == []
+        line.says(print_stats={"state": "paused"})
+        told = await line.next()
+        assert told.kind is PushKind.CHANGED
+        assert told.temperatures["tool0"].actual == 249.0
+        line.channel.take(LOST, [])
+
+
+async def test_ripeness_is_told_once_by_itself() -> None:
+    line = Line()
+    line.subscribes()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.read_on())
+        await line.next()
+        assert not line.channel.ripe
+        assert (await line.next()).kind is PushKind.CHANGED
+        assert line.channel.ripe
+        await asyncio.sleep(0.05)
+        assert len(line.pushes) == 2
+        line.channel.take(LOST, [])
