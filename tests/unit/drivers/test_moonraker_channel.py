@@ -57,6 +57,9 @@ class Line:
                 await asyncio.sleep(0.001)
         return self.pushes[before]
 
+    def is_ripe(self) -> bool:
+        return self.channel.ripe
+
     async def rests(self) -> None:
         """Until it is ripe and nothing is left to tell."""
         await asyncio.sleep(0.05)
@@ -139,9 +142,9 @@ async def test_ripeness_is_told_once_by_itself() -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(line.read_on())
         await line.next()
-        assert not line.channel.ripe
+        assert not line.is_ripe()
         assert (await line.next()).kind is PushKind.CHANGED
-        assert line.channel.ripe
+        assert line.is_ripe()
         await asyncio.sleep(0.05)
         assert len(line.pushes) == 2
         line.channel.take(LOST, [])
