@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -15,6 +16,9 @@ TEXT_LIMIT = 1000
 
 OBJECTS_LIMIT, NAME_LIMIT = 5000, 200
 """Objects of Klippy that are known, and letters of the name of one."""
+
+KINDS_KEPT, SHARED_LIMIT = 256, 300
+"""Kinds of machines whose objects are kept once for all of a kind, and objects of one that are."""
 
 LONGEST_S = 365 * 86400.0
 ID_DIGITS = 15
@@ -219,7 +223,14 @@ def read_objects(answer: object) -> frozenset[str]:
     if not isinstance(names, list):
         raise HostConfused("the host's list of printer objects is not understood")
     found = (name for name in islice(names, OBJECTS_LIMIT) if isinstance(name, str))
-    return frozenset(name for name in found if len(name) <= NAME_LIMIT)
+    objects = frozenset(name for name in found if len(name) <= NAME_LIMIT)
+    return _shared(objects) if len(objects) <= SHARED_LIMIT else objects
+
+
+@lru_cache(KINDS_KEPT)
+def _shared(objects: frozenset[str]) -> frozenset[str]:
+    """The same names as were told before: machines of one kind need them once."""
+    return objects
 
 
 def read_status(answer: object) -> Mapping[str, Any]:
@@ -271,17 +282,17 @@ def numbers(value: object, least: int) -> Sequence[float] | None:
 
 
 _NUMBERS = frozenset({float, int})
-_SCALARS = frozenset({float, int, bool})
+SCALARS = frozenset({float, int, bool})
 
 
 def plain(value: object) -> Any:
     """What is kept of a field: a number, a word, or a few of them; None for anything else."""
-    if value is None or type(value) in _SCALARS:
+    if value is None or type(value) in SCALARS:
         return value
     if isinstance(value, str):
         return value[:TEXT_LIMIT]
     if isinstance(value, list):
-        if len(value) <= FEW and _SCALARS.issuperset(map(type, value)):
+        if len(value) <= FEW and SCALARS.issuperset(map(type, value)):
             return value
         return [_scalar(one) for one in value[:FEW]]
     if isinstance(value, dict):

@@ -8,7 +8,6 @@ print up to 250 ms late, and a start right after Klippy is ready may go without 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -50,9 +49,9 @@ class Channel:
         self._warmed: set[str] = set()
         self._moved = self._altered = False
         self._still = levels.STILL
-        self._console: deque[ConsoleLine] = deque(maxlen=CONSOLE_LIMIT)
+        self._console: list[ConsoleLine] = []
         self.found: dict[str, dict[str, Any]] = {}
-        self.names: dict[str, str] = {}
+        self.names: Mapping[str, str] = {}
         self.klippy, self.words = Klippy.DISCONNECTED, ""
         self.process = ""
         self.record = Record(timings.clock)
@@ -163,10 +162,12 @@ class Channel:
     def _say(self, said: object) -> None:
         for line in answers.text(said).splitlines()[:CONSOLE_LIMIT]:
             self._console.append(ConsoleLine(line, error=line.startswith(("!!", "// !!", "Error"))))
+        if len(self._console) > 2 * CONSOLE_LIMIT:
+            del self._console[:-CONSOLE_LIMIT]
 
     def sent(self, line: ConsoleLine) -> None:
         """A line that went out from here."""
-        self._console.append(line)
+        self._console = [*self._console[1 - CONSOLE_LIMIT :], line]
         self._tell(changed=False)
 
     def klippy_says(self, state: Klippy, words: str) -> None:
@@ -204,11 +205,7 @@ class Channel:
                 known = {}
                 if len(found) < levels.OBJECTS_LIMIT:
                     found[name] = known
-            new = [
-                field
-                for field in wanted
-                if field in fields and _takes(known, field, answers.plain(fields[field]))
-            ]
+            new = _taken(known, wanted, fields)
             if new:
                 self._note_new(name, wanted, new)
         if "webhooks" in status:
@@ -298,8 +295,9 @@ class Channel:
         kind = PushKind.CHANGED if self._changed else PushKind.TELEMETRY
         self._changed = self._fresh = False
         self._told_at = now
-        said = tuple(self._console)
-        self._console.clear()
+        said: Sequence[ConsoleLine] = ()
+        if self._console:
+            said, self._console = self._console[-CONSOLE_LIMIT:], []
         stats = self._stats
         done = answers.read_progress(self.found, stats)
         if self._altered:
@@ -317,9 +315,17 @@ class Channel:
         )
 
 
-def _takes(known: dict[str, Any], field: str, value: Any) -> bool:
-    """Take a field over; whether it says anything new."""
-    if field in known and known[field] == value:
-        return False
-    known[field] = value
-    return True
+def _taken(
+    known: dict[str, Any], wanted: Sequence[str], fields: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Take over what is told of an object; the fields that say anything new."""
+    if len(fields) > levels.FIELDS_MOST:
+        fields = {field: fields[field] for field in wanted if field in fields}
+    new: tuple[str, ...] = ()
+    for field, value in fields.items():
+        if field in wanted:
+            said = value if type(value) in answers.SCALARS else answers.plain(value)
+            if field not in known or known[field] != said:
+                known[field] = said
+                new = (*new, field)
+    return new

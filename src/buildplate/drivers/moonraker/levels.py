@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -14,8 +15,11 @@ OBJECTS_LIMIT = 96
 """Objects of one machine that are listened to."""
 
 NAME_LIMIT, COUNT_LIMIT = 60, 1_000_000
-NAMES_KEPT = 4096
-"""Names of objects, of all machines, whose fields need not be looked up again."""
+NAMES_KEPT, KINDS_KEPT = 4096, 256
+"""Names of objects whose fields need not be looked up again, and kinds of machines."""
+
+FIELDS_MOST = 8
+"""Fields of one object that are looked at one by one: more is not what was subscribed to."""
 
 HEATS, BLOWS = ("temperature", "target"), ("speed",)
 
@@ -95,11 +99,17 @@ def subscription(objects: Iterable[str]) -> dict[str, list[str]]:
     }
 
 
-def names_of(objects: Iterable[str]) -> dict[str, str]:
+def names_of(objects: Iterable[str]) -> Mapping[str, str]:
     """What people call each heater, sensor and fan, by the name of Klippy's object.
 
-    Two objects that would get one name keep their kind in it, all but the heater.
+    Two objects that would get one name keep their kind in it, all but the heater. Machines of one
+    kind share the answer.
     """
+    return _names_of(frozenset(islice(objects, OBJECTS_LIMIT)))
+
+
+@lru_cache(KINDS_KEPT)
+def _names_of(objects: frozenset[str]) -> Mapping[str, str]:
     named: dict[str, str] = {}
     taken: set[str] = set()
     for name in sorted(objects, key=_heaters_first):
@@ -107,7 +117,7 @@ def names_of(objects: Iterable[str]) -> dict[str, str]:
         called = name if short in taken else short
         taken.add(called)
         named[name] = called
-    return named
+    return MappingProxyType(named)
 
 
 def _heaters_first(name: str) -> tuple[int, str]:

@@ -26,7 +26,6 @@ SILENT = "the websocket fell silent"
 BROKE_IT = "the host sent what no websocket may carry, or too much of it"
 OTHER_PROTOCOL = "the host agrees to something else than a websocket"
 _FINAL, _NOT_LET_IN = 200, (401, 403)
-_TOLD = (websocket.TEXT, websocket.BINARY)
 
 
 class Limits(NamedTuple):
@@ -213,10 +212,15 @@ class WebSocket(asyncio.Protocol):
         try:
             while (message := self._frames.next()) is not None:
                 now = self._loop.time()
-                self._one(*message, now)
+                kind, content = message
+                if kind == websocket.TEXT and self._ear is not None:
+                    self._heard_at, self._asked = now, False
+                    self._ear.told(content)
+                else:
+                    self._one(kind, content, now)
                 if self.error is not None:
                     return
-                wait = self._pace.owed(len(message[1]), now)
+                wait = self._pace.owed(len(content), now)
                 if wait > 0:
                     self._hold()
                     self._held = self._loop.call_later(wait, self._go_on)
@@ -233,7 +237,7 @@ class WebSocket(asyncio.Protocol):
         if kind == websocket.PART:
             return
         self._heard_at, self._asked = now, False
-        if kind in _TOLD and self._ear is not None:
+        if kind == websocket.BINARY and self._ear is not None:
             self._ear.told(content)
         elif kind == websocket.PING:
             if self._room is None:  # who does not read our answers gets no more of them
