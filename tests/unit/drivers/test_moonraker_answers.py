@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -50,7 +51,7 @@ FOUND: dict[str, dict[str, Any]] = {
 }
 
 
-def read_levels(found: dict[str, dict[str, Any]], names: dict[str, str]) -> Levels:
+def read_levels(found: dict[str, dict[str, Any]], names: Mapping[str, str]) -> Levels:
     return levels.read_levels(found, levels.read_still(found, names))
 
 
