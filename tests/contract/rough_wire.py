@@ -1,4 +1,7 @@
-"""A bad stretch of cable in front of a TCP port: single bytes, spoilt bytes, or few at a time."""
+"""A bad stretch of cable in front of a TCP port.
+
+Single bytes, spoilt bytes, or few at a time for a serial line; torn frames and stalls for the web.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,9 @@ CHUNK = 4096
 SPOILT_LINES = 0.015
 SLOW_CHUNK, SLOW_S = 60, 0.005
 """12 kB/s, as a line of 115,200 baud carries them."""
+
+LONGEST_PIECE = 23
+STALLS, STALL_S = 0.1, 0.4
 
 Manner = Callable[[asyncio.StreamReader, asyncio.StreamWriter, random.Random], Awaitable[None]]
 
@@ -53,7 +59,33 @@ async def slow(
         await writer.drain()
 
 
+async def torn(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dice: random.Random
+) -> None:
+    """Pieces that begin and end anywhere: within a frame's head, within a letter of a text."""
+    while data := await reader.read(CHUNK):
+        at = 0
+        while at < len(data):
+            end = at + dice.randint(1, LONGEST_PIECE)
+            writer.write(data[at:end])
+            await writer.drain()
+            await asyncio.sleep(0)
+            at = end
+
+
+async def stalling(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dice: random.Random
+) -> None:
+    """Now and then nothing comes for a while, and then all of it."""
+    while data := await reader.read(CHUNK):
+        if dice.random() < STALLS:
+            await asyncio.sleep(STALL_S)
+        writer.write(data)
+        await writer.drain()
+
+
 MANNERS: dict[str, Manner] = {"single bytes": single_bytes, "lossy": lossy, "slow": slow}
+WEB_MANNERS: dict[str, Manner] = {"torn": torn, "stalling": stalling}
 
 
 @asynccontextmanager
