@@ -169,6 +169,14 @@ async def test_a_greeting_without_a_websocket_says_why(
         await greeting.answered
 
 
+async def test_an_agreement_behind_a_refusal_is_none() -> None:
+    greeting = greets()
+    refused = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+    assert greeting.feed(refused + AGREED) is None
+    with pytest.raises(AuthRequired):
+        await greeting.answered
+
+
 async def test_a_host_that_hangs_up_in_the_greeting_is_offline() -> None:
     socket, greeting = WebSocket(asyncio.get_running_loop(), LIMITS), greets()
     socket.connection_made(cast("Any", Wire()))

@@ -296,6 +296,8 @@ class Greeting:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
+            if self.answered.done():  # another answer stood before the one that agrees
+                return None
             if not websocket.is_agreed(self._key, self._headers):
                 self.fail(HostConfused(OTHER_PROTOCOL))
                 return None
