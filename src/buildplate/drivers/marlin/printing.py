@@ -391,7 +391,7 @@ class Printing:
 
     def _answered(self, mark: Mark) -> None:
         if mark is Mark.LOCATED and self.phase is Phase.PAUSING:
-            self._park()
+            self._located_for_park()
         elif mark is Mark.PARKED and self.phase is Phase.PAUSING:
             self._stands()
         elif mark is Mark.UNPARKED and self.phase is Phase.RESUMING:
@@ -401,6 +401,18 @@ class Printing:
         elif mark is Mark.CANCELLED and self.phase is Phase.CANCELLING:
             # The script is the user's: what it leaves on is not known.
             self._cancelled()
+
+    def _located_for_park(self) -> None:
+        """Park, once the position was told: its line may be lost, or come behind an `ok` too many.
+
+        After a few tries the head stays where it is.
+        """
+        self._located += 1
+        if self._where is None and self._located < LOCATE_TIMES:
+            self._locate(Mark.LOCATED)
+            return
+        self._located = 0
+        self._park()
 
     def _park(self) -> None:
         modes = self.source.modes_at(self.line)

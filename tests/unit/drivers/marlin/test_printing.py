@@ -8,7 +8,7 @@ import pytest
 
 from buildplate.drivers.marlin.config import read_settings
 from buildplate.drivers.marlin.notes import Notes, Outcome
-from buildplate.drivers.marlin.printing import Phase, Printing, Surroundings
+from buildplate.drivers.marlin.printing import LOCATE_TIMES, Phase, Printing, Surroundings
 from buildplate.drivers.marlin.source import SourceFile
 from buildplate.protocols.marlin import Conversation, Dialect, SendLimits
 from tests.unit.protocols.bad_wire import PlainFirmware
@@ -133,3 +133,33 @@ def test_a_pause_parks_only_where_numbers_mean_millimetres(tmp_path: Path, inche
     assert bench.printing.resume()
     assert bench.outcome() is Outcome.COMPLETED
     assert any(code.startswith(b"G92 E") for code in bench.firmware.accepted) is not inches
+
+
+class Unheard(PlainFirmware):
+    """Its first positions do not arrive."""
+
+    lost = 0
+
+    def hear(self, data: bytes) -> bytes:
+        said = super().hear(data)
+        if self.lost and b"Count" in said:
+            self.lost -= 1
+            return b"ok\n"
+        return said
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_position_that_is_lost_is_asked_for_again_before_the_head_stays(
+    tmp_path: Path, lost: int
+) -> None:
+    bench = Bench(tmp_path)
+    bench.firmware = Unheard(advanced=False)
+    bench.firmware.lost = lost
+    for _ in range(2):  # the second pause has its own tries
+        bench.to_line(bench.printing.line + 5)
+        assert bench.printing.pause()
+        bench.until(Phase.PAUSED)
+        assert bench.printing.resume()
+    parked = bench.firmware.accepted.count(b"G0 Z5 F600")
+    assert parked == (1 if lost == LOCATE_TIMES else 2)
+    assert bench.outcome() is Outcome.COMPLETED
