@@ -270,7 +270,8 @@ class Board:
     def _acknowledge(self, number: int | None, more: str = "") -> None:
         free = self.machine.planner_free()
         said = self.dialect.ok(number, free, self.sizes.queue - len(self._queue))
-        self.lines(f"{said} {more}" if more else said)
+        # A report's `ok` is printed by its command, which knows nothing of ADVANCED_OK.
+        self.lines(f"ok {more}" if more else said)
 
     # --- commands
 

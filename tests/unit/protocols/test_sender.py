@@ -256,3 +256,21 @@ def test_a_numbering_that_is_refused_for_a_while_is_not_a_printer_that_forgot() 
         sender.wants(412, turn * 1.0)
     assert sender.events == []
     assert sender.to_send(11.0).lstrip() == b"N0 M110 N0*125\n"
+
+
+def test_a_report_is_answered_by_an_ok_without_a_number_though_others_have_one() -> None:
+    conversation = ready()
+    sender = conversation.sender
+    sender.flowing = False
+    last = LINES_BEFORE
+    sender.command(b"G4 P1")
+    sender.command(b"M105", "heat")
+    assert conversation.to_send(1.0).count(b"\n") == 1
+    conversation.receive(b"ok N%d P15 B3\n" % (last + 1), 1.0)
+    assert conversation.to_send(1.0).endswith(b"M105*%d\n" % checksum(b"N%d M105" % (last + 2)))
+    assert Answered("heat") not in conversation.receive(b"ok\n", 1.0)
+    assert Answered("heat") in conversation.receive(b"ok T:20.0 /0.0 B:20.0 /0.0\n", 1.0)
+    sender.command(b"M114", "where")
+    assert conversation.to_send(1.0)
+    assert conversation.receive(b"ok T:20.0 /0.0 B:20.0 /0.0\n", 1.0) != [Answered("where")]
+    assert sender.unanswered == 1

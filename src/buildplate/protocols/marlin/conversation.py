@@ -92,8 +92,12 @@ class Conversation:
             return self._told()
         events: list[Event] = []
         for line in self._lines.split(whole):
-            for reply in read_reply(line):
-                self._take(reply, now, events)
+            replies = read_reply(line)
+            for reply in replies:
+                if isinstance(reply, Ok):
+                    self._count(reply, now, reports=isinstance(replies[-1], Temperatures))
+                else:
+                    self._take(reply, now, events)
             events += self._told()
         return events
 
@@ -122,12 +126,12 @@ class Conversation:
         self.sender.events = []
         return [*told]
 
+    def _count(self, ok: Ok, now: float, *, reports: bool) -> None:
+        self.oks += 1
+        if self._begun:
+            self.sender.took(ok.number, now, ok.buffer, reports=reports)
+
     def _take(self, reply: Reply, now: float, events: list[Event]) -> None:
-        if isinstance(reply, Ok):
-            self.oks += 1
-            if self._begun:
-                self.sender.took(reply.number, now, reply.buffer)
-            return
         self._learn(reply)
         if not self._begun:
             events.append(reply)

@@ -8,6 +8,7 @@ says which one it wants.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ HOPELESS_S = 20.0
 SOON_S = 0.5
 LONGEST_PATIENCE_S = 40.0
 _LONG_AGO = float("-inf")
+_ASKS_FOR_HEAT = re.compile(rb"N\d+ M105(?!\d)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,15 +252,18 @@ class Sender:
 
     # --- what was answered -----------------------------------------------------------------------
 
-    def took(self, number: int | None, now: float, free: int | None = None) -> None:
+    def took(
+        self, number: int | None, now: float, free: int | None = None, *, reports: bool = False
+    ) -> None:
         """The firmware has taken a line: that with `number`, or the oldest unanswered one.
 
-        `free`: so many places are empty beside the one of that line, by its own report.
+        `free`: so many places are empty beside the one of that line, by its own report. `reports`:
+        temperatures stand on the answer's own line.
         """
         if free is not None and free >= self._learned:
             self._learn(free)
         old = self._acked
-        new = self._up_to(number)
+        new = self._up_to(number, reports=reports)
         if new <= old:
             return
         self._heard, self._patience = now, self.limits.patience_s
@@ -329,16 +334,24 @@ class Sender:
         if new > _PRUNED_AT:
             self._prune()
 
-    def _up_to(self, number: int | None) -> int:
+    def _up_to(self, number: int | None, *, reports: bool) -> int:
         """The place behind the last line that an answer is for; the old one where for none."""
         if number is not None:
             self._numbers_oks = True
             return number - self._log.base + 1
-        if not self._numbers_oks:
+        if not self._numbers_oks or (reports and self._asks_for_heat()):
             return self._acked + 1
         # It belongs to a line that was refused, or its number was spoilt: ask soon.
         self._patience = min(self._patience, SOON_S)
         return self._acked
+
+    def _asks_for_heat(self) -> bool:
+        """Whether the oldest line is an M105: Marlin numbers every `ok` but that one's.
+
+        Its M105.cpp prints a bare `ok` of its own, ADVANCED_OK or not.
+        """
+        oldest = self._log.between(self._acked, self._acked + 1) if self._at > self._acked else b""
+        return _ASKS_FOR_HEAT.match(oldest) is not None
 
     def _learn(self, free: int) -> None:
         if self.limits.window is None:
