@@ -274,6 +274,8 @@ class Printing:
             case Position(axes):
                 self._where = axes
             case Busy(text) if text.lower().startswith(WAITS):
+                if not self._sender.unanswered:
+                    return  # the line's answer came with it: nobody is waited for any more
                 self._waits = self._sender.accepted
                 self._held("the printer waits for a person")
             case Busy() if self.phase is Phase.STARTING and self._sender.unanswered:

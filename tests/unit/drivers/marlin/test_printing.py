@@ -163,3 +163,10 @@ def test_a_position_that_is_lost_is_asked_for_again_before_the_head_stays(
     parked = bench.firmware.accepted.count(b"G0 Z5 F600")
     assert parked == (1 if lost == LOCATE_TIMES else 2)
     assert bench.outcome() is Outcome.COMPLETED
+
+
+def test_a_wait_that_is_answered_in_the_same_breath_stops_nothing(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.to_line(5)
+    bench.step(b"echo:busy: paused for user\n")
+    assert bench.outcome() is Outcome.COMPLETED
