@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from buildplate.drivers.marlin.hearing import Facts, Hearing
 from buildplate.drivers.marlin.jobs import Job, pass_on
 from buildplate.drivers.marlin.notes import Notes
 from buildplate.drivers.marlin.printing import End, Printing, Surroundings
+from buildplate.drivers.marlin.priority import ask_for_priority
 from buildplate.drivers.marlin.source import SourceFile
 from buildplate.drivers.marlin.thermal import Finding, Remedy
 from buildplate.drivers.marlin.voice import Voice
@@ -42,8 +42,6 @@ T = TypeVar("T")
 STOP = b"\nM112\n"
 TURN_S = 0.25
 """Seconds between looks at what only time brings."""
-NICE = -10
-"""A streaming thread's, where the process may ask for it (CAP_SYS_NICE or RLIMIT_NICE)."""
 REPORT_S = 1.0
 CARD_S = 3.0
 """So often a printer with a card is asked whether a person has started a print from it."""
@@ -577,6 +575,16 @@ class Line(threading.Thread):
             self.break_waits()
         return True
 
+    def cancel_print(self, printing: Printing) -> bool:
+        """Cancel, on the thread, and end a wait for heat (M108): the script stands behind it.
+
+        Not one for a person: the printer would go on with what only that person sees.
+        """
+        blocked, cancelled = printing.blocked, printing.cancel()
+        if cancelled and not blocked:
+            self._end_waits()
+        return cancelled
+
     def _print_over(self, end: End) -> None:
         """A print of ours is over; what it may have left on is switched off."""
         self.printing = None
@@ -589,12 +597,3 @@ class Line(threading.Thread):
         lines = scripts.heaters_off(self.known())
         for at, line in enumerate(lines, 1):
             self._sender.command(line.encode(), Off.DONE if at == len(lines) else None)
-
-
-def ask_for_priority() -> None:
-    """Have the calling thread go before others of this machine, where we may; a planner waits.
-
-    Never as a real-time thread: it shares the interpreter's lock with threads that are none.
-    """
-    with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

@@ -296,7 +296,10 @@ class SerialDriver:
 
     async def cancel(self) -> Answer:
         """Send no more of the file and run the cancel script; Accepted once that was taken."""
-        return await self._steer(lambda printing: printing.cancel(), to_its_end=True)
+        line = self._line
+        if line is None:
+            return Unknown("there is no connection to the printer")
+        return await self._steer(line.cancel_print, to_its_end=True)
 
     async def pause(self) -> Answer:
         """Stop after the lines under way, and park."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from buildplate.drivers.marlin import client
+from buildplate.drivers.marlin import client, priority
 from buildplate.drivers.marlin.errors import PortLost
 from buildplate.drivers.marlin.notes import Notes, Outcome
 from buildplate.drivers.marlin.printing import Phase
@@ -231,6 +231,29 @@ def test_an_alarm_ends_a_wait_for_heat_even_before_the_first_line_was_taken(
         assert printing.begun
 
 
+@pytest.mark.parametrize("person", [False, True])
+def test_a_cancel_ends_a_wait_for_heat_and_none_for_a_person(tmp_path: Path, person: bool) -> None:
+    board = Board(temperatures=HOT, abilities={"EMERGENCY_PARSER": True})
+    with connected(tmp_path, board) as one:
+        board.held = ("M109", "M600")
+        waits = "M600" if person else "M109 S200"
+        printing = one.begin(waits, *LONG)
+        until(lambda: waits in board.sent)
+        if person:
+            board.say("echo:busy: paused for user")
+            one.paused(printing)
+        assert one.line.submit(lambda: one.line.cancel_print(printing)).result(5)
+        if person:
+            board.let_go()
+        else:
+            until(lambda: "M108" in board.sent)
+            board.let_go()
+        until(lambda: printing.end is not None)
+        assert ("M108" in board.sent) is not person
+        assert printing.end is not None
+        assert printing.end.outcome is Outcome.CANCELLED
+
+
 def test_heaters_that_do_not_go_off_after_an_alarm_end_in_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,5 +333,5 @@ def test_the_streaming_thread_alone_asks_to_go_first_and_does_without(
 
     monkeypatch.setattr(os, "setpriority", set_priority)
     with connected(tmp_path, Board()) as one:
-        assert asked == [(os.PRIO_PROCESS, one.line.native_id, client.NICE)]
+        assert asked == [(os.PRIO_PROCESS, one.line.native_id, priority.NICE)]
         assert one.line.is_alive()
