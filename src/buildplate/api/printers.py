@@ -240,10 +240,27 @@ async def printer_state(rooms: AllRooms, printer_id: InPath) -> Response:
     dependencies=[OPERATE],
 )
 async def connect(rooms: AllRooms, printer_id: InPath) -> Response:
-    """Try to reach a printer now, not at the end of its pause."""
+    """Try to reach a printer now, not at the end of its pause; one that is off is switched on."""
     session = in_service(rooms, printer_id)
     await rooms.fleet.connect(session.id)
     return Json(state_view(in_service(rooms, session.id)), 202)
+
+
+@router.post(
+    "/printers/{printer_id}/disconnect",
+    responses={200: {"model": StateOut}},
+    dependencies=[OPERATE],
+)
+async def disconnect(rooms: AllRooms, printer_id: InPath) -> Response:
+    """Switch a printer off in the farm: its link is closed, its port free, until it is connected.
+
+    It is what `enabled: false` does. Refused while a print is streamed to it, which would end.
+    """
+    record = in_service(rooms, printer_id).record
+    if record.spec.enabled:
+        spec = replace(record.spec, enabled=False)
+        await rooms.fleet.edit(record.id, spec, record.connection, record.version)
+    return Json(state_view(in_service(rooms, record.id)))
 
 
 @router.post(

@@ -396,10 +396,20 @@ def maintenance(
 
 @app.command()
 def connect(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
-    """Try to reach a printer now, not at the end of its pause."""
+    """Try to reach a printer now, not at the end of its pause; also one that was disconnected."""
     with server_of(context) as server:
         found = server.post(f"/printers/{server.printer(printer)}/connect")
     as_json(found) if json else say(f"Trying; its link is {found['link']} so far.")
+
+
+@app.command()
+def disconnect(
+    context: typer.Context, printer: options.Printer, json: options.Json = False
+) -> None:
+    """Close the link to a printer, so that its port is free, and leave it alone until connected."""
+    with server_of(context) as server:
+        found = server.post(f"/printers/{server.printer(printer)}/disconnect")
+    as_json(found) if json else say(f"{printer} is left alone: buildplate printer connect")
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -23,6 +24,7 @@ from buildplate.fleet.model import PrinterRecord
 from buildplate.fleet.ports import Handle, Spawner
 from buildplate.fleet.sealing import SecretLocked
 from buildplate.fleet.session import PrinterSession, SessionParts
+from buildplate.fleet.stopping import would_end
 from buildplate.fleet.trying import with_stored_secrets
 from buildplate.storage import EventRecord
 
@@ -37,6 +39,23 @@ class NewPrinter:
     spec: PrinterSpec
     driver: str
     connection: Mapping[str, Any]
+
+
+@contextmanager
+def _about_to_close(session: PrinterSession | None) -> Iterator[None]:
+    """Let a session begin nothing more while its end is being stored; PrinterBusy."""
+    if session is None:
+        yield
+        return
+    if would_end(session):
+        message = "a print is streamed to the printer from here, and would end with the connection"
+        raise PrinterBusy(message, "Wait for the print's end, or cancel it.")
+    before, session.closing = session.closing, True
+    try:
+        yield
+    except BaseException:
+        session.closing = before
+        raise
 
 
 class FleetService:
@@ -129,21 +148,21 @@ class FleetService:
     async def edit(
         self, reference: str, spec: PrinterSpec, connection: Mapping[str, Any], version: int
     ) -> PrinterRecord:
-        """Replace a printer's description; a changed connection opens a new session."""
+        """Replace a printer's description; a changed connection opens a new session.
+
+        PrinterBusy where that would end a print: one that is streamed lives in its session.
+        """
         before = await self.get(reference)
         manifest = self._manifest(before.driver)
         self._check(manifest, spec, self._plain(before, connection))
         sealed = self.seals.seal(before.id, connection, manifest.secrets, before=before.connection)
         event = self._event("printer.edited", before.id, name=spec.name)
-        record = await self._parts.storage.write(
-            repository.edit_printer,
-            spec,
-            sealed,
-            version,
-            event,
-            () if spec.group == before.spec.group else self._two_ids(),
-        )
+        ids = () if spec.group == before.spec.group else self._two_ids()
         reconnect = sealed != dict(before.connection) or spec.enabled is not before.spec.enabled
+        with _about_to_close(self._sessions.get(before.id) if reconnect else None):
+            record = await self._parts.storage.write(
+                repository.edit_printer, spec, sealed, version, event, ids
+            )
         if reconnect:
             await self._reopen(record.id)
         elif record.id in self._sessions:
@@ -199,11 +218,15 @@ class FleetService:
     async def connect(self, reference: str) -> None:
         """Try to reach a printer now instead of at the end of its back-off.
 
-        One that is halted gets a fresh connection: its driver wakes the machine, if it can.
+        One that is switched off is switched on. One that is halted gets a fresh connection: its
+        driver wakes the machine, if it can.
         """
         record = await self.get(reference)
         session = self.session(record.id)
-        if session.live.activity is Activity.HALTED:
+        if not record.spec.enabled:
+            spec = replace(record.spec, enabled=True)
+            await self.edit(record.id, spec, record.connection, record.version)
+        elif session.live.activity is Activity.HALTED:
             await self._reopen(record.id, wake=True)
         else:
             session.connection.hurry()

@@ -96,6 +96,7 @@ class PrinterSession:
         self.manifest = manifest
         self.parts = parts
         self.live = LiveState()
+        self.live.link = self._link_at_first()
         self.deeds = Deeds()
         self.reading: Reading | None = None
         self.read_for: Watch | None = None
@@ -138,7 +139,7 @@ class PrinterSession:
         self.vouched = self.intending = False
         self.company = Company()
         self.live.activity = Activity.UNKNOWN
-        self.live.link = Link.CONNECTING if self.record.spec.enabled else Link.DISABLED
+        self.live.link = self._link_at_first()
         await self._recall()
         self.nudge()  # what waits for a printer that is disabled hears nothing else
         async with asyncio.TaskGroup() as tasks:
@@ -146,6 +147,9 @@ class PrinterSession:
             tasks.create_task(self._mailbox())
             if self.record.spec.enabled:
                 tasks.create_task(self.connection.keep())
+
+    def _link_at_first(self) -> Link:
+        return Link.CONNECTING if self.record.spec.enabled else Link.DISABLED
 
     async def _recall(self) -> None:
         """Read the printer's row and its open commands: a write that was cut off may be there."""

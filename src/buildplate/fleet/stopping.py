@@ -9,12 +9,13 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from buildplate.core.printers import Activity
+from buildplate.core.printers import Activity, Link
 from buildplate.fleet.session import PrinterSession
 
 LOOK_S = 0.2
 TELL_AGAIN_S = 600.0
 RUNS = frozenset({Activity.OURS, Activity.PAUSED})
+REACHED = frozenset({Link.SYNCING, Link.ONLINE, Link.DEGRADED})
 
 
 def live_here(sessions: Iterable[PrinterSession]) -> list[PrinterSession]:
@@ -25,6 +26,15 @@ def live_here(sessions: Iterable[PrinterSession]) -> list[PrinterSession]:
 def _runs(session: PrinterSession) -> bool:
     ours = session.parts.steward.occupant(session.id) is not None
     return ours and (session.live.activity in RUNS or session.mid_start)
+
+
+def would_end(session: PrinterSession) -> bool:
+    """Whether a print of ours, or its way to the printer, would end with this link."""
+    occupant = session.parts.steward.occupant(session.id)
+    if occupant is None or not session.manifest.streams:
+        return False
+    asks = occupant[1]
+    return session.live.link in REACHED and (not asks or session.live.activity in RUNS)
 
 
 async def let_end(

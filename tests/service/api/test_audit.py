@@ -283,6 +283,7 @@ async def _queued(surface: Surface, id_: str) -> Any:
 on_printer("PATCH /api/v1/printers/{printer_id}", {"enabled": False})
 on_printer("DELETE /api/v1/printers/{printer_id}")
 on_printer("POST /api/v1/printers/{printer_id}/connect")
+on_printer("POST /api/v1/printers/{printer_id}/disconnect")
 on_printer("POST /api/v1/printers/{printer_id}/clear-bed", _bed)
 on_printer("POST /api/v1/printers/{printer_id}/maintenance", {"on": True})
 on_printer("POST /api/v1/printers/{printer_id}/assign", _queued)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,12 @@ from typing import Any
 import pytest
 
 from buildplate.access.model import Role
+from buildplate.drivers.marlin import DRIVER as SERIAL
 from buildplate.drivers.sdk import Driver, DriverTimings
 from tests.service.api.paper import KEY, PaperHost, paper_manifest
 from tests.service.api.surface import VOLUME, Surface, open_surface
+from tests.unit.drivers.marlin.pty_board import on_a_port
+from tests.unit.protocols.bad_wire import PlainFirmware
 
 FULL = {
     "model": {
@@ -310,7 +316,7 @@ async def test_a_retired_printer_keeps_its_history_and_frees_its_name(surface: S
     assert retired["link"] is None
     found = (await surface.client.get(f"/api/v1/prints?printer={retired['number']}")).json()
     assert [one["id"] for one in found["items"]] == [print_["id"]]
-    for call in ("state", "connect", "clear-bed", "maintenance"):
+    for call in ("state", "connect", "disconnect", "clear-bed", "maintenance"):
         method = "GET" if call == "state" else "POST"
         body = {"clear-bed": {"bed_version": 1}, "maintenance": {"on": True}}.get(call)
         answer = await surface.client.request(method, f"{path}/{call}", json=body)
@@ -393,6 +399,83 @@ async def test_a_printer_that_came_back_is_reached_at_once_when_asked(surface: S
     answer = await surface.client.post(f"/api/v1/printers/{printer['id']}/connect")
     assert answer.status_code == 202
     await surface.until(printer["id"], link="online")
+
+
+async def test_a_disconnected_printer_is_left_alone_until_it_is_connected(
+    surface: Surface,
+) -> None:
+    printer = await surface.printer()
+    path = f"/api/v1/printers/{printer['id']}"
+    for _ in range(2):
+        off = await surface.client.post(f"{path}/disconnect")
+        told = off.json()
+        assert (off.status_code, told["link"], told["ready"]) == (200, "disabled", False)
+    seen = (await surface.client.get(path)).json()
+    assert (seen["enabled"], seen["version"]) == (False, printer["version"] + 1)
+    on = await surface.client.post(f"{path}/connect")
+    assert (on.status_code, on.json()["link"]) == (202, "connecting")
+    back = await surface.until(printer["id"], link="online", ready=True)
+    assert back["enabled"] is True
+
+
+@pytest.mark.parametrize(
+    "change", ["disconnect", {"enabled": False}, {"connection": {"tls": True}}]
+)
+async def test_a_link_is_not_closed_under_a_print_that_lives_in_it(
+    surface: Surface, change: Any
+) -> None:
+    await surface.printer()
+    manifests: Any = surface.farm.fleet.manifests
+    manifests["paper"] = replace(manifests["paper"], streams=True)
+    for session in surface.farm.fleet.sessions.values():
+        session.manifest = manifests["paper"]
+    host, print_ = await surface.running()
+    path = f"/api/v1/printers/{print_['printer_id']}"
+
+    async def close() -> Any:
+        if change == "disconnect":
+            return await surface.client.post(f"{path}/disconnect")
+        return await surface.client.patch(path, json=change)
+
+    answer = await close()
+    assert (answer.status_code, answer.json()["code"]) == (409, "printer_has_active_print")
+    assert (await surface.client.get(path)).json()["link"] == "online"
+    await host.finish()
+    await surface.until_print(print_["id"], state="completed")
+    assert (await close()).is_success
+
+
+async def test_disconnecting_frees_the_port_and_connecting_takes_it_again(
+    tmp_path: Path,
+) -> None:
+    drivers = {"marlin": SERIAL}
+    with on_a_port(PlainFirmware()) as port:
+        async with open_surface(tmp_path, drivers=drivers) as surface:
+            connection = {"port": port, "baud": 115200}
+            body = {"name": "Board", "driver": "marlin", "connection": connection}
+            added = await surface.client.post("/api/v1/printers", json=body)
+            path = f"/api/v1/printers/{added.json()['id']}"
+            await surface.until(1, link="online")
+            with pytest.raises(OSError, match="temporarily unavailable"), held(port):
+                pass
+            assert (await surface.client.post(f"{path}/disconnect")).status_code == 200
+            with held(port):
+                await surface.client.post(f"{path}/connect")
+                taken = await surface.until(1, link="offline")
+                assert taken["problem_code"] == "serial_port_busy"
+            await surface.client.post(f"{path}/connect")
+            await surface.until(1, link="online")
+
+
+@contextmanager
+def held(port: str) -> Iterator[None]:
+    """Have the port for oneself, as every program that minds the others does; OSError."""
+    device = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    try:
+        fcntl.flock(device, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(device)
 
 
 @pytest.mark.parametrize("name", ["3", " 12 ", "01a21c69-53ae-770d-909f-cd36482c7a73", "٣"])

@@ -281,6 +281,10 @@ async def test_prints_are_assigned_and_controlled_at_their_printer(tmp_path: Pat
         await me.type("printer cancel Right")
         await me.surface.until_print(1, state="cancelled")
         assert "no print of ours" in (await me.type("printer pause Right", code=1)).stderr
+        await me.type("printer disconnect Right")
+        assert (await me.json("printer show Right"))["link"] == "disabled"
+        await me.type("printer connect Right")
+        await me.surface.until(2, link="online")
         await me.type("printer remove Right")
         assert "Right (retired)" in (await me.type("print list")).stdout
         assert "print.cancelled" in (await me.type("events --limit 1000")).stdout

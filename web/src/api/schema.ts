@@ -1118,7 +1118,7 @@ export interface paths {
         put?: never;
         /**
          * Connect
-         * @description Try to reach a printer now, not at the end of its pause.
+         * @description Try to reach a printer now, not at the end of its pause; one that is off is switched on.
          */
         post: operations["post_printers_printer_id_connect"];
         delete?: never;
@@ -1141,6 +1141,28 @@ export interface paths {
         get: operations["get_printers_printer_id_console"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/disconnect": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Disconnect
+         * @description Switch a printer off in the farm: its link is closed, its port free, until it is connected.
+         *
+         *     It is what `enabled: false` does. Refused while a print is streamed to it, which would end.
+         */
+        post: operations["post_printers_printer_id_disconnect"];
         delete?: never;
         options?: never;
         head?: never;
@@ -10100,6 +10122,66 @@ export interface operations {
             401: components["responses"]["Refused401"];
             403: components["responses"]["Refused403"];
             404: components["responses"]["Refused404"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    post_printers_printer_id_disconnect: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "activity": "idle",
+                     *       "age_s": 0.4,
+                     *       "bed": "clear",
+                     *       "bed_reason": "",
+                     *       "bed_version": 7,
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15",
+                     *       "detail": "",
+                     *       "hint": "",
+                     *       "link": "online",
+                     *       "needs_attention": false,
+                     *       "number": 12,
+                     *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
+                     *       "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
+                     *       "problem": "",
+                     *       "problem_code": "",
+                     *       "progress": 0.25,
+                     *       "ready": true,
+                     *       "software": "OctoPrint",
+                     *       "temperatures": {
+                     *         "tool0": {
+                     *           "actual": 214.8,
+                     *           "target": 215
+                     *         }
+                     *       },
+                     *       "time_left_s": 1800,
+                     *       "warnings": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["StateOut"];
+                };
+            };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
             422: components["responses"]["Refused422"];
             429: components["responses"]["Refused429"];
             "5XX": components["responses"]["Refused5XX"];
