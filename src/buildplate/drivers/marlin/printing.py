@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum, auto
 from threading import Thread
+from time import monotonic
 
 from buildplate.drivers.marlin import scripts
 from buildplate.drivers.marlin.config import Parking, PausedHeaters, SerialSettings
@@ -22,6 +23,7 @@ from buildplate.protocols.marlin import (
     OutOfStep,
     Position,
     Started,
+    timed_pause,
 )
 
 LOCATE_TIMES = 3
@@ -46,6 +48,7 @@ class Phase(StrEnum):
 class Mark(Enum):
     """Commands of ours whose answer leads to the next step."""
 
+    DRAINED = auto()
     LOCATED = auto()
     PARKED = auto()
     UNPARKED = auto()
@@ -67,6 +70,8 @@ class Surroundings:
     targets: Callable[[], Mapping[str, float]]
     known: Callable[[], Sequence[str]]
     tell: Callable[[str], None]
+    clock: Callable[[], float] = monotonic
+    """s; what a wait that the file asks for is measured by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ class Printing:
         self._first = self._sender.accepted
         self._noted = -1
         self._host_pause: str | None = None
+        self._wait_s: float | None = None
+        self._wait_until: float | None = None
         self._asked = False
         self._prompt = ""
         self._waits: int | None = None
@@ -151,7 +158,7 @@ class Printing:
 
     def pause(self, why: str = "", *, heaters: PausedHeaters | None = None) -> bool:
         """Stop after the lines under way, then park; False where there is nothing to pause."""
-        if self.phase not in {Phase.STARTING, Phase.RUNNING}:
+        if self.phase not in {Phase.STARTING, Phase.RUNNING} and self._wait_s is None:
             return False
         self._heaters = heaters
         self._targets = dict(self._around.targets())
@@ -177,6 +184,7 @@ class Printing:
             self.why = why
 
     def _stand(self, why: str) -> None:
+        self._wait_s = self._wait_until = None
         self.phase, self.why = Phase.PAUSING, why
         self._asked, self._where = False, None
         self._go_on_when_parked = False
@@ -187,6 +195,7 @@ class Printing:
         if self.phase is not Phase.PAUSED:
             return False
         self.why = ""
+        self._wait_s = self._wait_until = None
         lines = scripts.reheated(self._cold)
         if self._parked is not None:
             lines += scripts.unpark(self._parking, self._parked)
@@ -205,6 +214,7 @@ class Printing:
         if self.phase is Phase.CANCELLING or self.end is not None:
             return False
         self._by_printer = by_printer
+        self._wait_s = self._wait_until = None
         self.phase, self.why = Phase.CANCELLING, why
         self._sender.flowing = False
         self._sender.drop_stream()
@@ -240,6 +250,8 @@ class Printing:
                 self._feed()
         elif self.phase is Phase.PAUSING and not self._asked and sender.idle:
             self._locate(Mark.LOCATED)
+        elif self._wait_until is not None and self._around.clock() >= self._wait_until:
+            self.resume()
 
     def _mind_the_wait(self) -> None:
         """The line that a person was waited for at has been taken: nobody waits any more."""
@@ -375,12 +387,17 @@ class Printing:
             self._finishing = True
 
     def _wait_for_person(self, text: str) -> None:
-        """The file's M0 or M1: the host waits, so that it can show why and go on when told to."""
+        """The file's M0 or M1: the host waits, so that it can show why and go on when told to.
+
+        With a time, which counts from the end of the moves before, it goes on by itself.
+        """
         self._host_pause = None
         self.phase, self._parked = Phase.PAUSED, None
-        self.why = text or "the file asks to wait for a person"
+        self._wait_s, said = timed_pause(text)
+        asked = "a person" if self._wait_s is None else f"{self._wait_s:g} s"
+        self.why = said or f"the file asks to wait for {asked}"
         self._sender.flowing = False
-        self._say(scripts.drained(self._around.conversation.dialect), None)
+        self._say(scripts.drained(self._around.conversation.dialect), Mark.DRAINED)
 
     def _locate(self, mark: Mark) -> None:
         self._asked, self._where = True, None
@@ -392,7 +409,9 @@ class Printing:
         self._locate(Mark.FINISHED)
 
     def _answered(self, mark: Mark) -> None:
-        if mark is Mark.LOCATED and self.phase is Phase.PAUSING:
+        if mark is Mark.DRAINED and self._wait_s is not None:
+            self._wait_until = self._around.clock() + self._wait_s
+        elif mark is Mark.LOCATED and self.phase is Phase.PAUSING:
             self._located_for_park()
         elif mark is Mark.PARKED and self.phase is Phase.PAUSING:
             self._stands()

@@ -9,6 +9,7 @@ from buildplate.protocols.marlin.framing import (
     cleaned,
     guard_of,
     numbered,
+    timed_pause,
 )
 from buildplate.protocols.marlin.replies import (
     Ability,
@@ -68,4 +69,5 @@ __all__ = [
     "guard_of",
     "numbered",
     "read_reply",
+    "timed_pause",
 ]

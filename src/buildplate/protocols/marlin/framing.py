@@ -6,6 +6,7 @@ before the star (RepRap wiki, "G-code", fields N and *).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -23,6 +24,7 @@ _BYTE = 8
 _SUMS = tuple(b"*%d\n" % number for number in range(256))
 _SHOWN_ONLY = (b"M117", b"M118", b"M16 ", b"M23 ")
 _HOST_PAUSES = (b"M0", b"M1")
+_TIMES = re.compile(r"(?:[PS][0-9]{1,9}(?:\.[0-9]{0,9})?(?:\s+|$))+", re.IGNORECASE)
 
 
 def checksum(body: bytes) -> int:
@@ -101,6 +103,19 @@ def host_pause(code: bytes) -> str | None:
     if head.upper().replace(b"M00", b"M0").replace(b"M01", b"M1") not in _HOST_PAUSES:
         return None
     return text.decode("utf-8", "replace").strip()
+
+
+def timed_pause(text: str) -> tuple[float | None, str]:
+    """How long (s) the text of an M0 or M1 asks to wait, and what else it says; None: for ever.
+
+    `S` gives seconds and goes before `P`, milliseconds, as in Marlin's M0_M1.cpp; both stand before
+    the message. No time, or none but 0, is a wait for a person.
+    """
+    found = _TIMES.match(text)
+    words = found[0] if found is not None else ""
+    given = {word[0].upper(): float(word[1:]) for word in words.split()}
+    seconds = given.get("S", given.get("P", 0.0) / 1000)
+    return seconds or None, text[len(words) :].strip()
 
 
 def is_numbering(code: bytes) -> bool:

@@ -36,6 +36,7 @@ class Bench:
             targets=dict,
             known=list,
             tell=lambda _: None,
+            clock=lambda: self.now,
         )
         self.printing = Printing(
             SourceFile(path, Dialect.MARLIN2), self.notes.begin("bp-1-1.gcode"), around
@@ -170,3 +171,78 @@ def test_a_wait_that_is_answered_in_the_same_breath_stops_nothing(tmp_path: Path
     bench.to_line(5)
     bench.step(b"echo:busy: paused for user\n")
     assert bench.outcome() is Outcome.COMPLETED
+
+
+WAITING = "G28\nG1 X1 Y1 E1\nM0 {}\n" + FILE
+
+
+def at_its_wait(folder: Path, words: str) -> Bench:
+    """A print that has come to a wait that its file asks for."""
+    bench = Bench(folder, WAITING.format(words))
+    bench.until(Phase.PAUSED)
+    while b"M400" not in bench.firmware.accepted:
+        bench.step()
+    bench.step()
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"), [("S5", 5.0), ("P2500 let it dry", 2.5), ("S1 P9000", 1.0)]
+)
+def test_a_wait_with_a_time_ends_by_itself_after_it(
+    tmp_path: Path, words: str, seconds: float
+) -> None:
+    bench = at_its_wait(tmp_path, words)
+    began = bench.now
+    assert bench.printing.why == (
+        "let it dry" if "dry" in words else f"the file asks to wait for {seconds:g} s"
+    )
+    while bench.printing.phase is Phase.PAUSED:
+        bench.step()
+    assert seconds - 0.05 <= bench.now - began <= seconds + 0.05
+    assert bench.outcome() is Outcome.COMPLETED
+    assert not any(code.startswith(b"M0") for code in bench.firmware.accepted)
+
+
+@pytest.mark.parametrize("words", ["", "S0", "Swap the plate", "P", "now S5"])
+def test_a_wait_without_a_time_is_for_a_person(tmp_path: Path, words: str) -> None:
+    bench = at_its_wait(tmp_path, words)
+    bench.now += 1e6
+    bench.step()
+    assert bench.printing.phase is Phase.PAUSED
+    assert bench.printing.resume()
+    assert bench.outcome() is Outcome.COMPLETED
+
+
+def test_a_resume_ends_a_timed_wait_early_and_no_second_one(tmp_path: Path) -> None:
+    bench = at_its_wait(tmp_path, "S5\nM0 S60")
+    assert bench.printing.resume()
+    bench.until(Phase.PAUSED)
+    bench.now += 10
+    bench.step()
+    assert bench.printing.phase is Phase.PAUSED, "the time of the first wait is not the second's"
+    bench.now += 60
+    assert bench.outcome() is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("word", ["//action:pause", "//action:out_of_filament", "too hot"])
+def test_who_asks_for_a_pause_in_a_timed_wait_is_waited_for(tmp_path: Path, word: str) -> None:
+    bench = at_its_wait(tmp_path, "S5")
+    if word == "too hot":
+        bench.printing.chill(word)
+    else:
+        bench.step(word.encode() + b"\n")
+    bench.until(Phase.PAUSED)
+    bench.now += 1e6
+    for _ in range(5):
+        bench.step()
+    assert bench.printing.phase is Phase.PAUSED
+    assert bench.printing.resume()
+    assert bench.outcome() is Outcome.COMPLETED
+
+
+def test_a_cancel_in_a_timed_wait_is_one(tmp_path: Path) -> None:
+    bench = at_its_wait(tmp_path, "S5")
+    assert bench.printing.cancel()
+    bench.now += 10
+    assert bench.outcome() is Outcome.CANCELLED
