@@ -24,6 +24,10 @@ router = APIRouter(prefix="/api/v1", tags=["history"], dependencies=[LOOK])
 SINCE = timedelta(hours=1)
 A_WEEK = timedelta(days=7)
 Since = Annotated[Moment | None, Query(description="RFC 3339")]
+Every = Annotated[
+    float,
+    Query(ge=0, le=86400, description="only one of each part of so many seconds; 0: all there are"),
+]
 
 
 class SampleOut(BaseModel):
@@ -91,11 +95,15 @@ class StatsOut(BaseModel):
 
 @router.get("/printers/{printer_id}/temperatures", responses={200: {"model": SamplePage}})
 async def temperatures(
-    rooms: AllRooms, printer_id: InPath, since: Since = None, limit: Limit = 1000
+    rooms: AllRooms,
+    printer_id: InPath,
+    since: Since = None,
+    limit: Limit = 1000,
+    every: Every = 0.0,
 ) -> Response:
-    """Temperatures after `since` (an hour ago, if left out), as they were written down."""
+    """Temperatures after `since` (an hour ago, if left out), one a second where they changed."""
     after = rooms.clock.now() - SINCE if since is None else since.astimezone(UTC)
-    found = await rooms.history.temperatures(printer_id, after, limit)
+    found = await rooms.history.temperatures(printer_id, after, limit, every)
     items = [
         {
             "at": sample.at,

@@ -376,7 +376,7 @@ class _Build:
                 queue=QueueService(parts),
                 files=self._files,
                 uploads=self._uploads,
-                history=HistoryService(self._storage, self._fleet, self._clock),
+                history=HistoryService(self._storage, self._fleet, self._clock, recorder.held),
                 backups=backups,
                 keys=self._access.keys,
                 access=self._access,
@@ -412,7 +412,8 @@ class _Build:
     def _history(self) -> tuple[Recorder, Sweeper]:
         settings, plain = self._settings, Pace()
         by = settings.time_factor
-        pace = Pace(plain.write / by, settings.history_sample_seconds / by, plain.alive / by)
+        row = settings.history_sample_seconds
+        pace = Pace(plain.write / by, row / by, plain.alive / by, plain.reading / by)
         retention = Retention(
             timedelta(days=settings.status_history_retention_days).total_seconds(),
             settings.status_history_cleanup_interval_seconds,

@@ -139,7 +139,8 @@ class Settings(BaseSettings):
         10.0,
         ge=1,
         validation_alias="BUILDPLATE_HISTORY_SAMPLE_SECONDS",
-        description="the least time between two temperatures of a printer that are kept",
+        description="the least time between two rows of a printer's temperatures; a row holds one"
+        " reading a second",
     )
     backups_kept: int = Field(
         7,

@@ -145,12 +145,16 @@ def history(
     printer: options.Printer,
     since: Since = None,
     limit: options.Limit = 1000,
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", help="One reading in so many; 0: all there are.")
+    ] = 10.0,
     json: options.Json = False,
 ) -> None:
     """Show a printer's past temperatures in °C, oldest first: of the last hour by default."""
     with server_of(context) as server:
         path = f"/printers/{server.printer(printer)}/temperatures"
-        found = server.get(path, since=time_of(since, "--since"), limit=limit)["items"]
+        since = time_of(since, "--since")
+        found = server.get(path, since=since, limit=limit, every=every)["items"]
     if json:
         as_json(found)
         return

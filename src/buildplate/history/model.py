@@ -34,13 +34,27 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A row of a printer's readings, packed as `readings.py` tells; `at` is the newest one's."""
+
+    printer_id: str
+    at: datetime
+    readings: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notes:
-    """What is written down together: spells that began and ended, samples, and that we run."""
+    """What is written down together: spells that began and ended, readings, and that we run."""
 
     at: datetime
     began: tuple[Spell, ...] = ()
     ended: tuple[tuple[str, datetime], ...] = ()
-    samples: tuple[Sample, ...] = ()
+    stretches: tuple[Stretch, ...] = ()
+
+
+def part_of(at: int, every: float) -> int:
+    """Which part of so many seconds a time is in (microseconds since 1970); 0 s: its own."""
+    return at if every <= 0 else int(at // (every * 1e6))
 
 
 class By(StrEnum):

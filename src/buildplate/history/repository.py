@@ -10,8 +10,9 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, tuple_, up
 
 from buildplate.core.print_table import PrintState
 from buildplate.core.spells import Pastime
-from buildplate.history.model import Notes, Sample, Tally, Watched
-from buildplate.storage import Tx, from_json, from_micros, script, to_json, to_micros
+from buildplate.history.model import Notes, Sample, Tally, Watched, part_of
+from buildplate.history.readings import unpacked
+from buildplate.storage import Tx, from_micros, script, to_micros
 from buildplate.storage.tables import (
     history_marks,
     printers,
@@ -21,6 +22,9 @@ from buildplate.storage.tables import (
 )
 
 ALIVE = "alive"
+ROWS = 200
+"""Rows of readings that are read at a time."""
+
 _BEGIN = insert(status_history)
 _SAMPLE = insert(temperature_history)
 _END = (
@@ -92,7 +96,7 @@ _ENDED = (
 
 @script
 async def write_down(tx: Tx, notes: Notes) -> None:
-    """Write spells and samples, and that the farm was watched until now.
+    """Write spells and readings, and that the farm was watched until now.
 
     Written twice it is as if written once: after an error nobody knows whether it was.
     """
@@ -113,13 +117,11 @@ async def write_down(tx: Tx, notes: Notes) -> None:
             await tx.change(_BEGIN, values)
         elif ended_at is not None:
             await tx.change(_END, {"spell": spell.id, "at": ended_at})
-    for sample in notes.samples:
-        at = to_micros(sample.at)
-        if await tx.row(_KNOWN, {"of": sample.printer_id, "on": at}) is None:
-            readings = to_json({name: list(heat) for name, heat in sample.readings.items()})
-            await tx.change(
-                _SAMPLE, {"printer_id": sample.printer_id, "at": at, "readings": readings}
-            )
+    for row in notes.stretches:
+        at = to_micros(row.at)
+        if await tx.row(_KNOWN, {"of": row.printer_id, "on": at}) is None:
+            values = {"printer_id": row.printer_id, "at": at, "readings": row.readings}
+            await tx.change(_SAMPLE, values)
     mark = to_micros(notes.at)
     if not await tx.change(_NOW_ALIVE, {"mark": mark}):
         await tx.change(_FIRST_ALIVE, {"name": ALIVE, "at": mark})
@@ -138,22 +140,31 @@ async def close_left_open(tx: Tx) -> int:
 
 @script
 async def forget(tx: Tx, before: datetime, most: int) -> int:
-    """Delete up to `most` spells and as many samples that ended before; how many there were."""
+    """Delete up to `most` spells and as many rows of readings that ended before; how many."""
     values = {"before": to_micros(before), "most": most}
     return await tx.change(_OLD_SAMPLES, values) + await tx.change(_OLD_SPELLS, values)
 
 
-async def samples(tx: Tx, printer_id: str, after: datetime, most: int) -> Sequence[Sample]:
-    """A printer's samples after a moment, oldest first, at most so many."""
-    values = {"of": printer_id, "after": to_micros(after), "most": most}
-    return [
-        Sample(
-            printer_id,
-            from_micros(row["at"]),
-            {name: (heat[0], heat[1]) for name, heat in from_json(row["readings"]).items()},
-        )
-        for row in await tx.rows(_SAMPLES, values)
-    ]
+async def samples(
+    tx: Tx, printer_id: str, after: datetime, most: int, every: float
+) -> list[Sample]:
+    """A printer's samples after a moment, oldest first, at most so many, one of each part."""
+    found: list[Sample] = []
+    first = mark = to_micros(after)
+    part = part_of(mark, every)
+    while len(found) < most:
+        rows = await tx.rows(_SAMPLES, {"of": printer_id, "after": mark, "most": ROWS})
+        for row in rows:
+            mark = int(row["at"])
+            if part_of(mark, every) == part:
+                continue  # and so are all its readings: the row bears the newest one's time
+            for at, readings in unpacked(mark, row["readings"]):
+                if at > first and (here := part_of(at, every)) > part:
+                    part = here
+                    found.append(Sample(printer_id, from_micros(at), readings))
+        if len(rows) < ROWS:
+            break
+    return found[:most]
 
 
 async def spent(

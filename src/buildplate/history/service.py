@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,10 +22,13 @@ from buildplate.history.model import (
     Tally,
     Wanted,
     Watched,
+    part_of,
 )
 from buildplate.storage import Storage, to_micros
 
 EndingsPage = tuple[Sequence[Ending], Mapping[str, Sequence[Note]], tuple[int, str] | None]
+Held = Callable[[str], Sequence[Sample]]
+"""What a printer told that is not written yet, oldest first."""
 LONGEST = timedelta(days=92)
 A_DAY = timedelta(days=1)
 
@@ -42,15 +45,29 @@ class Now:
 class HistoryService:
     """What was, in numbers."""
 
-    def __init__(self, storage: Storage, fleet: FleetService, clock: Clock) -> None:
+    def __init__(self, storage: Storage, fleet: FleetService, clock: Clock, held: Held) -> None:
         self._storage = storage
         self._fleet = fleet
         self._clock = clock
+        self._held = held
 
-    async def temperatures(self, reference: str, after: datetime, most: int) -> Sequence[Sample]:
-        """A printer's samples after a moment, oldest first; UnknownPrinter."""
+    async def temperatures(
+        self, reference: str, after: datetime, most: int, every: float = 0.0
+    ) -> Sequence[Sample]:
+        """A printer's samples after a moment, oldest first; UnknownPrinter.
+
+        `every`: no more than one of each part of so many seconds, counted from 1970; 0: all.
+        """
         printer = await self._fleet.get(reference)
-        return await self._storage.read(repository.samples, printer.id, after, most)
+        held = self._held(printer.id)  # before the rest is read: it may be written meanwhile
+        found = await self._storage.read(repository.samples, printer.id, after, most, every)
+        part = part_of(to_micros(found[-1].at if found else after), every)
+        for sample in held:
+            here = part_of(to_micros(sample.at), every)
+            if here > part and len(found) < most:
+                part = here
+                found.append(sample)
+        return found
 
     async def now(self) -> Now:
         """The numbers of a dashboard."""

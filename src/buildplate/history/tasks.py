@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from buildplate.fleet.session import PrinterSession
 from buildplate.fleet.watchers import Watchers
 from buildplate.history import repository
 from buildplate.history.model import Notes, Sample, Spell
+from buildplate.history.sampling import READING, Sampler
 from buildplate.storage import (
     ConstraintViolated,
     ScriptError,
@@ -29,25 +29,20 @@ from buildplate.storage import (
 
 _LOG = structlog.get_logger("history")
 KEPT = 10_000
-"""Spells and samples that wait for a database that cannot be written; older ones are let go."""
+"""Spells, and rows of readings, that wait for a database that takes none; older ones are let go."""
 
 AT_A_TIME, TOGETHER = 2000, 500
-"""Rows that are deleted, and spells and samples that are written, in one transaction."""
-
-STEADY = 6
-"""A printer whose temperatures do not change is sampled so many times less often."""
-
-NOTABLE_C = 0.5
-Readings = Mapping[str, tuple[float, float | None]]
+"""Rows that are deleted, and those of a kind that are written, in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds: between writes, between a printer's samples, and while nothing happens at all."""
+    """Seconds: between writes, rows of a printer, writes while nothing happens, and readings."""
 
     write: float = 1.0
     sample: float = 10.0
     alive: float = 60.0
+    reading: float = READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +54,7 @@ class Retention:
 
 
 class Recorder:
-    """Writes down spells and samples of all printers: on change, and at a bounded rate."""
+    """Writes down spells and readings of all printers: on change, and at a bounded rate."""
 
     def __init__(
         self,
@@ -78,12 +73,14 @@ class Recorder:
         self._pace = pace
         self._stirred = asyncio.Event()
         self._changed: set[str] = set()
-        self._levels: set[str] = set()
         self._open: dict[str, Spell] = {}
-        self._sampled: dict[str, Sample] = {}
         self._began: dict[str, Spell] = {}
         self._ended: list[tuple[str, datetime]] = []
-        self._samples: deque[Sample] = deque(maxlen=KEPT)
+        self._sampler = Sampler(pace.sample, pace.reading, KEPT)
+
+    def held(self, printer_id: str) -> Sequence[Sample]:
+        """A printer's readings that are not written yet, oldest first."""
+        return self._sampler.held(printer_id)
 
     async def run(self) -> None:
         """Record until cancelled; what is noted by then is still written."""
@@ -105,6 +102,7 @@ class Recorder:
     async def end(self) -> None:
         """End every spell now: nobody watches any more. `run` has been stopped before."""
         self._look()
+        self._sampler.close()
         for printer_id in list(self._open):
             self._end_spell(printer_id)
         await self._write()
@@ -114,8 +112,9 @@ class Recorder:
         self._stirred.set()
 
     def _note_levels(self, printer_id: str) -> None:
-        self._levels.add(printer_id)
-        self._stirred.set()
+        if (session := self._fleet.sessions.get(printer_id)) is not None:
+            self._sampler.take(printer_id, session.live.temperatures, self._clock.now())
+            self._stirred.set()
 
     async def _close_left_open(self) -> None:
         """Spells of a former life end when it was last known to run."""
@@ -127,18 +126,14 @@ class Recorder:
     def _look(self) -> None:
         """Note what has changed about the printers that stirred."""
         changed, self._changed = self._changed, set()
-        levels, self._levels = self._levels, set()
-        for printer_id in levels - changed:
-            if (session := self._fleet.sessions.get(printer_id)) is not None:
-                self._sample(session)
         for printer_id in changed:
             session = self._fleet.sessions.get(printer_id)
             if session is None:
                 self._end_spell(printer_id)
-                self._sampled.pop(printer_id, None)
+                self._sampler.forget(printer_id)
             else:
                 self._see(session)
-                self._sample(session)
+        self._sampler.close_silent(self._clock.now())
 
     def _see(self, session: PrinterSession) -> None:
         printer = session.as_printer()
@@ -163,23 +158,6 @@ class Recorder:
         else:
             self._ended.append((spell.id, at))
 
-    def _sample(self, session: PrinterSession) -> None:
-        """Note the temperatures where they are due: sooner when they changed."""
-        readings = {
-            name: (round(heat.actual, 1), heat.target)
-            for name, heat in session.live.temperatures.items()
-        }
-        if not readings:
-            return
-        now, last = self._clock.now(), self._sampled.get(session.id)
-        if last is not None:
-            due = self._pace.sample * (1 if _differ(last.readings, readings) else STEADY)
-            if abs((now - last.at).total_seconds()) < due:
-                return
-        sample = Sample(session.id, now, readings)
-        self._sampled[session.id] = sample
-        self._samples.append(sample)
-
     async def _write(self) -> None:
         """Write what was noted, in bounded transactions; where that fails it stays noted."""
         more = True
@@ -188,7 +166,7 @@ class Recorder:
                 self._clock.now(),
                 tuple(islice(self._began.values(), TOGETHER)),
                 tuple(self._ended),
-                tuple(islice(self._samples, TOGETHER)),
+                tuple(islice(self._sampler.closed, TOGETHER)),
             )
             lost = False
             try:
@@ -205,19 +183,8 @@ class Recorder:
                 del self._began[spell.id]
             if not lost:  # an end says nothing that could be refused, and the next spell needs it
                 del self._ended[: len(notes.ended)]
-            for _ in notes.samples:
-                self._samples.popleft()
-            more = bool(self._began or self._samples)
-
-
-def _differ(before: Readings, now: Readings) -> bool:
-    """Whether temperatures changed by more than noise, or what they shall be changed at all."""
-    if before.keys() != now.keys():
-        return True
-    return any(
-        heat[1] != before[name][1] or abs(heat[0] - before[name][0]) >= NOTABLE_C
-        for name, heat in now.items()
-    )
+            self._sampler.done(notes.stretches)
+            more = bool(self._began or self._sampler.closed)
 
 
 class Sweeper:

@@ -14,7 +14,9 @@ from buildplate.core.spells import Pastime
 from buildplate.drivers.sdk import Temperature
 from buildplate.fleet.repository import get_printer
 from buildplate.history import repository
-from buildplate.history.model import Notes, Sample, Spell
+from buildplate.history.model import Notes, Spell, Stretch
+from buildplate.history.sampling import Sampler
+from buildplate.history.service import HistoryService
 from buildplate.history.tasks import Recorder, Retention, Sweeper
 from buildplate.storage import ConstraintViolated, StorageBusy, Tx, script
 from buildplate.storage.tables import printer_groups, status_history, temperature_history
@@ -43,8 +45,8 @@ async def _spells(tx: Tx, printer_id: str) -> list[Any]:
     return list(await tx.rows(statement))
 
 
-async def _samples(tx: Tx) -> int:
-    return len(await tx.rows(temperature_history.select()))
+async def _rows(tx: Tx) -> list[Any]:
+    return list(await tx.rows(temperature_history.select()))
 
 
 async def until_last(surface: Surface, printer_id: str, state: str) -> None:
@@ -97,31 +99,67 @@ async def test_a_farm_that_ends_or_dies_leaves_no_time_that_nobody_watched(
         assert last - before >= 300_000, "the time between the lives counts as watched"
 
 
-async def test_temperatures_are_kept_on_change_and_at_a_bounded_rate(tmp_path: Path) -> None:
+async def test_temperatures_are_told_by_the_second_and_written_in_few_rows(tmp_path: Path) -> None:
     async with open_surface(tmp_path, factor=10.0) as surface:
         printer = await surface.printer()
         session = surface.farm.fleet.session(printer["id"])
         session.live.temperatures.clear()
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = last = loop.time()
+        slowest = 0.0
         path = f"/api/v1/printers/{printer['id']}/temperatures"
-        while loop.time() < began + 4.5:  # every second at this pace, where they change
-            warm = 20.0 + 10 * (loop.time() - began)
+        rows_before = len(await surface.farm.storage.read(_rows))
+        while (now := loop.time()) < began + 1.5:  # 15 s at this pace
+            slowest, last = max(slowest, now - last), now
+            warm = 20.0 + 10 * (now - began)
             session.live.temperatures["tool0"] = Temperature(warm, 210.0)
             surface.farm.watchers.tell_levels(printer["id"])
             await asyncio.sleep(0.02)
         seen = (await surface.client.get(path)).json()["items"]
         kept = [one for one in seen if one["temperatures"]["tool0"]["target"] == 210.0]
-        assert 3 <= len(kept) <= 6
+        lasted = loop.time() - began
+        assert len(kept) <= lasted / 0.08 + 2
+        told = [datetime.fromisoformat(one["at"]) for one in kept]
+        assert max(later - former for former, later in pairwise(told)) < timedelta(
+            seconds=0.2 + slowest
+        )
+        assert told[-1] - told[0] > timedelta(seconds=1.2)
+        assert len(await surface.farm.storage.read(_rows)) - rows_before <= lasted + 2
         first = (await surface.client.get(path, params={"limit": 2})).json()
         rest = (await surface.client.get(path, params={"since": first["next_cursor"]})).json()
         assert first["items"] + rest["items"][: len(seen) - 2] == seen
-        steady = len(seen)
-        until = loop.time() + 2.5
-        while loop.time() < until:  # nothing changes any more
-            surface.farm.watchers.tell(printer["id"])
-            await asyncio.sleep(0.02)
-        assert len((await surface.client.get(path)).json()["items"]) - steady <= 1
+        few = (await surface.client.get(path, params={"every": 1})).json()["items"]
+        assert 2 <= len(few) <= lasted + 3
+        assert [one for one in seen if one in few] == few
+
+
+async def test_rows_of_every_age_are_read_and_what_is_not_written_yet_follows(
+    surface: Surface,
+) -> None:
+    storage = surface.farm.storage
+    await storage.write(_add_printer_rows, int(START.timestamp() * 1e6))
+    second = timedelta(seconds=1)
+    sampler = Sampler(row=10.0, reading=0.8, most=100)
+    for n in range(40):
+        sampler.take("p101", {"bed": Temperature(20.0 + n)}, START + n * second)
+    of_old = Stretch("p101", START - second, '{"bed":[19.5,60.0],"tool0":[-3.0,null]}')
+    await storage.write(repository.write_down, Notes(START, (), (), (of_old, *sampler.closed)))
+    sampler.done(tuple(sampler.closed))
+    assert len(await storage.read(_rows)) == 4
+    history = HistoryService(storage, surface.farm.fleet, surface.farm.clock, sampler.held)
+
+    async def read(after: datetime, most: int = 1000, every: float = 0) -> list[tuple[float, Any]]:
+        found = await history.temperatures("101", after, most, every)
+        return [((one.at - START).total_seconds(), one.readings) for one in found]
+
+    whole = await read(START - HOUR)
+    assert whole[0] == (-1.0, {"bed": (19.5, 60.0), "tool0": (-3.0, None)})
+    assert whole[1:] == [(n, {"bed": (20.0 + n, None)}) for n in range(40)]
+    assert await read(START + 5 * second) == whole[7:]
+    assert await read(START + 5 * second, most=9) == whole[7:16]
+    assert [at for at, _ in await read(START - HOUR, every=10)] == [-1, 0, 10, 20, 30]
+    assert await storage.write(repository.forget, START + 12 * second, 100) == 2
+    assert await read(START - HOUR) == whole[12:]
 
 
 async def test_what_no_database_takes_holds_up_nothing(
@@ -210,6 +248,7 @@ async def _add_printer_rows(tx: Tx, at: int) -> None:
                 "number": number,
                 "name": f"p{number}",
                 "driver": "paper",
+                "model": '{"name":"A"}',
                 "created_at": at,
                 "printer_group": group,
                 "retired_at": at + 10 * 3_600_000_000 if number == 103 else None,
@@ -286,15 +325,15 @@ async def test_old_history_goes_and_what_is_open_or_young_stays(surface: Surface
     young = Spell("young", "p102", Pastime.IDLE, "", None, now - HOUR, now)
     kept = Spell("open", "p103", Pastime.IDLE, "", None, START)
     moments = [*(START + n * HOUR for n in range(40)), now]
-    samples = tuple(Sample("p101", moment, {"bed": (60.0, None)}) for moment in moments)
-    await storage.write(repository.write_down, Notes(now, (*old, young, kept), (), samples))
+    rows = tuple(Stretch("p101", moment, '{"bed":[60.0,null]}') for moment in moments)
+    await storage.write(repository.write_down, Notes(now, (*old, young, kept), (), rows))
     retention = Retention(keep=timedelta(days=30).total_seconds(), every=3600)
     assert await Sweeper(storage, surface.farm.clock, retention).sweep() == 70
     left = {row["id"] for row in await storage.read(_spells, "p102")}
     left |= {row["id"] for row in await storage.read(_spells, "p103")}
     assert left == {"young", "open"}
     assert not await storage.read(_spells, "p101")
-    assert await storage.read(_samples) == 1
+    assert len(await storage.read(_rows)) == 1
 
 
 async def test_the_dashboard_counts_what_is_there(surface: Surface) -> None:

@@ -1498,7 +1498,7 @@ export interface paths {
         };
         /**
          * Temperatures
-         * @description Temperatures after `since` (an hour ago, if left out), as they were written down.
+         * @description Temperatures after `since` (an hour ago, if left out), one a second where they changed.
          */
         get: operations["get_printers_printer_id_temperatures"];
         put?: never;
@@ -11151,6 +11151,8 @@ export interface operations {
                 since?: string | null;
                 /** @description how many items at most */
                 limit?: number;
+                /** @description only one of each part of so many seconds; 0: all there are */
+                every?: number;
             };
             header?: never;
             path: {

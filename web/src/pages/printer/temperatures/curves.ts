@@ -26,8 +26,13 @@ export interface Curves {
 export const SILENCE_S = 120;
 /** Live points that are nearer to each other than this (s) are one. */
 const NEAR_S = 1;
-/** A chart has no place for more live points than these. */
+/** A chart has no place for more points than these. */
 const MOST_POINTS = 3600;
+
+/** A chart of `span_s` seconds shows one written reading in so many (s); 0: all there are. */
+export function everyOf(span_s: number): number {
+  return span_s > MOST_POINTS ? span_s / MOST_POINTS : 0;
+}
 
 /** Add what is told live: the newest word of each second, or of more than one in a long span. */
 export function withLive(samples: readonly Sample[], live: Sample, keep_s: number): Sample[] {

@@ -7,7 +7,7 @@ import { asProblem, Problem } from "@/api/problem";
 import type { LivePrinter } from "@/live/frames";
 import { useLive } from "@/live/store";
 
-import { withLive, type Sample } from "./curves";
+import { everyOf, withLive, type Sample } from "./curves";
 
 export interface Samples {
   samples: ComputedRef<readonly Sample[]>;
@@ -25,7 +25,7 @@ interface Page {
 
 async function readPage(params: {
   path: { printer_id: string };
-  query: { since: string; limit: number };
+  query: { since: string; limit: number; every: number };
 }): Promise<Page> {
   const answer = await api.GET("/api/v1/printers/{printer_id}/temperatures", { params });
   const told = (answer.data?.items ?? []).map((one) => ({
@@ -36,13 +36,15 @@ async function readPage(params: {
   return { told, next: answer.data?.next_cursor ?? null, now };
 }
 
-/** All pages of what was written down since then, and how far the server's clock is ahead (s). */
-async function readFrom(id: string, since_s: number): Promise<{ told: Sample[]; ahead: number }> {
+/** All pages of what was written down in the last `span_s` seconds, and how far the server's clock is ahead (s). */
+async function readFrom(id: string, span_s: number): Promise<{ told: Sample[]; ahead: number }> {
   const told: Sample[] = [];
   const path = { printer_id: id };
+  const since_s = Date.now() / 1000 - span_s;
+  const every = everyOf(span_s);
   let ahead = 0;
   for (let since: string | null = new Date(since_s * 1000).toISOString(); since !== null; ) {
-    const page: Page = await readPage({ path, query: { since, limit: 1000 } });
+    const page: Page = await readPage({ path, query: { since, limit: 1000, every } });
     if (!Number.isNaN(page.now)) ahead = (page.now - Date.now()) / 1000;
     told.push(...page.told);
     since = page.next;
@@ -61,7 +63,7 @@ export function useSamples(
   const points = shallowRef<Sample[]>([]);
   const query = useQuery({
     queryKey: ["temperatures", computed(id), computed(span)],
-    queryFn: () => readFrom(id(), Date.now() / 1000 - span()),
+    queryFn: () => readFrom(id(), span()),
     staleTime: 0,
     gcTime: 0,
   });
