@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { curvesOf, SILENCE_S, thinned, withLive, type Sample } from "./curves";
+import { SILENCE_S, type Sample, curvesOf, everyOf, thinned, withLive } from "./curves";
 
 const at = (when: number, actual = 200, target: number | null = 215): Sample => ({
   at: when,
@@ -46,4 +46,8 @@ it("shows evenly chosen rows in a table, the newest first and always", () => {
   expect(rows.length).toBeLessThanOrEqual(20);
   expect(rows[0]?.at).toBe(100);
   expect(rows[1]?.at).toBe(94);
+});
+
+it("asks for every reading of an hour, and for as many of a longer span", () => {
+  expect([900, 3600, 21_600].map(everyOf)).toEqual([0, 0, 6]);
 });

@@ -36,7 +36,7 @@ async function readPage(params: {
   return { told, next: answer.data?.next_cursor ?? null, now };
 }
 
-/** All pages of what was written down in the last `span_s` seconds, and how far the server's clock is ahead (s). */
+/** All pages of the last `span_s` seconds as written; how far the server's clock is ahead (s). */
 async function readFrom(id: string, span_s: number): Promise<{ told: Sample[]; ahead: number }> {
   const told: Sample[] = [];
   const path = { printer_id: id };
