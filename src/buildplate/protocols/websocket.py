@@ -21,7 +21,7 @@ CONTROL_LIMIT = 125
 
 _CONTINUATION, _FINAL, _RESERVED, _OPCODE, _MASKED = 0, 0x80, 0x70, 0x0F, 0x80
 _MEDIUM, _LONG = 126, 127
-_HEAD = 2
+_HEAD, _SHORT = 2, 4
 _WHOLE_TEXT = _FINAL | TEXT
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -97,6 +97,17 @@ class Frames:
             del kept[:at]
         self._at = 0
         kept += data
+
+    def only(self, data: bytes) -> bytes | None:
+        """The text, where `data` is one whole frame of it and nothing waits; else it is fed."""
+        if not self._data and not self._begun and len(data) > _SHORT and data[0] == _WHOLE_TEXT:
+            length, start = data[1], _HEAD
+            if length == _MEDIUM:
+                length, start = data[2] << 8 | data[3], _SHORT
+            if start + length == len(data) and length <= self._limit and data[1] <= _MEDIUM:
+                return data[start:]
+        self.feed(data)
+        return None
 
     def next(self) -> Message | None:
         """What the next frame says; None until more is fed. BadFrame, and nothing follows it."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from buildplate.drivers.moonraker import levels
-from buildplate.drivers.moonraker.channel import Channel
+from buildplate.drivers.moonraker.channel import Channel, Pushes
 from buildplate.drivers.moonraker.mapping import SAW_END
 from buildplate.drivers.moonraker.rpc import LOST
 from buildplate.drivers.sdk import DriverTimings, Push, PushKind, Temperature
@@ -35,6 +35,7 @@ class Line:
 
     channel: Channel = field(default_factory=lambda: Channel(TIMINGS))
     pushes: list[Push] = field(default_factory=list)
+    asked: int = 0
 
     def subscribes(self, status: Mapping[str, Any] = STATUS) -> None:
         self.channel.names = levels.names_of(status)
@@ -45,10 +46,16 @@ class Line:
         self.channel.take("notify_status_update", [status, 1.0])
 
     async def read_on(self) -> None:
-        while not self.channel.lost:
-            push = await self.channel.news()
-            assert push is not None
+        async for push in Pushes(self.channel, self.news):
             self.pushes.append(push)
+            if self.channel.lost:
+                return
+
+    async def news(self) -> Push:
+        self.asked += 1
+        push = await self.channel.news()
+        assert push is not None
+        return push
 
     async def next(self) -> Push:
         before = len(self.pushes)
@@ -147,4 +154,39 @@ async def test_ripeness_is_told_once_by_itself() -> None:
         assert line.is_ripe()
         await asyncio.sleep(0.05)
         assert len(line.pushes) == 2
+        line.channel.take(LOST, [])
+
+
+async def test_a_push_that_is_only_waited_for_is_handed_over_without_being_asked_for() -> None:
+    line = Line()
+    line.subscribes()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.read_on())
+        await line.rests()
+        before = line.asked
+        for number in range(5):
+            line.says(extruder={"temperature": 100.0 + number})
+            assert (await line.next()).temperatures["tool0"].actual == 100.0 + number
+            await asyncio.sleep(0.015)
+        assert line.asked - before <= 1
+        line.says(print_stats={"state": "paused"})
+        assert (await line.next()).kind is PushKind.CHANGED
+        line.channel.take(LOST, [])
+    assert line.pushes[-1].kind is PushKind.CHANGED
+    assert line.channel.over
+
+
+async def test_factors_and_the_offset_are_told_when_they_change() -> None:
+    line = Line()
+    line.subscribes()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.read_on())
+        await line.rests()
+        factors = {"speed_factor": 1.2, "extrude_factor": 0.9}
+        line.says(gcode_move={**factors, "homing_origin": [0.0, 0.0, 0.25, 0.0]})
+        told = (await line.next()).levels
+        assert told is not None
+        assert (told.speed, told.flow, told.z_offset) == (1.2, 0.9, 0.25)
+        assert told.position == {"x": 1.0, "y": 2.0, "z": 3.0}
+        assert told.homed == "xyz"
         line.channel.take(LOST, [])

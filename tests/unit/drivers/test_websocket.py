@@ -221,9 +221,12 @@ async def test_a_message_that_never_ends_is_silence() -> None:
     assert line.heard.ends
 
 
-async def test_a_flood_is_read_at_the_pace_and_in_order() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_flood_is_read_at_the_pace_and_in_order(*, at_once: bool) -> None:
     line = Line()
-    line.socket.data_received(b"".join(frame(b"%d" % number) for number in range(1000)))
+    frames = [frame(b"%d" % number) for number in range(1000)]
+    for piece in [b"".join(frames)] if at_once else frames:
+        line.socket.data_received(piece)
     assert len(line.heard.messages) == BURST_MESSAGES + 1
     assert not line.wire.reading
     line.socket.data_received(frame(b"last"))  # a loop may read on

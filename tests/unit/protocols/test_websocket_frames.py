@@ -86,18 +86,30 @@ def conversations(draw: st.DrawFn) -> tuple[bytes, list[Message]]:
     return wire, meant
 
 
+def fed(frames: Frames, piece: bytes) -> list[Message]:
+    """What a piece completes."""
+    frames.feed(piece)
+    return heard(frames)
+
+
+def taken(frames: Frames, piece: bytes) -> list[Message]:
+    """The same, by the short way where that can be gone."""
+    text = frames.only(piece)
+    return heard(frames) if text is None else [(TEXT, text)]
+
+
 @given(conversations(), st.lists(st.integers(0, 1 << 20), max_size=6))
 @settings(max_examples=100)
 def test_messages_are_the_same_however_their_bytes_are_split(
     said: tuple[bytes, list[Message]], cuts: list[int]
 ) -> None:
     wire, meant = said
-    frames, found = Frames(LIMIT), []
-    for piece in in_pieces(wire, cuts):
-        frames.feed(piece)
-        found += heard(frames)
-    assert found == meant
-    assert all(type(payload) is bytes for _, payload in found)
+    for take in (fed, taken):
+        frames, found = Frames(LIMIT), []
+        for piece in in_pieces(wire, cuts):
+            found += take(frames, piece)
+        assert found == meant
+        assert all(type(payload) is bytes for _, payload in found)
 
 
 def test_messages_are_the_same_byte_by_byte() -> None:
@@ -120,15 +132,43 @@ def test_messages_are_the_same_byte_by_byte() -> None:
 def test_any_bytes_give_messages_or_one_refusal_and_no_more_than_was_fed(
     pieces: list[bytes],
 ) -> None:
-    frames, fed, told = Frames(30), 0, 0
-    try:
-        for piece in pieces:
-            fed += len(piece)
-            frames.feed(piece)
-            told += sum(len(payload) for _, payload in heard(frames))
-            assert told <= fed
-    except BadFrame:
-        pass
+    ends = []
+    for take in (fed, taken):
+        frames, had, found = Frames(30), 0, []
+        try:
+            for piece in pieces:
+                had += len(piece)
+                found += take(frames, piece)
+                assert sum(len(payload) for _, payload in found) <= had
+        except BadFrame as bad:
+            ends.append((found, type(bad)))
+        else:
+            ends.append((found, BadFrame))
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("length", [0, 3, 125, 126, 127, 200, 999, 1000])
+def test_a_text_that_comes_alone_is_had_at_once(length: int) -> None:
+    frames, text = Frames(1000), b"x" * length
+    for _ in range(3):
+        if length > 1:
+            assert frames.only(served(TEXT, text)) == text
+        else:
+            assert taken(frames, served(TEXT, text)) == [(TEXT, text)]
+    assert frames.only(served(PING, text[:100])) is None
+    assert heard(frames) == [(PING, text[:100])]
+
+
+def test_a_text_does_not_come_alone_amid_another_message() -> None:
+    frames, whole = Frames(1000), served(TEXT, b"whole")
+    assert frames.only(served(TEXT, b"part", final=False)) is None
+    assert heard(frames) == []
+    assert frames.only(whole) is None
+    with pytest.raises(OutOfOrder):
+        heard(frames)
+    frames = Frames(1000)
+    frames.feed(whole[:3])
+    assert frames.only(whole) is None
 
 
 @pytest.mark.parametrize(
@@ -150,10 +190,10 @@ def test_any_bytes_give_messages_or_one_refusal_and_no_more_than_was_fed(
     ],
 )
 def test_what_breaks_the_protocol_is_refused(wire: bytes, why: type[BadFrame]) -> None:
-    frames = Frames(100)
-    frames.feed(wire)
-    with pytest.raises(why):
-        heard(frames)
+    for take in (fed, taken):
+        frames = Frames(100)
+        with pytest.raises(why):
+            take(frames, wire)
 
 
 def test_a_message_that_is_too_long_is_refused_by_its_head_alone() -> None:

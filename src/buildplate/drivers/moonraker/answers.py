@@ -144,7 +144,15 @@ def read_progress(found: Mapping[str, Any], stats: Stats | None) -> float | None
     if stats is None or stats.state not in _SHOWN:
         return None
     done = number(_mapping(found.get("virtual_sdcard")).get("progress"))
-    return None if done is None else min(max(done, 0.0), 1.0)
+    return done if done is None or 0.0 <= done <= 1.0 else min(max(done, 0.0), 1.0)
+
+
+def read_pace(found: Mapping[str, Any], stats: Stats | None) -> tuple[float | None, float | None]:
+    """Progress (0-1) and the seconds left, by the time that `found` has been printing."""
+    done = read_progress(found, stats)
+    if done is None or done < ENOUGH:
+        return done, None
+    return done, read_time_left(stats, done, read_print_s(found))
 
 
 def read_print_s(found: Mapping[str, Any]) -> float:

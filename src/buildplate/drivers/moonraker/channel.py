@@ -8,7 +8,7 @@ print up to 250 ms late, and a start right after Klippy is ready may go without 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -25,21 +25,30 @@ RIPE_SHARE, TELEMETRY_SHARE = 0.4, 0.05
 
 NO_KLIPPY = "Moonraker has no connection to Klipper"
 TELLING = {
-    "webhooks": ("state",),
-    "print_stats": ("state", "filename"),
-    "idle_timeout": ("state",),
-    "pause_resume": ("is_paused",),
+    "webhooks": frozenset({"state"}),
+    "print_stats": frozenset({"state", "filename"}),
+    "idle_timeout": frozenset({"state"}),
+    "pause_resume": frozenset({"is_paused"}),
 }
 """Fields whose change asks for a fresh read."""
+
+_NONE, _POSITION = object(), ("gcode_position",)
 
 
 class Channel:
     """What one websocket has told of the printer, and what of it is yet to be passed on."""
 
+    __slots__ = (
+        "_altered", "_changed", "_console", "_due", "_fresh", "_listener", "_loop", "_moved",
+        "_ripening", "_ripens", "_stats", "_still", "_timings", "_told_at", "_warmed", "found",
+        "klippy", "lost", "names", "process", "record", "stale", "turns", "words",
+    )  # fmt: skip
+
     def __init__(self, timings: DriverTimings) -> None:
         self._timings = timings
         self._stats: Stats | None = None
-        self._listener: asyncio.Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listener: asyncio.Future[Push] | None = None
         self._due: asyncio.TimerHandle | None = None
         self._ripens: asyncio.TimerHandle | None = None
         self._ripening = ""
@@ -114,24 +123,28 @@ class Channel:
 
     def _tell(self, *, changed: bool) -> None:
         self._fresh = True
-        self._changed = self._changed or changed
-        listener = self._listener
-        if listener is None or listener.done():
+        if changed:
+            self._changed = True
+        listener, loop = self._listener, self._loop
+        if listener is None or loop is None or listener.done():
             return
-        if self._changed or self.stale:
-            listener.set_result(None)
+        now = loop.time()
+        if self._changed or (self.stale and self.klippy is not Klippy.DISCONNECTED):
+            listener.set_result(self._push(now))
         elif self._due is None:
-            loop = listener.get_loop()
             due = self._told_at + self._timings.request * TELEMETRY_SHARE
-            if loop.time() >= due:
-                listener.set_result(None)
+            if now >= due:
+                listener.set_result(self._push(now))
             else:
                 self._due = loop.call_at(due, self._is_due)
 
     def _is_due(self) -> None:
         self._due = None
-        if self._listener is not None and not self._listener.done():
-            self._listener.set_result(None)
+        listener, loop = self._listener, self._loop
+        if not (self._fresh or self._changed) or loop is None:
+            return
+        if listener is not None and not listener.done():
+            listener.set_result(self._push(loop.time()))
 
     # --- what the websocket tells ----------------------------------------------------------------
 
@@ -217,16 +230,19 @@ class Channel:
             self._warmed.add(name)
         elif name == "gcode_move":
             self._moved = True
+            if new != _POSITION:
+                self._altered = True
         elif name == "toolhead" or wanted is levels.BLOWS:
             self._moved = self._altered = True
         elif (telling := TELLING.get(name)) is not None:
-            self._changed = self._changed or any(field in telling for field in new)
+            if not telling.isdisjoint(new):
+                self._changed = True
             if name == "print_stats":
                 if "info" in new:
                     self._moved = self._altered = True
                 stats = self._stats
                 runs = stats is not None and stats.state in answers.RUNNING
-                if not runs or any(field not in answers.GROWING for field in new):
+                if not runs or not answers.GROWING.issuperset(new):
                     self._take_stats()
 
     def _take_stats(self) -> None:
@@ -248,23 +264,31 @@ class Channel:
 
         None when the subscription has to be made anew first.
         """
-        loop = asyncio.get_running_loop()
-        while not self.lost:
-            if self.stale and self.klippy is not Klippy.DISCONNECTED:
-                return None
-            due = self._told_at + self._timings.request * TELEMETRY_SHARE
-            if self._changed or (self._fresh and loop.time() >= due):
-                return self._push(loop.time())
-            if self.record.epoch != self._ripening:
-                self._ripen(loop)
-            if self._fresh and self._due is None:
-                self._due = loop.call_at(due, self._is_due)
-            self._listener = loop.create_future()
-            try:
-                await self._listener
-            finally:
-                self._listener = None
-        return self._push(loop.time())
+        loop = self._loop = asyncio.get_running_loop()
+        if self.stale and self.klippy is not Klippy.DISCONNECTED and not self.lost:
+            return None
+        due = self._told_at + self._timings.request * TELEMETRY_SHARE
+        if self._changed or self.lost or (self._fresh and loop.time() >= due):
+            return self._push(loop.time())
+        if self.record.epoch != self._ripening:
+            self._ripen(loop)
+        if self._fresh and self._due is None:
+            self._due = loop.call_at(due, self._is_due)
+        self._listener = loop.create_future()
+        return await self._listener
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is to be told any more: the loss of the websocket was the last."""
+        return self.lost and not self._changed
+
+    def waited_for(self) -> asyncio.Future[Push] | None:
+        """The next push where nothing has to be done before it comes, else None: ask for `news`."""
+        at_rest = not (self._changed or self._fresh or self.stale or self.lost)
+        if self._loop is None or not at_rest or self.record.epoch != self._ripening:
+            return None
+        listener = self._listener = self._loop.create_future()
+        return listener
 
     def _ripen(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have it told when the record is ripe: until then the machine counts as busy."""
@@ -299,20 +323,15 @@ class Channel:
         if self._console:
             said, self._console = self._console[-CONSOLE_LIMIT:], []
         stats = self._stats
-        done = answers.read_progress(self.found, stats)
+        done, left = answers.read_pace(self.found, stats)
         if self._altered:
             self._altered, self._still = False, levels.read_still(self.found, self.names)
-        warmed, self._warmed = self._warmed, set()
+        warmed = levels.temperatures(self.found, self.names, self._warmed)
+        self._warmed.clear()
         moved, self._moved = self._moved, False
-        return Push(
-            kind,
-            temperatures=levels.temperatures(self.found, self.names, warmed),
-            progress=done,
-            time_left_s=answers.read_time_left(stats, done, answers.read_print_s(self.found)),
-            text="" if stats is None else stats.state,
-            levels=levels.read_levels(self.found, self._still) if moved else None,
-            console=said,
-        )
+        now_at = levels.read_levels(self.found, self._still) if moved else None
+        state = "" if stats is None else stats.state
+        return Push(kind, warmed, done, left, state, now_at, said)
 
 
 def _taken(
@@ -323,9 +342,28 @@ def _taken(
         fields = {field: fields[field] for field in wanted if field in fields}
     new: tuple[str, ...] = ()
     for field, value in fields.items():
-        if field in wanted:
-            said = value if type(value) in answers.SCALARS else answers.plain(value)
-            if field not in known or known[field] != said:
-                known[field] = said
-                new = (*new, field)
+        before = known.get(field, _NONE)
+        if before is _NONE and field not in wanted:
+            continue
+        said = value if type(value) in answers.SCALARS else answers.plain(value)
+        if before != said:
+            known[field] = said
+            new = (*new, field)
     return new
+
+
+class Pushes(AsyncIterator[Push]):
+    """A channel's pushes, one at a time; in a quiet hour nothing runs between two of them.
+
+    `news` gives the next one where it does not only have to be waited for.
+    """
+
+    __slots__ = ("_channel", "_news")
+
+    def __init__(self, channel: Channel, news: Callable[[], Coroutine[Any, Any, Push]]) -> None:
+        self._channel = channel
+        self._news = news
+
+    def __anext__(self) -> Awaitable[Push]:
+        """The next push, or the error that ended the channel."""
+        return self._channel.waited_for() or self._news()

@@ -10,7 +10,7 @@ from typing import Any
 
 from buildplate.drivers.moonraker import answers, equipment, levels, mapping, orders
 from buildplate.drivers.moonraker.answers import Klippy, State
-from buildplate.drivers.moonraker.channel import Channel
+from buildplate.drivers.moonraker.channel import Channel, Pushes
 from buildplate.drivers.moonraker.client import MoonrakerClient, read_version
 from buildplate.drivers.moonraker.config import MoonrakerSettings
 from buildplate.drivers.moonraker.mapping import Baseline
@@ -116,18 +116,19 @@ class MoonrakerDriver:
                 await self._reads.listen()
                 return
 
-    async def pushes(self) -> AsyncIterator[Push]:
+    def pushes(self) -> AsyncIterator[Push]:
         """Yield what the host sends until the connection is lost, then raise DriverError."""
-        while True:
-            push = await self._channel.news()
-            if push is None:
-                await self._reads.listen()
-                if self._channel.stale:
-                    await asyncio.sleep(self._timings.request * AGAIN_SHARE)
-                continue
-            yield push
-            if self._channel.lost:
-                raise self._client.lost
+        return Pushes(self._channel, self._news)
+
+    async def _news(self) -> Push:
+        """The next push, the subscription made anew where there is none."""
+        while not self._channel.over:
+            if (push := await self._channel.news()) is not None:
+                return push
+            await self._reads.listen()
+            if self._channel.stale:
+                await asyncio.sleep(self._timings.request * AGAIN_SHARE)
+        raise self._client.lost
 
     # --- reading ---------------------------------------------------------------------------------
 

@@ -145,39 +145,40 @@ def temperatures(
 
 
 class Still(NamedTuple):
-    """The levels that change rarely while a machine prints."""
+    """The levels that change rarely while a machine prints: all of `Levels` but its position."""
 
     homed: str | None
     fans: Mapping[str, float]
+    speed: float | None
+    flow: float | None
+    z_offset: float | None
     layer: int | None
     layers: int | None
 
 
-STILL = Still(None, MappingProxyType({}), None, None)
+STILL = Still(None, MappingProxyType({}), None, None, None, None, None)
 
 
 def read_still(found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> Still:
-    """What the tool head, the fans and the layers say."""
-    homed = found.get("toolhead", {}).get("homed_axes")
+    """What the tool head, the fans, the factors and the layers say."""
+    homed, move = found.get("toolhead", {}).get("homed_axes"), found.get("gcode_move", {})
     layer, layers = _layers(found.get("print_stats", {}).get("info"))
-    said = _homed(homed) if isinstance(homed, str) else None
-    return Still(said, _fans(found, names), layer, layers)
+    shift = numbers(move.get("homing_origin"), 3)
+    return Still(
+        homed=_homed(homed) if isinstance(homed, str) else None,
+        fans=_fans(found, names),
+        speed=number(move.get("speed_factor")),
+        flow=number(move.get("extrude_factor")),
+        z_offset=shift[2] if shift else None,
+        layer=layer,
+        layers=layers,
+    )
 
 
 def read_levels(found: Mapping[str, Mapping[str, Any]], still: Still) -> Levels:
     """What changes while the machine works."""
-    move = found.get("gcode_move", {})
-    at, shift = numbers(move.get("gcode_position"), 3), numbers(move.get("homing_origin"), 3)
-    return Levels(
-        position={"x": at[0], "y": at[1], "z": at[2]} if at else {},
-        homed=still.homed,
-        fans=still.fans,
-        speed=number(move.get("speed_factor")),
-        flow=number(move.get("extrude_factor")),
-        z_offset=shift[2] if shift else None,
-        layer=still.layer,
-        layers=still.layers,
-    )
+    at = numbers(found.get("gcode_move", {}).get("gcode_position"), 3)
+    return Levels({"x": at[0], "y": at[1], "z": at[2]} if at else {}, *still)
 
 
 @lru_cache(NAMES_KEPT)

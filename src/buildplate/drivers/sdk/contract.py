@@ -7,15 +7,18 @@ what it could not find out. Physical commands answer Accepted, Refused or Unknow
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from buildplate.core.evidence import Reading
 from buildplate.drivers.sdk.answers import Answer, Deleted
 from buildplate.drivers.sdk.controls import Control
 from buildplate.drivers.sdk.panel import ConsoleLine, Equipment, Levels
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class PushKind(StrEnum):
@@ -25,16 +28,14 @@ class PushKind(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class Temperature:
+class Temperature(NamedTuple):
     """One heater or sensor, in °C; `target` is None where there is none."""
 
     actual: float
     target: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Push:
+class Push(NamedTuple):
     """Something a host sent by itself. CHANGED asks for a fresh read; TELEMETRY is only shown.
 
     `temperatures` are those that are new since the last push of this connection. `progress` is 0-1,
@@ -43,7 +44,7 @@ class Push:
     """
 
     kind: PushKind
-    temperatures: Mapping[str, Temperature] = field(default_factory=dict)
+    temperatures: Mapping[str, Temperature] = _NOTHING
     progress: float | None = None
     time_left_s: float | None = None
     text: str = ""

@@ -10,24 +10,28 @@ MESSAGES_PER_WINDOW, BYTES_PER_WINDOW = 1000, 8 << 20
 
 
 class Pace:
-    """Lets so much pass in `window` seconds; whoever reads more is made to wait."""
+    """Lets so much pass in `window` seconds; whoever reads more is made to wait.
+
+    What may pass is counted up only when it is used up: one burst may follow another at once.
+    """
 
     __slots__ = ("_at", "_bytes", "_messages", "_window")
 
     def __init__(self, window: float) -> None:
         self._window = window
-        self._messages = float(BURST_MESSAGES)
-        self._bytes = float(BURST_BYTES)
-        self._at: float | None = None
+        self._messages = self._bytes = 0.0
+        self._at = float("-inf")
 
     def owed(self, size: int, now: float) -> float:
         """A message of so many bytes is read at `now` (loop time): the seconds to wait after it."""
-        past = 0.0 if self._at is None else (now - self._at) / self._window
-        self._at = now
-        messages = self._messages + past * MESSAGES_PER_WINDOW
-        left = self._bytes + past * BYTES_PER_WINDOW
-        self._messages = messages = (min(BURST_MESSAGES, messages)) - 1
-        self._bytes = left = (min(BURST_BYTES, left)) - size
+        messages = self._messages = self._messages - 1
+        left = self._bytes = self._bytes - size
+        if messages >= 0 and left >= 0:
+            return 0.0
+        past, self._at = (now - self._at) / self._window, now
+        messages = min(BURST_MESSAGES, messages + 1 + past * MESSAGES_PER_WINDOW) - 1
+        left = min(BURST_BYTES, left + size + past * BYTES_PER_WINDOW) - size
+        self._messages, self._bytes = messages, left
         if messages >= 0 and left >= 0:
             return 0.0
         return max(-messages / MESSAGES_PER_WINDOW, -left / BYTES_PER_WINDOW) * self._window

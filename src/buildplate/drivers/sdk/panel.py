@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+_NOTHING: Mapping[str, float] = MappingProxyType({})
+"""What a host says nothing of."""
 
 
 class Speaker(StrEnum):
@@ -23,17 +28,16 @@ class ConsoleLine:
     error: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(NamedTuple):
     """What changes while a machine works; None or empty where the host did not say.
 
     `position` in mm by axis (`x`, `y`, `z`), `homed` the axes that know where they are, `fans` and
     the factors as shares (1 is full, or as in the file), `z_offset` in mm, `layer` from 1.
     """
 
-    position: Mapping[str, float] = field(default_factory=dict)
+    position: Mapping[str, float] = _NOTHING
     homed: str | None = None
-    fans: Mapping[str, float] = field(default_factory=dict)
+    fans: Mapping[str, float] = _NOTHING
     speed: float | None = None
     flow: float | None = None
     z_offset: float | None = None

@@ -163,11 +163,13 @@ class WebSocket(asyncio.Protocol):
             self.greeting, data = None, after
         if self.error is not None:
             return
-        self._frames.feed(data)
         if self._ear is None or self._held is not None:
+            self._frames.feed(data)
             self._hold()
-        else:
+        elif (text := self._frames.only(data)) is None:
             self._work()
+        else:
+            self._tell(self._ear, text)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
@@ -207,6 +209,23 @@ class WebSocket(asyncio.Protocol):
 
     # --- messages --------------------------------------------------------------------------------
 
+    def _tell(self, ear: Ear, text: bytes) -> None:
+        """Tell of one text that came alone, as nearly all do."""
+        now = self._heard_at = self._loop.time()
+        self._asked = False
+        try:
+            ear.told(text)
+        except DriverError as error:
+            self._end_with(error, websocket.BAD_CONTENT)
+            return
+        if self.error is None and (wait := self._pace.owed(len(text), now)) > 0:
+            self._rest(wait)
+
+    def _rest(self, seconds: float) -> None:
+        """Read nothing for a while: the host is faster than its pace."""
+        self._hold()
+        self._held = self._loop.call_later(seconds, self._go_on)
+
     def _work(self) -> None:
         """Tell of all that is complete, as fast as the pace allows."""
         try:
@@ -222,8 +241,7 @@ class WebSocket(asyncio.Protocol):
                     return
                 wait = self._pace.owed(len(content), now)
                 if wait > 0:
-                    self._hold()
-                    self._held = self._loop.call_later(wait, self._go_on)
+                    self._rest(wait)
                     return
         except websocket.BadFrame as bad:
             self._end_with(PrinterOffline(BROKE_IT, cause=type(bad).__name__), bad.code)
