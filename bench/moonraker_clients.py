@@ -34,7 +34,7 @@ from buildplate.app.composition import open_farm
 from buildplate.app.drivers import installed_drivers
 from buildplate.app.settings import Settings
 from buildplate.core.printers import Link, PrinterModel, PrinterSpec, Volume
-from buildplate.drivers.sdk import DriverTimings, Manifest
+from buildplate.drivers.sdk import DriverTimings, Manifest, Push, listen
 from buildplate.fleet.service import NewPrinter
 
 HEATER = ["temperature", "target"]
@@ -173,11 +173,10 @@ async def ours(printer: dict[str, str], stack: AsyncExitStack, group: asyncio.Ta
     await driver.connect()
     told = [0]
 
-    async def read() -> None:
-        async for push in driver.pushes():
-            told[0] += push.progress is not None
+    def hear(push: Push) -> None:
+        told[0] += push.progress is not None
 
-    stack.callback(group.create_task(read()).cancel)
+    stack.callback(group.create_task(listen(driver, hear)).cancel)
     return lambda: told[0]
 
 

@@ -18,6 +18,7 @@ from buildplate.drivers.sdk import (
     Push,
     PushKind,
     Watch,
+    listen,
     together,
 )
 from buildplate.drivers.sdk.unreachable import NO_ANSWER
@@ -178,9 +179,11 @@ class Connection:
         return reading.begun
 
     async def _listen(self, driver: Driver) -> None:
-        async for push in driver.pushes():
-            if push.kind is PushKind.CHANGED:
-                self._stir(self._clock() + self._timings.gather)
-            self._host.telemetry(push)
+        await listen(driver, self._hear)
         message = "the printer's push channel ended"
         raise PrinterOffline(message)
+
+    def _hear(self, push: Push) -> None:
+        if push.kind is PushKind.CHANGED:
+            self._stir(self._clock() + self._timings.gather)
+        self._host.telemetry(push)

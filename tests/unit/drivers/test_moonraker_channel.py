@@ -190,3 +190,26 @@ async def test_factors_and_the_offset_are_told_when_they_change() -> None:
         assert told.position == {"x": 1.0, "y": 2.0, "z": 3.0}
         assert told.homed == "xyz"
         line.channel.take(LOST, [])
+
+
+async def test_an_ear_is_told_of_telemetry_at_once_and_who_waits_of_changes_alone() -> None:
+    line, told = Line(Channel(DriverTimings(request=1.6, settle=0.05))), list[Push]()
+    line.subscribes()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(line.read_on())
+        await asyncio.sleep(0.15)
+        line.pushes.clear()
+        line.channel.ear = told.append
+        line.says(extruder={"temperature": 150.0})
+        assert told.pop().temperatures == {"tool0": Temperature(150.0, 210.0)}
+        line.says(extruder={"temperature": 151.0})
+        assert told == []  # it is not due yet
+        await asyncio.sleep(0.1)
+        assert told.pop().temperatures["tool0"].actual == 151.0
+        await asyncio.sleep(0.1)
+        assert (told, line.pushes) == ([], [])
+        line.says(print_stats={"state": "paused"}, extruder={"temperature": 152.0})
+        changed = await line.next()
+        assert (changed.kind, told) == (PushKind.CHANGED, [])
+        assert changed.temperatures["tool0"].actual == 152.0
+        line.channel.take(LOST, [])

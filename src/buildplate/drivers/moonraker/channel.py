@@ -39,26 +39,29 @@ class Channel:
     """What one websocket has told of the printer, and what of it is yet to be passed on."""
 
     __slots__ = (
-        "_altered", "_changed", "_console", "_due", "_fresh", "_listener", "_loop", "_moved",
-        "_ripening", "_ripens", "_stats", "_still", "_timings", "_told_at", "_warmed", "found",
-        "klippy", "lost", "names", "process", "record", "stale", "turns", "words",
+        "_altered", "_at_rest", "_between", "_changed", "_console", "_due", "_fresh",
+        "_listener", "_loop", "_moved", "_ripening", "_ripens", "_stats", "_still", "_timings",
+        "_told_at", "_warmed", "ear", "found", "klippy", "lost", "names", "process", "record",
+        "stale", "turns", "words",
     )  # fmt: skip
 
     def __init__(self, timings: DriverTimings) -> None:
         self._timings = timings
+        self._between = timings.request * TELEMETRY_SHARE
         self._stats: Stats | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listener: asyncio.Future[Push] | None = None
         self._due: asyncio.TimerHandle | None = None
         self._ripens: asyncio.TimerHandle | None = None
         self._ripening = ""
-        self._changed = False
+        self._at_rest = self._changed = False
         self._fresh = False
         self._told_at = float("-inf")
         self._warmed: set[str] = set()
         self._moved = self._altered = False
         self._still = levels.STILL
         self._console: list[ConsoleLine] = []
+        self.ear: Callable[[Push], None] | None = None
         self.found: dict[str, dict[str, Any]] = {}
         self.names: Mapping[str, str] = {}
         self.klippy, self.words = Klippy.DISCONNECTED, ""
@@ -107,7 +110,7 @@ class Channel:
     def broken(self) -> None:
         """Klippy is gone, and the subscription with it."""
         self.turns += 1
-        self.stale = True
+        self.stale, self._at_rest = True, False
         self.record.end()
 
     def take_jobs(self, rows: Sequence[Row], *, news: bool = True) -> None:
@@ -132,9 +135,9 @@ class Channel:
         if self._changed or (self.stale and self.klippy is not Klippy.DISCONNECTED):
             listener.set_result(self._push(now))
         elif self._due is None:
-            due = self._told_at + self._timings.request * TELEMETRY_SHARE
+            due = self._told_at + self._between
             if now >= due:
-                listener.set_result(self._push(now))
+                self._hand_over(listener, now)
             else:
                 self._due = loop.call_at(due, self._is_due)
 
@@ -144,7 +147,14 @@ class Channel:
         if not (self._fresh or self._changed) or loop is None:
             return
         if listener is not None and not listener.done():
-            listener.set_result(self._push(loop.time()))
+            self._hand_over(listener, loop.time())
+
+    def _hand_over(self, listener: asyncio.Future[Push], now: float) -> None:
+        """Give the next push to who waits; what is only to be shown needs nobody woken."""
+        if self.ear is None or self._changed:
+            listener.set_result(self._push(now))
+        else:
+            self.ear(self._push(now))
 
     # --- what the websocket tells ----------------------------------------------------------------
 
@@ -210,25 +220,25 @@ class Channel:
         """Take over changed fields, of what was subscribed to alone."""
         found = self.found
         for name, fields in status.items():
-            wanted = levels.fields_of(name)
-            if not wanted or not isinstance(fields, dict):
-                continue
             known = found.get(name)
+            wanted = levels.fields_of(name) if known is None else levels.known_fields_of(name)
+            if not wanted or type(fields) is not dict:
+                continue
             if known is None:
                 known = {}
                 if len(found) < levels.OBJECTS_LIMIT:
                     found[name] = known
             new = _taken(known, wanted, fields)
-            if new:
+            if new and wanted is levels.HEATS:
+                self._warmed.add(name)
+            elif new:
                 self._note_new(name, wanted, new)
         if "webhooks" in status:
             self.klippy, self.words = answers.read_klippy(found.get("webhooks", {}))
 
     def _note_new(self, name: str, wanted: Sequence[str], new: Sequence[str]) -> None:
         """Something of an object is new: what has to be told of it, and how soon."""
-        if wanted is levels.HEATS:
-            self._warmed.add(name)
-        elif name == "gcode_move":
+        if name == "gcode_move":
             self._moved = True
             if new != _POSITION:
                 self._altered = True
@@ -267,13 +277,14 @@ class Channel:
         loop = self._loop = asyncio.get_running_loop()
         if self.stale and self.klippy is not Klippy.DISCONNECTED and not self.lost:
             return None
-        due = self._told_at + self._timings.request * TELEMETRY_SHARE
+        due = self._told_at + self._between
         if self._changed or self.lost or (self._fresh and loop.time() >= due):
             return self._push(loop.time())
         if self.record.epoch != self._ripening:
             self._ripen(loop)
         if self._fresh and self._due is None:
             self._due = loop.call_at(due, self._is_due)
+        self._at_rest = True
         self._listener = loop.create_future()
         return await self._listener
 
@@ -284,8 +295,7 @@ class Channel:
 
     def waited_for(self) -> asyncio.Future[Push] | None:
         """The next push where nothing has to be done before it comes, else None: ask for `news`."""
-        at_rest = not (self._changed or self._fresh or self.stale or self.lost)
-        if self._loop is None or not at_rest or self.record.epoch != self._ripening:
+        if not self._at_rest or self._changed or self._fresh or self._loop is None:
             return None
         listener = self._listener = self._loop.create_future()
         return listener
@@ -317,6 +327,8 @@ class Channel:
 
     def _push(self, now: float) -> Push:
         kind = PushKind.CHANGED if self._changed else PushKind.TELEMETRY
+        if self._changed:  # the record may have begun anew
+            self._at_rest = False
         self._changed = self._fresh = False
         self._told_at = now
         said: Sequence[ConsoleLine] = ()

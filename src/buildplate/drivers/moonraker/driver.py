@@ -120,6 +120,15 @@ class MoonrakerDriver:
         """Yield what the host sends until the connection is lost, then raise DriverError."""
         return Pushes(self._channel, self._news)
 
+    async def tell(self, ear: Callable[[Push], None]) -> None:
+        """Tell `ear` of all pushes until the connection is lost, then raise DriverError."""
+        self._channel.ear = ear
+        try:
+            async for push in self.pushes():
+                ear(push)
+        finally:
+            self._channel.ear = None
+
     async def _news(self) -> Push:
         """The next push, the subscription made anew where there is none."""
         while not self._channel.over:

@@ -65,11 +65,12 @@ _AXES = ("x", "y", "z")
 
 def fields_of(name: str) -> tuple[str, ...]:
     """The fields of an object that are read; none where it is not listened to."""
-    return _fields_of(name) if len(name) <= NAME_LIMIT else ()
+    return known_fields_of(name) if len(name) <= NAME_LIMIT else ()
 
 
 @lru_cache(NAMES_KEPT)
-def _fields_of(name: str) -> tuple[str, ...]:
+def known_fields_of(name: str) -> tuple[str, ...]:
+    """The same of a name that is not too long to be remembered."""
     if (fields := ALWAYS.get(name)) is not None:
         return (*fields, *PLANNER) if name == "toolhead" else fields
     if name == "heater_bed" or is_extruder(name):
@@ -190,7 +191,7 @@ def _fans(found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> d
     return {
         names.get(name, name): min(max(speed, 0.0), 1.0)
         for name, fields in found.items()
-        if _fields_of(name) is BLOWS and (speed := number(fields.get("speed"))) is not None
+        if known_fields_of(name) is BLOWS and (speed := number(fields.get("speed"))) is not None
     }
 
 

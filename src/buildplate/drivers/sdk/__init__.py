@@ -9,8 +9,10 @@ from buildplate.drivers.sdk.contract import (
     Identity,
     Push,
     PushKind,
+    Teller,
     Temperature,
     Watch,
+    listen,
 )
 from buildplate.drivers.sdk.controls import (
     CAPABILITY_OF,
@@ -109,10 +111,12 @@ __all__ = [
     "ShiftZ",
     "Speaker",
     "Suggestion",
+    "Teller",
     "Temperature",
     "Unknown",
     "Watch",
     "WrongContent",
     "boot_time",
+    "listen",
     "together",
 ]

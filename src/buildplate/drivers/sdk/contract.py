@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from buildplate.core.evidence import Reading
 from buildplate.drivers.sdk.answers import Answer, Deleted
@@ -153,3 +153,23 @@ class Driver(Protocol):
 
     async def close(self) -> None:
         """Close the connection; safe to call at any time and more than once."""
+
+
+@runtime_checkable
+class Teller(Protocol):
+    """What a driver may offer beside `pushes`, where waking a task for each would cost too much."""
+
+    async def tell(self, ear: Callable[[Push], None]) -> None:
+        """Tell `ear` of every push on the loop until the connection is lost: DriverError.
+
+        `ear` is quick and raises nothing.
+        """
+
+
+async def listen(driver: Driver, ear: Callable[[Push], None]) -> None:
+    """Tell `ear` of everything that a driver pushes, in its order; DriverError when it is lost."""
+    if isinstance(driver, Teller):
+        await driver.tell(ear)
+        return
+    async for push in driver.pushes():
+        ear(push)

@@ -15,7 +15,7 @@ from buildplate.core.evidence import Ending, Evidence, Reading, Run
 from buildplate.core.printers import Activity
 from buildplate.drivers.sdk.answers import Accepted
 from buildplate.drivers.sdk.conformance.relay import Relay
-from buildplate.drivers.sdk.contract import Driver, FileBody, Push, Watch
+from buildplate.drivers.sdk.contract import Driver, FileBody, Push, Watch, listen
 from buildplate.drivers.sdk.errors import DriverError
 from buildplate.drivers.sdk.manifest import Manifest
 from buildplate.drivers.sdk.timing import DriverTimings
@@ -101,11 +101,13 @@ class Session:
     async def read_on(self) -> None:
         """Read the pushes to their end."""
         try:
-            async for push in self.driver.pushes():
-                promise(isinstance(push, Push), "pushes yields Push values")
-                self.pushes += 1
+            await listen(self.driver, self._hear)
         except DriverError as error:
             self.lost = error
+
+    def _hear(self, push: object) -> None:
+        promise(isinstance(push, Push), "pushes yields Push values")
+        self.pushes += 1
 
     async def store(self, content: bytes) -> str:
         """Upload a file under a fresh name of ours; its path on the host."""
