@@ -195,7 +195,7 @@ async def test_factors_and_the_offset_are_told_when_they_change() -> None:
 async def test_an_ear_is_told_of_telemetry_at_once_and_who_waits_of_changes_alone() -> None:
     line, told = Line(Channel(DriverTimings(request=1.6, settle=0.05))), list[Push]()
     line.subscribes()
-    async with asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(9), asyncio.TaskGroup() as tasks:
         tasks.create_task(line.read_on())
         await asyncio.sleep(0.15)
         line.pushes.clear()

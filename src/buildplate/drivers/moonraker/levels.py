@@ -137,12 +137,15 @@ def temperatures(
     found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str], of: Iterable[str]
 ) -> dict[str, Temperature]:
     """These heaters and sensors of a machine (°C), by the names that people know."""
-    return {
-        names.get(name, name): Temperature(actual, number(fields.get("target")))
-        for name in of
-        if (fields := found.get(name)) is not None
-        and (actual := number(fields.get("temperature"))) is not None
-    }
+    told: dict[str, Temperature] = {}
+    for name in of:
+        fields = found.get(name, {})
+        actual, target = fields.get("temperature"), fields.get("target")
+        if type(actual) is float and type(target) is float:  # nearly always
+            told[names.get(name, name)] = Temperature(actual, target)
+        elif (known := number(actual)) is not None:
+            told[names.get(name, name)] = Temperature(known, number(target))
+    return told
 
 
 class Still(NamedTuple):
