@@ -330,7 +330,8 @@ class Printing:
         return f"{why}: {self._prompt}" if self._prompt else why
 
     def _held(self, why: str) -> None:
-        if self.phase in {Phase.RUNNING, Phase.STARTING}:
+        if self.phase in {Phase.RUNNING, Phase.STARTING} or self._wait_s is not None:
+            self._wait_s = self._wait_until = None
             self._taken = self._taken or self._sender.unanswered > 0
             self.phase, self.why, self.held_by_printer = Phase.PAUSED, self._prompted(why), True
             self._parked = None

@@ -225,7 +225,9 @@ def test_a_resume_ends_a_timed_wait_early_and_no_second_one(tmp_path: Path) -> N
     assert bench.outcome() is Outcome.COMPLETED
 
 
-@pytest.mark.parametrize("word", ["//action:pause", "//action:out_of_filament", "too hot"])
+@pytest.mark.parametrize(
+    "word", ["//action:pause", "//action:paused", "//action:out_of_filament", "too hot"]
+)
 def test_who_asks_for_a_pause_in_a_timed_wait_is_waited_for(tmp_path: Path, word: str) -> None:
     bench = at_its_wait(tmp_path, "S5")
     if word == "too hot":
