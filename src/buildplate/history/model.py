@@ -54,7 +54,7 @@ class Notes:
 
 def part_of(at: int, every: float) -> int:
     """Which part of so many seconds a time is in (microseconds since 1970); 0 s: its own."""
-    return at if every <= 0 else int(at // (every * 1e6))
+    return at if every * 1e6 <= 1 else int(at // (every * 1e6))
 
 
 class By(StrEnum):

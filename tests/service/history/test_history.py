@@ -158,6 +158,7 @@ async def test_rows_of_every_age_are_read_and_what_is_not_written_yet_follows(
     assert await read(START + 5 * second) == whole[7:]
     assert await read(START + 5 * second, most=9) == whole[7:16]
     assert [at for at, _ in await read(START - HOUR, every=10)] == [-1, 0, 10, 20, 30]
+    assert await read(START - HOUR, every=1e-300) == whole
     assert await storage.write(repository.forget, START + 12 * second, 100) == 2
     assert await read(START - HOUR) == whole[12:]
 
