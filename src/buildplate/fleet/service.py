@@ -50,11 +50,11 @@ def _about_to_close(session: PrinterSession | None) -> Iterator[None]:
     if would_end(session):
         message = "a print is streamed to the printer from here, and would end with the connection"
         raise PrinterBusy(message, "Wait for the print's end, or cancel it.")
-    before, session.closing = session.closing, True
+    session.changes += 1  # a count: several may be stored at once, and all of them be refused
     try:
         yield
     except BaseException:
-        session.closing = before
+        session.changes -= 1
         raise
 
 

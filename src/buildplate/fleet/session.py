@@ -88,7 +88,8 @@ class PrinterSession:
 
     `vouched`: since a person last spoke of the bed, nothing else was seen to run and the link held.
     `company`: what else may have been printed since our print was last seen to run. `intending`: an
-    intent is being written. `closing`: nothing new is begun any more.
+    intent is being written. `closing`: nothing new is begun any more; nor while changes that end
+    the session are being stored, of which there are `changes`.
     """
 
     def __init__(self, record: PrinterRecord, manifest: Manifest, parts: SessionParts) -> None:
@@ -109,6 +110,7 @@ class PrinterSession:
         self.company = Company()
         self.intending = False
         self.closing = False
+        self.changes = 0
         self._mail: asyncio.Queue[Message] = asyncio.Queue(MAILBOX)
         host = Host(self._make, self._watch, self.post, self._telemetry)
         self.connection = Connection(host, parts.timings, parts.clock.boot)
@@ -182,7 +184,8 @@ class PrinterSession:
     def seen(self, *, released: bool) -> Seen:
         """What is known of the printer, for a decision; `released`: the farm is not stopped."""
         spec = self.record.spec
-        fit = released and spec.enabled and not spec.maintenance and not self.closing
+        staying = not (self.closing or self.changes)
+        fit = released and spec.enabled and not spec.maintenance and staying
         return Seen(
             link=self.live.link,
             reading=self.reading,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ import pytest
 from buildplate.access.model import Role
 from buildplate.drivers.marlin import DRIVER as SERIAL
 from buildplate.drivers.sdk import Driver, DriverTimings
+from buildplate.fleet.errors import VersionMismatch
 from tests.service.api.paper import KEY, PaperHost, paper_manifest
 from tests.service.api.surface import VOLUME, Surface, open_surface
 from tests.unit.drivers.marlin.pty_board import on_a_port
@@ -443,6 +445,19 @@ async def test_a_link_is_not_closed_under_a_print_that_lives_in_it(
     await host.finish()
     await surface.until_print(print_["id"], state="completed")
     assert (await close()).is_success
+
+
+async def test_changes_that_are_refused_together_leave_the_printer_at_work(
+    surface: Surface,
+) -> None:
+    printer = await surface.printer()
+    fleet = surface.farm.fleet
+    session = fleet.session(printer["id"])
+    spec = replace(session.record.spec, enabled=False)
+    stale = [fleet.edit(printer["id"], spec, session.record.connection, 999) for _ in range(3)]
+    refused = await asyncio.gather(*stale, return_exceptions=True)
+    assert [type(error) for error in refused] == [VersionMismatch] * 3
+    assert fleet.session(printer["id"]).seen(released=True).may_intend
 
 
 async def test_disconnecting_frees_the_port_and_connecting_takes_it_again(
