@@ -57,6 +57,11 @@ def part_of(at: int, every: float) -> int:
     return at if every * 1e6 <= 1 else int(at // (every * 1e6))
 
 
+def end_of(part: int, every: float) -> int:
+    """A time (microseconds since 1970) near the end of such a part, behind which the next is."""
+    return part if every * 1e6 <= 1 else int((part + 1) * every * 1e6) - 1
+
+
 class By(StrEnum):
     """What utilisation is summed up by."""
 

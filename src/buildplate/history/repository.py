@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, case, delete, func, insert, select, tuple_, up
 
 from buildplate.core.print_table import PrintState
 from buildplate.core.spells import Pastime
-from buildplate.history.model import Notes, Sample, Tally, Watched, part_of
+from buildplate.history.model import Notes, Sample, Tally, Watched, end_of, part_of
 from buildplate.history.readings import unpacked
 from buildplate.storage import Tx, from_micros, script, to_micros
 from buildplate.storage.tables import (
@@ -164,6 +164,7 @@ async def samples(
                     found.append(Sample(printer_id, from_micros(at), readings))
         if len(rows) < ROWS:
             break
+        mark = max(mark, end_of(part, every))  # the rest of the part is not even read
     return found[:most]
 
 

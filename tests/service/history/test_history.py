@@ -163,6 +163,37 @@ async def test_rows_of_every_age_are_read_and_what_is_not_written_yet_follows(
     assert await read(START - HOUR) == whole[12:]
 
 
+@pytest.mark.parametrize("every", [600.0, 333.3])
+async def test_one_reading_of_a_long_part_is_found_without_all_its_rows(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, every: float
+) -> None:
+    storage = surface.farm.storage
+    monkeypatch.setattr(repository, "ROWS", 5)
+    await storage.write(_add_printer_rows, int(START.timestamp() * 1e6))
+    moments = [START + timedelta(seconds=10 * n) for n in range(300)]
+    rows = tuple(Stretch("p101", moment, '{"bed":[60.0,null]}') for moment in moments)
+    await storage.write(repository.write_down, Notes(START, (), (), rows))
+    read = 0
+
+    async def counted(tx: Tx) -> list[datetime]:
+        class Counting:
+            async def rows(self, *what: Any) -> Any:
+                nonlocal read
+                found = await tx.rows(*what)
+                read += len(found)
+                return found
+
+        counting: Any = Counting()
+        return [one.at for one in await repository.samples(counting, "p101", START, 1000, every)]
+
+    first: dict[int, datetime] = {}
+    for moment in moments:
+        first.setdefault(int(moment.timestamp() // every), moment)
+    del first[int(START.timestamp() // every)]
+    assert await storage.read(counted) == list(first.values())
+    assert read <= 5 * (len(first) + 2)
+
+
 async def test_what_no_database_takes_holds_up_nothing(
     surface: Surface, monkeypatch: pytest.MonkeyPatch
 ) -> None:
