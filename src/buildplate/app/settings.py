@@ -138,6 +138,7 @@ class Settings(BaseSettings):
     history_sample_seconds: float = Field(
         10.0,
         ge=1,
+        le=600,
         validation_alias="BUILDPLATE_HISTORY_SAMPLE_SECONDS",
         description="the least time between two rows of a printer's temperatures; a row holds one"
         " reading a second",
