@@ -260,6 +260,12 @@ OPENINGS: tuple[Opening, ...] = (
         "pages/printer/settings/EditPrinter.vue", "/printers/{free}", (button("printer.edit"),)
     ),
     Opening(
+        "pages/printer/settings/ServiceButtons.vue",
+        "/printers/{printing}",
+        (button("printer.disable"),),
+        "alertdialog",
+    ),
+    Opening(
         "pages/printer/settings/RetirePrinter.vue",
         "/printers/{free}",
         (button("printer.retire"),),

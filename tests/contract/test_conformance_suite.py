@@ -67,7 +67,9 @@ class BelievesItsOwnStart(OctoPrintDriver):
 class SelectsItsUploads(OctoPrintDriver):
     async def upload(self, name: str, body: FileBody) -> str:
         path = await super().upload(name, body)
-        await self._client.order(f"api/files/local/{path}", {"command": "select"})
+        select = {"command": "select"}
+        while not isinstance(await self._client.order(f"api/files/local/{path}", select), Accepted):
+            await asyncio.sleep(0.05)
         return path
 
 

@@ -60,6 +60,7 @@ async def test_the_driver_on_a_bad_cable(
     host = SerialPrinter(simulator, tmp_path, FACTOR)
     # A lost answer costs its line some seconds.
     host.timings = DriverTimings(notes=tmp_path / "notes")
+    host.patience = 40.0
     await host.reset()
     async with (
         rough(host.address, MANNERS[manner], seed) as cable,

@@ -465,7 +465,9 @@ async def test_each_fault_of_the_wire_does_what_it_says(boards: Iterator[Board])
         for _ in range(2):
             host.write(numbered(host.number, "G4 P1"))
             await asyncio.sleep(0.02)
-        assert host.text.count("Error:checksum mismatch, Last Line: 3") == 3
+        async with asyncio.timeout(10):
+            while host.text.count("Error:checksum mismatch, Last Line: 3") < 3:
+                await asyncio.sleep(0.01)
         host.number -= 1
         host.forget()
         await board.admin.rule(board.name, "reply", "garbage")

@@ -39,6 +39,25 @@ NEEDS_LUCK = {
     ("POST", "/api/v1/printers/{printer_id}/cancel"),
     ("POST", "/api/v1/printers/{printer_id}/assign"),
     ("GET", "/api/v1/commands/{command_id}"),
+    # A printer that nobody has disconnected meanwhile: test_controls.py.
+    ("GET", "/api/v1/printers/{printer_id}/equipment"),
+    *(
+        ("POST", f"/api/v1/printers/{{printer_id}}/{verb}")
+        for verb in (
+            *(
+                "home",
+                "jog",
+                "extrude",
+                "temperature",
+                "fan",
+                "speed",
+                "macro",
+                "z-offset",
+                "gcode",
+            ),
+            *("gcode", "emergency-stop", "exclude-object"),
+        )
+    ),
 }
 FEW = 0.25
 """So many of the other paths may find nothing that they could act on; all the others do."""

@@ -85,7 +85,7 @@ async def test_who_am_i(tmp_path: Path) -> None:
 
 async def test_log_levels_are_shown_changed_and_taken_back(tmp_path: Path) -> None:
     async with at_a_terminal(tmp_path) as me:
-        before = (await me.json("log-level"))["log_levels"]
+        before = (await me.json("log-level fleet= api="))["log_levels"]
         try:
             assert "fleet     error" in (await me.type("log-level fleet=error api=error")).stdout
             assert (await me.json("log-level fleet="))["log_levels"]["fleet"] == before["fleet"]
