@@ -160,16 +160,23 @@ async def test_tab_offers_commands_and_the_names_that_the_server_knows(tmp_path:
         async def tab(line: str, **env: str) -> list[str]:
             return await asyncio.to_thread(offered, line, {**me.env, **env})
 
-        assert await tab("buildplate printer cl") == ["clear-bed"]
-        assert await tab("buildplate printer show L") == ["Left", "Loft"]
-        assert await tab("buildplate printer clear-bed Left R") == ["Right"]
-        assert await tab("buildplate job status ") == [str(job["number"])]
-        assert await tab("buildplate file show cu") == ["cube.gcode"]
-        assert await tab("buildplate group show ") == ["Hall"]
-        assert await tab("buildplate floor edit G") == ["Ground"]
-        assert await tab("buildplate printer edit Left --group H") == ["Hall"]
-        assert await tab("buildplate printer edit Left --floor G") == ["Ground"]
-        assert await tab("buildplate print show 1") == ["1"]
+        async def offers(line: str, *words: str) -> None:
+            # After a second the shell is answered without the server; a busy one is asked again.
+            for _ in range(10):
+                if (found := await tab(line)) == [*words]:
+                    return
+            raise AssertionError(found)
+
+        await offers("buildplate printer cl", "clear-bed")
+        await offers("buildplate printer show L", "Left", "Loft")
+        await offers("buildplate printer clear-bed Left R", "Right")
+        await offers("buildplate job status ", str(job["number"]))
+        await offers("buildplate file show cu", "cube.gcode")
+        await offers("buildplate group show ", "Hall")
+        await offers("buildplate floor edit G", "Ground")
+        await offers("buildplate printer edit Left --group H", "Hall")
+        await offers("buildplate printer edit Left --floor G", "Ground")
+        await offers("buildplate print show 1", "1")
         assert await tab("buildplate printer show L", BUILDPLATE_API_KEY="wrong") == []
         nowhere = "http://127.0.0.1:9"
         assert await tab("buildplate printer show L", BUILDPLATE_URL=nowhere) == []
