@@ -62,9 +62,18 @@ async def state(pair: Pair, printer: str) -> dict[str, Any]:
 
 
 def noted(socket: WebSocket, known: list[str]) -> None:
-    """The socket is known for as long as it is open."""
-    known.append(socket.url)
-    socket.on("close", lambda _: known.remove(socket.url))
+    """The socket is known from the first that it tells until it is closed."""
+
+    def told(_: object) -> None:
+        if socket.url not in known and not socket.is_closed():
+            known.append(socket.url)
+
+    def closed(_: object) -> None:
+        if socket.url in known:
+            known.remove(socket.url)
+
+    socket.on("framereceived", told)
+    socket.on("close", closed)
 
 
 def part(visit: Visit, key: str) -> Locator:
