@@ -26,7 +26,12 @@ A_WEEK = timedelta(days=7)
 Since = Annotated[Moment | None, Query(description="RFC 3339")]
 Every = Annotated[
     float,
-    Query(ge=0, le=86400, description="only one of each part of so many seconds; 0: all there are"),
+    Query(
+        ge=0,
+        le=86400,
+        description="only the first of each part of so many seconds, counted from 1970, after the"
+        " part that `since` is in: so the time of a page's last one begins the next; 0: all",
+    ),
 ]
 
 

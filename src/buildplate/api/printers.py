@@ -256,7 +256,7 @@ async def disconnect(rooms: AllRooms, printer_id: InPath) -> Response:
 
     It is what `enabled: false` does. Refused while a print is streamed to it, which would end.
     """
-    record = in_service(rooms, printer_id).record
+    record = await rooms.fleet.get(in_service(rooms, printer_id).id)
     if record.spec.enabled:
         spec = replace(record.spec, enabled=False)
         await rooms.fleet.edit(record.id, spec, record.connection, record.version)

@@ -11151,7 +11151,7 @@ export interface operations {
                 since?: string | null;
                 /** @description how many items at most */
                 limit?: number;
-                /** @description only one of each part of so many seconds; 0: all there are */
+                /** @description only the first of each part of so many seconds, counted from 1970, after the part that `since` is in: so the time of a page's last one begins the next; 0: all */
                 every?: number;
             };
             header?: never;
