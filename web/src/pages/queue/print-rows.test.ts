@@ -63,6 +63,14 @@ it("asks for a word on a print only whoever may give one", () => {
   expect(buttons(show(QueuePage, "viewer", {}, true))).toEqual(["What is known"]);
 });
 
+it("says of a print as what it has ended until that counts", () => {
+  const over = { state: "printing", wanted_verdict: "failed", wants_cancel: true };
+  expect(row("viewer", over).text()).toContain("Has ended: Failed");
+  expect(row("viewer", over).text()).not.toContain("Being cancelled");
+  const counted = { ...over, state: "failed", ended_at: "2026-01-01T00:00:00Z" };
+  expect(row("viewer", counted).text()).not.toContain("Has ended");
+});
+
 it("says of a print that it is being cancelled from the word on until it has ended", () => {
   const cancelled = { state: "printing", wants_cancel: true };
   expect(row("viewer", { state: "printing" }).text()).not.toContain("Being cancelled");

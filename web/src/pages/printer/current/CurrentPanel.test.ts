@@ -33,6 +33,7 @@ let panel: VueWrapper;
 const posted: string[] = [];
 let state = "answered";
 let wished = false;
+let verdict: string | null = null;
 
 async function answer(request: Request): Promise<Response> {
   const path = new URL(request.url).pathname.replace("/api/v1", "");
@@ -42,7 +43,9 @@ async function answer(request: Request): Promise<Response> {
   if (path === "/files/f/layers") return Response.json({ size: 1000, starts: [100, 400, 800] });
   if (path === "/files/f") return Response.json({ id: "f", analysis: { layers: 3 } });
   if (path.startsWith("/prints/")) {
-    return Response.json({ id: "p", job_id: "j", number: 3, wants_cancel: wished });
+    return Response.json({
+      id: "p", job_id: "j", number: 3, wants_cancel: wished, wanted_verdict: verdict,
+    });
   }
   return Response.json({ id: "j", name: "Vase", copies: 1, file_id: "f" });
 }
@@ -52,6 +55,7 @@ beforeEach(async () => {
   posted.length = 0;
   state = "answered";
   wished = false;
+  verdict = null;
   useNotices().forget();
   vi.stubGlobal("fetch", vi.fn(answer));
   pinia = createPinia();
@@ -246,5 +250,20 @@ describe("CurrentPanel", () => {
     expect(panel.text()).toContain("This print is being cancelled.");
     await panel.setProps({ live: { ...LIVE, needs_attention: true } });
     expect(panel.text()).not.toContain("being cancelled");
+  });
+
+  it("says that a print has ended which the printer is yet to be asked about", async () => {
+    await show(LIVE);
+    expect(panel.text()).not.toContain("has ended");
+    [verdict, wished] = ["failed", true];
+    const told = { seq: 9, printer_id: "a", print_id: "p", job_id: "j", data: {} };
+    useLive().events = [{ ...told, kind: "print.exit" } as unknown as LiveEvent];
+    await flushPromises();
+    expect(panel.text()).toContain("This print has ended: failed.");
+    expect(panel.text()).not.toContain("being cancelled");
+    verdict = null;
+    useLive().events = [{ ...told, seq: 10, kind: "print.exit_abandoned" } as unknown as LiveEvent];
+    await flushPromises();
+    expect(panel.text()).not.toContain("has ended");
   });
 });
