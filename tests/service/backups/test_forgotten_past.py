@@ -62,18 +62,21 @@ async def only_print(surface: Surface) -> dict[str, Any]:
     return found
 
 
-async def events_of(surface: Surface, kind: str) -> list[dict[str, Any]]:
-    events = (await surface.client.get("/api/v1/events?limit=1000")).json()["items"]
-    return [one for one in events if one["kind"] == kind]
+async def events_of(surface: Surface, kind: str, count: int) -> list[dict[str, Any]]:
+    """The events of this kind, once there are so many: they are in the log soon after the fact."""
+    async with asyncio.timeout(10):
+        while True:
+            events = (await surface.client.get("/api/v1/events?limit=1000")).json()["items"]
+            found = [one for one in events if one["kind"] == kind]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.02)
 
 
 async def told_of(surface: Surface, path: str) -> None:
     """The farm has found the file, and says so."""
     async with asyncio.timeout(10):
-        while True:
-            events = (await surface.client.get("/api/v1/events?limit=1000")).json()["items"]
-            if any(path in str(one["data"]) for one in events if one["kind"] == "queue.stopped"):
-                return
+        while not any(path in str(one) for one in await events_of(surface, "queue.stopped", 0)):
             await asyncio.sleep(0.02)
 
 
@@ -287,7 +290,7 @@ async def test_a_copy_that_may_have_been_replaced_since_waits_for_a_person(tmp_p
         (again,) = (await second.client.get("/api/v1/prints?state=queued")).json()["items"]
         status = (await second.client.get(f"/api/v1/jobs/{job['id']}/status")).json()
         assert status["hold"] is True, "a person decides"
-        (held,) = await events_of(second, "job.held")
+        (held,) = await events_of(second, "job.held", 1)
         assert held["job_id"] == job["id"]
         assert "release the job if not" in held["data"]["reason"]
         await release(second)
@@ -310,7 +313,7 @@ async def test_of_many_files_on_a_printer_each_is_told_of_beside_the_restore(
     async with past.second_life() as second:
         await told_of(second, lost[0])
         (printer,) = (await second.client.get("/api/v1/printers")).json()["items"]
-        of_restore, of_files = await events_of(second, "queue.stopped")
+        of_restore, of_files = await events_of(second, "queue.stopped", 2)
         assert of_files["printer_id"] == printer["id"]
         assert sorted(of_files["data"]["files"]) == lost
         why = (await second.client.get("/api/v1/queue")).json()["stopped_reason"]

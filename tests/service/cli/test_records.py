@@ -122,28 +122,26 @@ def offered(line: str, env: dict[str, str]) -> list[str]:
 async def dripping() -> AsyncIterator[str]:
     """A server that answers a byte every half second."""
 
-    dripping_on: set[asyncio.Task[None]] = set()
+    dripping_on: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        dripping_on.add(task)
-        try:
-            with suppress(OSError):
-                for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"s" * 60:
-                    writer.write(bytes([byte]))
-                    await writer.drain()
-                    await asyncio.sleep(0.5)
-        finally:
-            writer.transport.abort()
+    async def drip(writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"s" * 60:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.5)
 
-    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        dripping_on[asyncio.create_task(drip(writer))] = writer
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        for task in dripping_on:
+        for task, writer in dripping_on.items():
             task.cancel()
+            writer.transport.abort()
         await asyncio.gather(*dripping_on, return_exceptions=True)
         await asyncio.sleep(0)  # an aborted connection is lost in the next round of the loop
 
