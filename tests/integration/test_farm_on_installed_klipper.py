@@ -1,4 +1,4 @@
-"""A whole farm on a real Moonraker and a real Klipper, where there is one: orders and their ends."""
+"""A whole farm on a real Moonraker and a real Klipper, where there is one."""
 
 from __future__ import annotations
 

@@ -131,19 +131,20 @@ async def dripping() -> AsyncIterator[str]:
                 await writer.drain()
                 await asyncio.sleep(0.5)
 
-    def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        dripping_on[asyncio.create_task(drip(writer))] = writer
+    async with asyncio.TaskGroup() as tasks:
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-        for task, writer in dripping_on.items():
-            task.cancel()
-            writer.transport.abort()
-        await asyncio.gather(*dripping_on, return_exceptions=True)
-        await asyncio.sleep(0)  # an aborted connection is lost in the next round of the loop
+        def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            dripping_on[tasks.create_task(drip(writer))] = writer
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        try:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        finally:
+            server.close()
+            for task, writer in dripping_on.items():
+                task.cancel()
+                writer.transport.abort()
+    await asyncio.sleep(0)  # an aborted connection is lost in the next round of the loop
 
 
 async def test_tab_offers_commands_and_the_names_that_the_server_knows(tmp_path: Path) -> None:
