@@ -145,6 +145,30 @@ async def test_a_reset_in_mid_print_fails_it_and_nothing_is_taken_up(
         assert not [e for e in booted if str(e.get("text", "")).startswith("G1 X")]
 
 
+@pytest.mark.parametrize("line", [1, 3, 5])
+async def test_a_reset_that_nothing_tells_of_is_known_from_the_first_lines_on(
+    simulator: Simulator, tmp_path: Path, line: int
+) -> None:
+    """The power dips, and what the board says as it starts is lost on its way."""
+    async with held(simulator, tmp_path) as one:
+        before = len(await one.record())
+        await one.simulator.admin.rule(one.name, "line", "reset", path=f"N* G1 X* E{line} *")
+        for said in ("start*", "PowerUp*", "External*", "Marlin*", "echo:*"):
+            await one.simulator.admin.rule(one.name, "reply", "drop", path=said, times=9)
+        try:
+            watch = await one.begin(moves(60, first=["M117 a", "M117 b"]))
+            reading = await one.ended(watch)
+        finally:
+            await one.simulator.admin.clear_rules(one.name)
+        assert reading.evidence is not None
+        assert reading.evidence.ending is Ending.FAILED
+        assert "the printer was reset" in reading.evidence.reason
+        record = await one.record(before)
+        booted = next(at for at, e in enumerate(record) if "boot" in str(e.get("remark")))
+        later = [str(entry.get("text", "")) for entry in record[booted:]]
+        assert not [text for text in later if text.startswith(("M117", "G1 X"))]
+
+
 async def test_an_unplugged_printer_fails_its_print_and_is_found_again(
     simulator: Simulator, tmp_path: Path
 ) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from buildplate.protocols.marlin import Conversation, SendLimits, Started, block_of
+from buildplate.protocols.marlin import Conversation, OutOfStep, SendLimits, Started, block_of
 from buildplate.protocols.marlin.restarts import DOUBTED_OKS, HELD_S
+from buildplate.protocols.marlin.sender import FORGETFUL, MOST_WILD, RESET
 from tests.unit.protocols.bad_wire import PlainFirmware
 
 BANNERS = {
@@ -82,3 +83,37 @@ def test_long_after_the_word_a_refused_line_is_no_reset() -> None:
     for _ in range(DOUBTED_OKS + 1):
         conversation.receive(firmware.hear(conversation.to_send(1.0)), 1.0)
     assert resets(conversation, b"Resend: 1\nok\n") == 0
+
+
+@pytest.mark.parametrize("said", [b"Resend: 1\nok\n", b"Resend:1\r\nok\r\n", b"rs N0\n"])
+@pytest.mark.parametrize("lines", range(1, FORGETFUL + 2))
+def test_a_board_whose_start_was_lost_gets_none_of_the_lines_again_that_it_had_taken(
+    said: bytes, lines: int
+) -> None:
+    """What it had taken was answered, and nothing was refused: no request for it is a resend."""
+    conversation, _ = talking(lines)
+    reported, sent = [], b""
+    for at in range(1, MOST_WILD + 2):
+        sent += conversation.to_send(float(at))
+        reported += conversation.receive(said, at + 0.5)
+    assert [event.why for event in reported if isinstance(event, OutOfStep)] == [RESET]
+    assert not [line for line in sent.split(b"\n") if b"X0*" in line]
+    assert conversation.sender.accepted == lines
+
+
+def test_a_first_line_that_was_refused_before_may_be_asked_for_again() -> None:
+    """Bare answers behind refusals may have been counted for lines that were never taken."""
+    conversation = Conversation(SendLimits())
+    conversation.begin()
+    conversation.sender.feed(block_of([b"G1 X%d" % n for n in range(9)], 1))
+    conversation.sender.flowing = True
+    conversation.to_send(0.0)
+    conversation.receive(b"ok\n", 0.0)
+    first = conversation.to_send(0.0)
+    conversation.receive(b"Resend: 1\nok\n", 0.1)
+    assert conversation.to_send(0.2) == b"\n" + first
+    conversation.receive(b"ok\n", 0.2)  # the late answer to what was refused
+    conversation.to_send(0.2)
+    conversation.receive(b"Resend: 1\nok\n", 0.3)
+    assert conversation.to_send(0.4) == b"\n" + first
+    assert conversation.sender.accepted == 0

@@ -12,6 +12,7 @@ from buildplate.protocols.marlin.framing import AnswerLines, guard_of
 from buildplate.protocols.marlin.plain import BARE_ANSWER, ONE_ANSWER, plain_answers
 from buildplate.protocols.marlin.replies import (
     Busy,
+    Failure,
     Idle,
     Ok,
     Reply,
@@ -154,6 +155,8 @@ class Conversation:
                 self.sender.alive(now)
             case Temperatures() if not self.reports_by_itself:
                 self.sender.alive(now)
+            case Said() | Failure():
+                self.sender.doubt()
             case _:
                 pass
 

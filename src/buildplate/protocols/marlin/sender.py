@@ -28,10 +28,15 @@ CLEAN_LINES = 200
 """After so many lines without a resend the window opens by one again."""
 FORGETFUL = 6
 """Answers that may have been counted for lines that were not taken. A firmware that asks for a line
-from further back has forgotten what it had: it was reset, and nothing is sent to it again."""
+from further back has forgotten what it had: it was reset, and nothing is sent to it again. The same
+holds for every line whose answer had its number, or came to one line at a time while none had been
+refused or lost: such an answer was for no other line."""
 MOST_WILD = 4
 """How often such a line is asked for, in a row, before that is believed."""
 FORGOTTEN = "the printer asks for a line that it had taken long ago, or that was never sent"
+RESET = "the printer was reset: it counts lines from the beginning again"
+FIRST_LINE = 1
+"""A board that has just started asks for this line, or for the one before it."""
 MOST_RESENDS = 30
 HOPELESS_S = 20.0
 """How often, and for how long, one line is resent before the stream is given up."""
@@ -102,8 +107,9 @@ class Sender:
         """Number anew from 0 with M110; everything unsent or unanswered is forgotten."""
         self._log = LineLog()
         self._log.append(b"M110 N0")
-        self._at = self._acked = 0
+        self._at = self._acked = self._sure = 0
         self._top = 1
+        self._spoilt = self._doubtful = False
         self._commands: deque[tuple[bytes, object]] = deque()
         self._tokens: dict[int, object] = {}
         self._codes: Sequence[bytes] = ()
@@ -269,7 +275,11 @@ class Sender:
         self._heard, self._patience = now, self.limits.patience_s
         if new > (self._at if number is None else self._top):
             self.strays += 1
+            self._spoilt = True
             return
+        if new == old + 1 and (number is not None or (self._cautious and not self._spoilt)):
+            self._sure = old if self._doubtful else new
+        self._doubtful = False
         self._move_on(new)
         if self._cautious:
             self._cautious = max(0, self._cautious - (new - old))
@@ -377,6 +387,7 @@ class Sender:
         self._log.prune(gone)
         self._at -= gone
         self._acked -= gone
+        self._sure -= gone
         self._top -= gone
 
     def alive(self, now: float) -> None:
@@ -394,7 +405,8 @@ class Sender:
         if number != self._wanted:
             self._wanted, self._wanted_times, self._wanted_since = number, 0, now
         self._wanted_times += 1
-        known = max(0, self._acked - FORGETFUL) <= index <= self._top
+        self._spoilt = True
+        known = max(0, self._sure, self._acked - FORGETFUL) <= index <= self._top
         # Before M110 is taken, the firmware counts on from whatever it had.
         plain = known or self._log.base + self._acked == 0
         if plain:
@@ -402,7 +414,10 @@ class Sender:
         else:
             hopeless = self._wanted_times > MOST_WILD
         if hopeless:
-            why = f"the printer refused one line {MOST_RESENDS} times" if plain else FORGOTTEN
+            why = RESET if number <= FIRST_LINE else FORGOTTEN
+            if plain:
+                why = f"the printer refused one line {MOST_RESENDS} times"
+            self._at = self._acked  # the answer behind the request is for none of these lines
             self.events.append(OutOfStep(number, why))
             return
         # A number that cannot be was spoilt on its way: the oldest line brings the right one.
@@ -433,6 +448,10 @@ class Sender:
         before = [line for line in self._log.where[:index] if line]
         self.line = before[-1] if before else self.line
 
+    def doubt(self) -> None:
+        """Something was said that may be a refusal with a spoilt byte: the next answer is its."""
+        self._doubtful = True
+
     def starves(self, now: float) -> None:
         """The firmware has nothing to do, or waits for another line: what is unanswered was lost.
 
@@ -457,6 +476,7 @@ class Sender:
 
     def _nudge(self, now: float) -> None:
         self.nudges += 1
+        self._spoilt = True
         self._at = self._acked
         self._broken = True
         self._cautious = CAUTIOUS_LINES
