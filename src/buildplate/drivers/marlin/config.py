@@ -184,6 +184,16 @@ class SerialForm(BaseModel):
             allow_inf_nan=False,
         ),
     ] = 120.0
+    watch_slow_heating_s: Annotated[
+        float,
+        Field(
+            title="Thermal watch: bed and chamber, warming within, s",
+            description="They have so long as long as they become warmer at all.",
+            gt=0,
+            le=7200,
+            allow_inf_nan=False,
+        ),
+    ] = 900.0
     watch_silence_s: Annotated[
         float,
         Field(title="Thermal watch: no reading for, s", gt=0, le=3600, allow_inf_nan=False),
@@ -283,6 +293,7 @@ def read_settings(connection: Mapping[str, Any]) -> SerialSettings:
             silence_s=form.watch_silence_s,
             heating_c=form.watch_heating_c,
             heating_s=form.watch_heating_s,
+            slow_heating_s=form.watch_slow_heating_s,
         ),
         remedy=form.watch_action,
         silence_s=form.silence_s,

@@ -10,6 +10,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+SLOW = frozenset({"bed", "chamber"})
+"""Heaters with a large mass: they warm ever more slowly as they come near what they can reach."""
+RISES_C = 0.2
+"""A heater that warms by less in `heating_s` does not rise at all: a noisy sensor reads as much."""
 REACHED_WITHIN_C = 5.0
 """So near to its target a heater has reached it; from then on it must stay near."""
 
@@ -38,7 +42,8 @@ class Thresholds:
 
     `deviation_c`: off a target that had been reached; `rate_c_s`: change per second, faster than
     any heater or its cooling; `heating_c`: so much warmer it must become in `heating_s` while it is
-    below its target; `silence_s`: no reading of a heater that is on.
+    below its target, a bed or a chamber in `slow_heating_s` as long as it rises at all;
+    `silence_s`: no reading of a heater that is on.
     """
 
     deviation_c: float = 20.0
@@ -48,6 +53,7 @@ class Thresholds:
     silence_s: float = 60.0
     heating_c: float = 2.0
     heating_s: float = 120.0
+    slow_heating_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class _Heater:
     racing_since: float | None = None
     warmest: float | None = None
     warmed_at: float = 0.0
+    highest: float = 0.0
+    risen_at: float = 0.0
     exceeded: bool = False
     told: set[Alarm] = field(default_factory=set)
 
@@ -162,11 +170,16 @@ class ThermalWatch:
             heater.warmest = None
             heater.told.discard(Alarm.HEATING)
             return []
-        if heater.warmest is None or actual >= heater.warmest + self._thresholds.heating_c:
+        limits = self._thresholds
+        if heater.warmest is None or actual >= heater.warmest + limits.heating_c:
             heater.warmest, heater.warmed_at = actual, now
+            heater.highest, heater.risen_at = actual, now
             heater.told.discard(Alarm.HEATING)
+        elif actual >= heater.highest + RISES_C:
+            heater.highest, heater.risen_at = actual, now
         lasted = now - heater.warmed_at
-        if lasted < self._thresholds.heating_s:
+        rises = name in SLOW and now - heater.risen_at < limits.heating_s
+        if lasted < (max(limits.slow_heating_s, limits.heating_s) if rises else limits.heating_s):
             return []
         text = (
             f"{name} does not become warm: {actual:.0f} °C of {heater.target:.0f} °C, "

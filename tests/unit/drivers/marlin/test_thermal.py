@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
+
+import pytest
 
 from buildplate.drivers.marlin.thermal import Alarm, ThermalWatch, Thresholds
+from buildplate_sim.firmware.thermal import Build, Heater
 
+SLOW_BED = Build(power=300.0, capacity=4000.0, loss=3.7, lag=4.0, max_temp=125.0)
+"""400 mm of thick aluminium, whose mat can hold 102 °C and no more."""
+SLOW_CHAMBER = Build(power=150.0, capacity=9000.0, loss=3.3, lag=8.0)
 LIMITS = {"tool0": 260.0}
 
 
@@ -58,6 +65,51 @@ def test_a_slow_bed_and_a_heater_that_cools_to_its_target_are_not_cold() -> None
     slow = [(float(t), min(20.0 + t / 40, 80.0), 80.0) for t in range(2400)]
     cooling = [(2400.0 + t, 80.0, 60.0) for t in range(400)]
     assert fed(watch(), [*slow, *cooling]) == []
+
+
+def heated(
+    name: str, build: Build, target: float, *, fails_at: float = inf, comes_off_at: float = inf
+) -> list[tuple[float, Alarm]]:
+    """A simulated heater of this mass on its way up for three hours, as its board reports it."""
+    one, heater, found = watch(), Heater(name, build), []
+    heater.set(target, 0.0)
+    for at in range(3 * 3600):
+        heater.failed, heater.detached = at >= fails_at, at >= comes_off_at
+        heater.advance(float(at))
+        found += [
+            (float(at), finding.alarm)
+            for finding in one.report({name: (round(heater.reading, 2), target)}, float(at))
+        ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "build", "target"), [("bed", SLOW_BED, 100.0), ("chamber", SLOW_CHAMBER, 60.0)]
+)
+def test_a_large_bed_and_a_chamber_may_take_minutes_for_a_degree(
+    name: str, build: Build, target: float
+) -> None:
+    assert heated(name, build, target) == []
+    assert heated("tool0", build, target), "a nozzle that is so slow has failed"
+
+
+@pytest.mark.parametrize("at", [0.0, 300.0, 1800.0])
+def test_a_bed_that_dies_on_its_way_up_fires_as_soon_as_any_heater(at: float) -> None:
+    (only,) = heated("bed", SLOW_BED, 100.0, fails_at=at)
+    assert only[1] is Alarm.HEATING
+    assert at + 100 < only[0] < at + 150
+    (only,) = heated("bed", SLOW_BED, 100.0, comes_off_at=max(at, 60.0))
+    assert only[1] is Alarm.HEATING
+    assert max(at, 60.0) + 100 < only[0] < max(at, 60.0) + 150
+
+
+def test_a_bed_that_creeps_is_told_of_in_the_end() -> None:
+    creeping = [(float(t), 25.0 + t / 500) for t in range(1500)]
+    one = watch()
+    found = [
+        (at, finding) for at, now in creeping for finding in one.report({"bed": (now, 60.0)}, at)
+    ]
+    assert [(at, finding.alarm) for at, finding in found] == [(900.0, Alarm.HEATING)]
 
 
 def test_a_new_target_gives_a_heater_its_time_anew() -> None:
