@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from buildplate.drivers.sdk import Accepted, Activity, Ending, Reading, Refused, Run, Watch
+from buildplate.drivers.sdk import (
+    Accepted,
+    Activity,
+    Ending,
+    Reading,
+    Refused,
+    Run,
+    Unknown,
+    Watch,
+)
 from buildplate_sim.launch import Simulator, firmware_printers
 from tests.integration.serial_printer import Held, codes, held, moves
 
@@ -85,6 +94,41 @@ async def test_a_filament_change_that_is_answered_at_the_display_goes_on_by_itse
         await one.until(watch, lambda r: "Filament Change" in r.detail)
         await one.simulator.admin.do(one.name, "continue")
         await completed(one, watch, before, content)
+
+
+@pytest.mark.parametrize("dialect", ["marlin2", "marlin1"])
+async def test_a_cancel_during_a_filament_change_waits_for_the_person_and_says_so(
+    tmp_path: Path, dialect: str
+) -> None:
+    """M108 would have the firmware load and purge filament under somebody's hands."""
+    more = ["--cold", "--no-reset-on-open", "--no-thermal-protection"]
+    async with (
+        firmware_printers(
+            tmp_path / "boards", dialect=dialect, time_factor=FACTOR, more=more
+        ) as simulator,
+        held(simulator, tmp_path) as one,
+    ):
+        before = len(await one.record())
+        watch = await one.begin(with_line("M600"))
+        await one.until(watch, stands)
+        async with asyncio.timeout(10):
+            while (await one.truth())["running"] != "M600" or not (await one.truth())["still"]:
+                await asyncio.sleep(0.01)
+        answer = await one.driver.cancel()
+        assert isinstance(answer, Unknown)
+        assert "answer it at its display" in answer.detail
+        reading = await one.driver.look(watch)
+        assert reading.activity is Activity.PAUSED
+        assert reading.evidence is not None
+        assert reading.evidence.run is Run.STOPPING
+        assert "once somebody has answered" in reading.detail
+        sent = [str(entry.get("text")) for entry in await one.record(before)]
+        assert not [text for text in sent if text.startswith(("M108", "M876"))]
+        assert (await one.truth())["running"] == "M600"
+        await one.simulator.admin.do(one.name, "continue")
+        assert "cancelled" in (await failed(one, watch))
+        sent = [str(entry.get("text")) for entry in await one.record(before)]
+        assert sent[sent.index("M600") + 1 :][0] == "M104 S0", "the script, and no move before it"
 
 
 async def test_without_an_ear_for_it_a_resume_is_refused_and_the_display_decides(

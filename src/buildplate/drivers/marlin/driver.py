@@ -331,12 +331,10 @@ class SerialDriver:
         return Accepted()
 
     async def _ended(self, line: Line, printing: Printing) -> Answer:
-        if line.facts.abilities.get("EMERGENCY_PARSER"):
-            await _of(line.submit(line.break_waits))
         limit = monotonic() + self._timings.command
         while printing.end is None and line.error is None:
             if monotonic() > limit:
-                return Unknown("the printer has not answered the cancel script yet")
+                return Unknown(WAITS_FOR_PERSON if printing.blocked else NO_ANSWER)
             await asyncio.sleep(LOOK_AGAIN_S)
         return Accepted() if line.error is None else Unknown(str(line.error))
 
@@ -387,6 +385,11 @@ class SerialDriver:
             raise NoFirmware("the printer is still moving") from None
 
 
+NO_ANSWER = "the printer has not answered the cancel script yet"
+WAITS_FOR_PERSON = (
+    "the printer waits for a person, and the cancel script behind that: answer it at its display; "
+    "an emergency stop ends it at once"
+)
 NO_NAME = ("the firmware does not say what it is (M115)",)
 
 

@@ -61,11 +61,16 @@ def activity(sight: Sight, notes: Notes, watch: Watch | None) -> Activity:
             return Activity.FOREIGN
         if not printing.begun:
             return Activity.BUSY
-        paused = printing.phase in {Phase.PAUSED, Phase.RESUMING}
+        paused = printing.phase in {Phase.PAUSED, Phase.RESUMING} or _waits_to_cancel(printing)
         return Activity.PAUSED if paused else Activity.OURS
     if facts.card is not None and facts.card.printing:
         return Activity.FOREIGN
     return Activity.BUSY if sight.busy or facts.card_open else Activity.IDLE
+
+
+def _waits_to_cancel(printing: Printing) -> bool:
+    """Whether the cancel script stands behind a wait for a person: nothing moves until then."""
+    return printing.phase is Phase.CANCELLING and printing.blocked
 
 
 def baseline(notes: Notes) -> dict[str, Any]:
@@ -138,6 +143,8 @@ def detail(sight: Sight) -> str:
     said = f"{printing.phase}, line {printing.line}"
     if printing.withheld:
         said += "; held back: this node may not command the printer at the moment"
+    if _waits_to_cancel(printing):
+        said += "; it ends once somebody has answered the printer at its display"
     return f"{said}; {printing.why}" if printing.why else said
 
 

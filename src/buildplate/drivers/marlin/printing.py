@@ -136,7 +136,8 @@ class Printing:
     @property
     def blocked(self) -> bool:
         """Whether the printer waits for a person in a line that it has not answered."""
-        return self.held_by_printer and self._sender.unanswered > 0
+        held = self.held_by_printer or self._waits is not None
+        return held and self._sender.unanswered > 0
 
     @property
     def progress(self) -> float:

@@ -201,6 +201,17 @@ describe("CurrentPanel", () => {
     expect(posted).toEqual(["/prints/p/cancel"]);
   });
 
+  it("says of a cancel that stands behind a wait at the printer what ends it", async () => {
+    wished = true;
+    await show(LIVE);
+    expect(panel.text()).toContain("This print is being cancelled.");
+    expect(panel.text()).not.toContain("at its display");
+    panel.unmount();
+    await show({ ...LIVE, activity: "paused" } as LivePrinter);
+    expect(panel.text()).toContain("waits for somebody at its display");
+    expect(panel.text()).toContain("an emergency stop ends it at once");
+  });
+
   it("says at once that it is being cancelled, and takes no second cancel", async () => {
     await show(LIVE);
     expect(panel.text()).not.toContain("being cancelled");
