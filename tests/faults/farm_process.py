@@ -33,6 +33,7 @@ from buildplate.drivers.sdk import Manifest
 from buildplate.storage import StorageError
 from tests import postgres
 from tests.faults.farm_control import Control
+from tests.faults.note_steps import tell_of_notes
 
 PR_SET_PDEATHSIG = 1
 REFUSED = 3
@@ -140,6 +141,8 @@ async def run_farm(order: dict[str, Any], drivers: Mapping[str, Manifest]) -> No
         if moves is not None:
             moves(step)
 
+    if kill is not None and (kill["step"].startswith("line:") or ":note." in kill["step"]):
+        tell_of_notes(on_step)
     outside = Outside(clock, on_step)
     async with open_farm(settings, drivers, outside) as farm:
         control = Control(farm, clock, reached)

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from buildplate_sim.errors import RefusedControlError
-from buildplate_sim.launch import moonrakers, octoprints
+from buildplate_sim.launch import firmware_printers, moonrakers, octoprints
 from tests.faults.farms import Refused, nursery
+from tests.faults.serial_world import SerialWorld
 from tests.faults.truth import judge
 from tests.faults.worlds import (
+    MARLIN,
     MOONRAKER,
     OCTOPRINT,
     SQLITE,
@@ -28,6 +30,7 @@ from tests.faults.worlds import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from buildplate_sim.launch import AdminClient, Simulator
@@ -148,7 +151,7 @@ class Lanes:
                 database=trial.database or self._database,
                 driver=self._driver,
             )
-            async with world(setting, *trial.kills) as here:
+            async with world(setting, *trial.kills, kind=KINDS[self._driver]) as here:
                 await trial.run(here)
                 await self._check(trial, here)
                 return here.marked_deaths == trial.deaths
@@ -160,6 +163,7 @@ class Lanes:
         asked = await here.asked_about()
         if trial.asks and {one.print_id for one in asked} != expected:
             problems.append(f"{expected} need a person, not {asked}")
+        problems += await here.further_problems()
         assert not problems, "\n".join([*problems, await here.story()])
 
 
@@ -203,7 +207,24 @@ async def tidy_klippers(admin: AdminClient, printers: Sequence[Facts]) -> None:
         await admin.do(name, "clear-bed", by="janitor")
 
 
-TIDY = {OCTOPRINT: tidy, MOONRAKER: tidy_klippers}
+async def tidy_boards(admin: AdminClient, printers: Sequence[Facts]) -> None:
+    """The same for boards on serial lines."""
+    for printer in printers:
+        name = printer["name"]
+        await admin.clear_rules(name)
+        truth = await admin.printer(name)
+        if truth["run"] is not None or truth["state"] != "running" or not truth["still"]:
+            await admin.do(name, "reset")
+        async with asyncio.timeout(AGAIN_S):
+            while (await admin.printer(name))["state"] != "running":
+                await asyncio.sleep(0.02)
+        await admin.do(name, "clear-bed", by="janitor")
+
+
+TIDY = {OCTOPRINT: tidy, MOONRAKER: tidy_klippers, MARLIN: tidy_boards}
+KINDS = {OCTOPRINT: World, MOONRAKER: World, MARLIN: SerialWorld}
+BOARDS = ("--cold", "--no-reset-on-open", "--no-thermal-protection")
+"""They go on with what they have when a port is opened: the harder case, if the farm dies."""
 
 
 @asynccontextmanager
@@ -230,6 +251,24 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
     return found
 
 
+def simulated(
+    driver: str, folder: Path, count: int, subnet: int
+) -> AbstractAsyncContextManager[Simulator]:
+    """So many printers of a kind in one process; those in a network behind the fault proxy."""
+    if driver == MARLIN:
+        return firmware_printers(folder, count=count, time_factor=FACTOR, more=BOARDS)
+    make = octoprints if driver == OCTOPRINT else moonrakers
+    pace = f"--push-interval={PUSH_S}" if driver == OCTOPRINT else f"--tick={PUSH_S}"
+    return make(
+        folder,
+        count=count,
+        time_factor=FACTOR,
+        base_address=f"127.0.{subnet}.10",
+        proxy=True,
+        more=[pace, f"--proxy-base-address=127.0.{subnet + 1}.10"],
+    )
+
+
 @asynccontextmanager
 async def lanes(
     folder: Path, *, count: int, subnet: int, database: str = SQLITE, driver: str = OCTOPRINT
@@ -238,18 +277,9 @@ async def lanes(
 
     The addresses of their printers are 127.0.`subnet`.x, proxies one further.
     """
-    pace = f"--push-interval={PUSH_S}" if driver == OCTOPRINT else f"--tick={PUSH_S}"
-    make = octoprints if driver == OCTOPRINT else moonrakers
     async with (
         nursery() as farms,
-        make(
-            folder / "printers",
-            count=count * PRINTERS_OF_A_LANE,
-            time_factor=FACTOR,
-            base_address=f"127.0.{subnet}.10",
-            proxy=True,
-            more=[pace, f"--proxy-base-address=127.0.{subnet + 1}.10"],
-        ) as simulator,
+        simulated(driver, folder / "printers", count * PRINTERS_OF_A_LANE, subnet) as simulator,
     ):
         template = await empty_database(farms, folder / "empty")
         yield Lanes(farms, simulator, folder, template, database, driver)

@@ -1,7 +1,8 @@
 """The directed half of the kill sweep by hand: every kill point, or those named, on either engine.
 
 `python -m tests.faults.points --database postgresql` prints a line for each and the broken ones;
-with `--driver moonraker` those of the days that need no fault of OctoPrint's own.
+with `--driver moonraker` those of the days that need no fault of OctoPrint's own, with `--driver
+marlin` those that a print has which is streamed.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from tests.faults.farms import KillAt
 from tests.faults.kill_points import KillPoint, kill_points
 from tests.faults.lanes import Trial, lanes
 from tests.faults.scenarios import DAYS, SLOW_DAYS
-from tests.faults.worlds import MOONRAKER, OCTOPRINT, POSTGRESQL, SQLITE
+from tests.faults.serial_kills import DOUBT, POINTS
+from tests.faults.worlds import MARLIN, MOONRAKER, OCTOPRINT, POSTGRESQL, SQLITE, part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.faults.worlds import World
 
+DRIVERS = (OCTOPRINT, MOONRAKER, MARLIN)
 STEPS = (
     "dispatch.transitions.claim",
     "dispatch.transitions.name_upload",
@@ -68,6 +71,54 @@ def on_klipper() -> list[KillPoint]:
     return [one for one in kill_points() if one.day in KLIPPER_DAYS] + barriers()
 
 
+SERIAL_DAYS = (*KLIPPER_DAYS, "by_hand", "large", "rotated", "people", "keys")
+"""Days that a printer on a serial line can have: its file is sent to nobody."""
+NEVER_SERIAL = {
+    "moved:starting>needs_attention": "a print's note tells whether it was begun, whoever dies",
+}
+_BEGUN = KillAt("moved:starting>printing")
+_INTENT = KillAt("committed:dispatch.transitions.intend")
+_IN_DOUBT = KillAt("after:note.tail")
+SERIAL_MOVES = (
+    KillPoint("plain", KillAt("moved:starting>not_started"), (_INTENT,)),
+    KillPoint("plain", KillAt("moved:printing>failed"), (_BEGUN,)),
+    KillPoint("plain", KillAt("moved:printing>needs_attention"), (_IN_DOUBT,)),
+    KillPoint("plain", KillAt("before:dispatch.repository.resolve_print"), (_IN_DOUBT,)),
+    KillPoint("plain", KillAt("committed:dispatch.repository.resolve_print"), (_IN_DOUBT,)),
+)
+"""Changes that only a second death brings where the first has ended the print."""
+
+
+def on_serial() -> list[KillPoint]:
+    """The kill points of those days, and those that only a streamed print has."""
+    found = [one for one in kill_points() if one.day in SERIAL_DAYS]
+    found = [one for one in found if one.kill.step not in NEVER_SERIAL]
+    return [*found, *barriers(), *SERIAL_MOVES]
+
+
+async def alone(world: World) -> None:
+    """One printer makes one copy."""
+    await world.furnish(world.printers[0]["name"])
+    await world.order(part("alone"), 1)
+    await world.until_finished()
+
+
+def _note_trial(step: str, verdict: str) -> Trial:
+    """A death at a step of the print's note: a person is asked where it leaves a doubt."""
+
+    async def run(world: World) -> None:
+        await alone(world)
+        asked = {one.print_id for one in await world.asked_about()}
+        assert len(asked) == (verdict == DOUBT), f"{asked} were asked about after {step}"
+
+    return Trial(f"alone-{step}", run, [KillAt(step)])
+
+
+def note_trials() -> list[Trial]:
+    """Every step of the note, by what must be known of the print afterwards."""
+    return [_note_trial(step, verdict) for step, verdict in POINTS.items() if ":" in step]
+
+
 def trial_of(point: KillPoint) -> Trial:
     """The day with a kill in it; only its last life dies at the point."""
     return Trial(point.name, DAYS[point.day], point.kills, SLOW_DAYS.get(point.day))
@@ -81,12 +132,19 @@ def _told(trial: Trial) -> Trial:
     return replace(trial, run=run)
 
 
+def trials_of(driver: str) -> list[Trial]:
+    """A trial for each kill point that a farm of such printers can come by."""
+    if driver == MARLIN:
+        return [*map(trial_of, on_serial()), *note_trials()]
+    return [trial_of(one) for one in (on_klipper() if driver == MOONRAKER else kill_points())]
+
+
 async def sweep(
-    points: Sequence[KillPoint], database: str, folder: Path, driver: str = OCTOPRINT
+    trials: Sequence[Trial], database: str, folder: Path, driver: str = OCTOPRINT
 ) -> list[str]:
-    """Every point; in which of them something was broken, or never came by."""
+    """Every trial; in which of them something was broken, or never came by."""
     async with lanes(folder, count=5, subnet=26, database=database, driver=driver) as found:
-        outcomes = await found.run([_told(trial_of(point)) for point in points])
+        outcomes = await found.run([_told(trial) for trial in trials])
     return [
         f"{name}: {outcome.problems or 'not reached'}"
         for name, outcome in outcomes.items()
@@ -99,20 +157,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=(SQLITE, POSTGRESQL), default=POSTGRESQL)
     parser.add_argument("--chosen", action="store_true", help="only those of `make test`")
-    parser.add_argument("--driver", choices=(OCTOPRINT, MOONRAKER), default=OCTOPRINT)
+    parser.add_argument("--driver", choices=DRIVERS, default=OCTOPRINT)
+    parser.add_argument("--only", default="", help="a part of the names of kill points")
     options = parser.parse_args()
-    points = on_klipper() if options.driver == MOONRAKER else kill_points()
+    trials = [one for one in trials_of(options.driver) if options.only in one.name]
     if options.chosen:
         wanted = {one.name for one in chosen()}
-        points = [one for one in points if one.name in wanted]
+        trials = [one for one in trials if one.name in wanted]
     with tempfile.TemporaryDirectory() as folder:
         try:
             broken = asyncio.run(
-                sweep(points, options.database, Path(folder) / "worlds", options.driver)
+                sweep(trials, options.database, Path(folder) / "worlds", options.driver)
             )
         finally:
             postgres.drop_databases()
-    print("\n".join([f"{len(points)} kill points, {len(broken)} broken", *broken]))
+    print("\n".join([f"{len(trials)} kill points, {len(broken)} broken", *broken]))
     return 1 if broken else 0
 
 

@@ -16,7 +16,7 @@ import uuid_utils
 from buildplate.app.key_file import KeyFile
 from buildplate.core.upload_names import upload_name
 from tests.faults.farms import Refused
-from tests.faults.worlds import World, part
+from tests.faults.worlds import AT_REST, World, part
 
 Day = Callable[[World], Awaitable[None]]
 DAYS: dict[str, Day] = {}
@@ -69,10 +69,23 @@ async def cancelled(world: World) -> None:
 
 
 async def cancel(world: World, job: str, print_id: str) -> None:
-    """Cancel a print and wait until it is; nothing more is expected of its job."""
+    """Cancel a print and wait until it is; nothing more is expected of its job.
+
+    One that has failed with the farm before it was asked leads to another, which is cancelled.
+    """
     world.orders[job]["cancelled"] = True
     await tried(world, "cancel_print", "print_state", print_id=print_id)
-    await world.until_print(job, "cancelled")
+    if await world.until(lambda now: at_rest(now, print_id), "an end of the print") == "failed":
+        print_ = await world.until_print(job, "printing")
+        await cancel(world, job, print_["id"])
+    else:
+        await world.until_print(job, "cancelled")
+
+
+def at_rest(now: Any, print_id: str) -> str | None:
+    """How the print has ended; None: it has not."""
+    (state,) = (one["state"] for one in now["prints"] if one["id"] == print_id)
+    return state if state in AT_REST else None
 
 
 @day
@@ -95,23 +108,33 @@ async def paused(world: World) -> None:
     """A print is paused, resumed and cancelled by a person."""
     await world.furnish(world.printers[0]["name"])
     job = await world.order(part("paused", ENDLESS), 1)
-    print_ = await world.until_print(job, "printing")
-    await asked(world, print_["id"], "pause", "paused")
-    await asked(world, print_["id"], "resume", "printing")
+    while True:
+        print_ = await world.until_print(job, "printing")
+        stood = await asked(world, print_["id"], "pause", "paused")
+        if stood and await asked(world, print_["id"], "resume", "printing"):
+            break
     await cancel(world, job, print_["id"])
 
 
-async def asked(world: World, print_id: str, kind: str, state: str) -> None:
-    """Pause or resume; asked again where a kill has swallowed the order on its way out."""
+async def asked(world: World, print_id: str, kind: str, state: str) -> bool:
+    """Pause or resume; asked again where a kill has swallowed the order on its way out.
+
+    False where the print has ended meanwhile: one that is streamed ends with the farm.
+    """
 
     def settled(now: Any) -> str | None:
         (print_,) = (one for one in now["prints"] if one["id"] == print_id)
+        if at_rest(now, print_id) is not None:
+            return str(print_["state"])
         (printer,) = (one for one in now["printers"] if one["id"] == print_["printer"])
         idle = printer["link"] == "online" and printer["unsettled"] is None
         return str(print_["state"]) if idle or print_["state"] == state else None
 
-    while await world.until(settled, f"an end of the {kind}") != state:
+    while (found := await world.until(settled, f"an end of the {kind}")) != state:
+        if found in AT_REST:
+            return False
         await tried(world, "ask", "print_state", "command_refused", print_id=print_id, kind=kind)
+    return True
 
 
 @day
@@ -125,6 +148,7 @@ async def by_hand(world: World) -> None:
             await world.ask("emergency_stop", printer=printer)
             await world.until(lambda now: settled(now, printer), "an end of the stop")
     while (await seen(world, printer))["activity"] == "halted":
+        await world.wake(name)
         await world.ask("connect", printer=printer)
         await asyncio.sleep(0.2)
     await world.order(part("after the stop"), 1)
@@ -140,9 +164,8 @@ async def moved(world: World, name: str, printer: str) -> None:
         found = await world.ask("commands", printer=printer)
         state = next((one["state"] for one in found if one["id"] == command), "")
         await asyncio.sleep(0.05)
-    jogs = [entry for entry in await world.log(name) if entry.get("order") == "jog"]
-    sure = state == "answered"
-    assert len(jogs) == 1 if sure else len(jogs) <= 1, (state, jogs)
+    jogs = await world.jogs(name)
+    assert jogs == 1 if state == "answered" else jogs <= 1, (state, jogs)
 
 
 async def seen(world: World, printer: str) -> Any:

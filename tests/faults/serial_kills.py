@@ -13,16 +13,23 @@ import random
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from buildplate.drivers.marlin import DRIVER
-from buildplate.drivers.marlin.notes import Notes
 from buildplate.drivers.sdk import Ending, Evidence, Watch
 from buildplate_sim.launch import Simulator, firmware_printers
-from tests.integration.serial_printer import Held, body, codes, held, moves, timings
+from tests.faults.note_steps import tell_of_notes
+from tests.faults.serial_record import (
+    HEATERS_OFF,
+    first_words,
+    in_order,
+    moves_of,
+    streamed,
+    texts,
+)
+from tests.integration.serial_printer import Held, body, held, moves, timings
 
 FACTOR = 60.0
 MOVES = 60
@@ -30,18 +37,18 @@ NAME = "bp-1-1.gcode"
 WITHIN_S = 30.0
 NOTHING, FAILED, DOUBT, COMPLETED = "nothing", "failed", "doubt", "completed"
 POINTS = {
-    "before:begin": NOTHING,
-    "after:begin": FAILED,
+    "before:note.begin": NOTHING,
+    "after:note.begin": FAILED,
     "line:1": FAILED,
-    "before:finishing": FAILED,
-    "after:finishing": FAILED,
+    "before:note.finishing": FAILED,
+    "after:note.finishing": FAILED,
     "line:30": FAILED,
     "paused": FAILED,
     "cancelled": FAILED,
-    "before:tail": FAILED,
-    "after:tail": DOUBT,
-    "before:ended": DOUBT,
-    "after:ended": COMPLETED,
+    "before:note.tail": FAILED,
+    "after:note.tail": DOUBT,
+    "before:note.ended": DOUBT,
+    "after:note.ended": COMPLETED,
 }
 """Where the process dies, and what is known of the print afterwards."""
 
@@ -71,30 +78,12 @@ def die() -> None:
 
 def arm(point: str) -> None:
     """Have this process die at a step of a print's note."""
-    moment, _, step = point.partition(":")
-    if moment == "line":
-        plain = Notes.accepted
 
-        def counted(self: Notes, run: int, line: int) -> None:
-            plain(self, run, line)
-            if line >= int(step):
-                die()
-
-        Notes.accepted = counted  # type: ignore[method-assign]
-    elif step:
-        _wrap(step, before=moment == "before")
-
-
-def _wrap(step: str, *, before: bool) -> None:
-    plain: Callable[..., Any] = getattr(Notes, step)
-
-    def deadly(*args: Any, **named: Any) -> Any:
-        if before:
+    def tell(step: str) -> None:
+        if step == point:
             die()
-        plain(*args, **named)
-        die()
 
-    setattr(Notes, step, deadly)
+    tell_of_notes(tell)
 
 
 async def stream(port: str, notes: Path, content: bytes, point: str) -> None:
@@ -155,15 +144,13 @@ async def _judged(one: Held, point: str, content: bytes, when: tuple[int, int]) 
     seen = reading.evidence
     assert seen is not None
     verdict = verdict_of(seen)
-    record = [str(e["text"]) for e in await one.record(when[0]) if "text" in e]
-    later = [str(e["text"]) for e in await one.record(when[1]) if "text" in e]
-    known = [code for code in codes(content) if code.startswith("G1 X")]
-    taken = [text for text in record if text in set(known)]
-    wrong = _wrong(verdict, POINTS.get(point, verdict), known, taken)
+    wanted = moves_of(content)
+    seen_by_board = streamed(texts(await one.record(when[0])))
+    taken = [move for one_go in seen_by_board.stretches for move in one_go.moves]
+    wrong = _wrong(verdict, POINTS.get(point, verdict), wanted, [*taken, *seen_by_board.strays])
     if not wrong and verdict in {FAILED, DOUBT}:
-        ours = [text for text in later if text not in set(known)]
-        off = ours[:2] == ["M104 S0", "M140 S0"]
-        wrong = "" if off else f"the first words on the new link are {ours[:3]}"
+        said = first_words(await one.record(when[1]))
+        wrong = "" if said == HEATERS_OFF else f"the first words on the new link are {said}"
     await one.simulator.admin.do(one.name, "quick-stop")
     return Killed(point, verdict, len(taken), wrong)
 
@@ -179,7 +166,7 @@ def verdict_of(seen: Evidence) -> str:
 
 def _wrong(verdict: str, expected: str, wanted: Sequence[str], taken: Sequence[str]) -> str:
     """What does not fit the board's own record: the promise, whatever was expected."""
-    if list(taken) != list(wanted[: len(taken)]):
+    if not in_order(taken, wanted):
         return "the board took other lines, or some twice"
     if verdict != expected:
         return f"{expected} was to be known"

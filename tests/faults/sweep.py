@@ -28,6 +28,7 @@ from tests.faults.farms import KillAt, nursery
 from tests.faults.scenarios import suppress_codes
 from tests.faults.truth import judge, was_blinded, was_out_of_sight
 from tests.faults.worlds import (
+    MARLIN,
     MOONRAKER,
     OCTOPRINT,
     POSTGRESQL,
@@ -62,7 +63,6 @@ UNBORN = 0.15
 LOOK_S = 0.15
 STORM_WITHIN_S = 900.0
 CALM_WITHIN_S = 240.0
-MARLIN = "marlin"
 MENDING = {OCTOPRINT: ("disconnect", "connect"), MOONRAKER: ("firmware-restart",)}
 """What a person does to a printer that stands halted or hangs."""
 

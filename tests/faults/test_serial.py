@@ -65,7 +65,7 @@ async def test_a_process_that_dies_around_the_last_moves_never_calls_a_whole_pri
     ) as simulator:
         found = [
             await serial_kills.death(simulator, tmp_path / str(at), point)
-            for at, point in enumerate(("before:tail", "after:tail", "before:ended"))
+            for at, point in enumerate(("before:note.tail", "after:note.tail", "before:note.ended"))
         ]
     assert [str(one) for one in found if one.wrong] == []
     assert [one.verdict for one in found] == ["failed", "doubt", "doubt"]

@@ -36,9 +36,9 @@ AT_REST = frozenset({"queued", "completed", "failed", "cancelled", "not_started"
 RAN = "SELECT print_id FROM events WHERE kind IN ('print.printing', 'print.paused')"
 DATABASE = "buildplate.db"
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
-OCTOPRINT, MOONRAKER = "octoprint", "moonraker"
+OCTOPRINT, MOONRAKER, MARLIN = "octoprint", "moonraker", "marlin"
 SIZE = (100.0, 10.0, 10.0)
-"""mm that a Klipper part needs, as its file does not tell: its nozzle stays cold."""
+"""mm that a part needs whose file does not tell it: its nozzle stays cold."""
 LONGEST_PART_S = 1000.0
 MARKER = "killed"
 
@@ -48,11 +48,16 @@ def part(name: str, seconds: float = 10.0) -> str:
     return f"; {name}\nG28\nG1 X10 Y10 Z0.2 F9000\nG1 X20 Y20 E2 F9000\nG4 S{seconds - 5:g}\n"
 
 
+def seconds_of(gcode: str) -> float:
+    """The simulated seconds that a part was made for; the longest are cut short."""
+    (seconds,) = re.findall(r"^G4 S([\d.e+]+)", gcode, re.MULTILINE)
+    return min(5 + float(seconds), LONGEST_PART_S)
+
+
 def klipper_part(gcode: str) -> str:
     """The same part in words that a Klipper machine without heaters prints."""
-    (seconds,) = re.findall(r"^G4 S([\d.]+)", gcode, re.MULTILINE)
     name = gcode.partition("\n")[0].removeprefix("; ")
-    return klipper_gcode(min(5 + float(seconds), LONGEST_PART_S), name).decode()
+    return klipper_gcode(seconds_of(gcode), name).decode()
 
 
 class FarmBroke(AssertionError):
@@ -140,11 +145,11 @@ class World:
             status = await life.wait()
             if status != -signal.SIGKILL:
                 raise FarmBroke(status, self.log_tail())
-            self._note_blinded(time.time())
+            await self._died(time.time())
             self.deaths += 1
             self.marked_deaths += marker.exists()
 
-    def _note_blinded(self, died_at: float) -> None:
+    async def _died(self, died_at: float) -> None:
         """Keep the prints whose start the killed farm alone could have told from none.
 
         Those that were starting, and those whose cancel came before their start was seen.
@@ -221,11 +226,13 @@ class World:
         return [await self._add(one) for one in wanted]
 
     async def _add(self, one: Facts) -> str:
-        connection = {"url": one.get("proxy_url", one["url"]), "api_key": one["api_key"]}
         driver = one.get("driver", "octoprint")
         try:
             added = await self.ask(
-                "add_printer", name=one["name"], connection=connection, driver=driver
+                "add_printer",
+                name=one["name"],
+                connection=self.connection_of(one),
+                driver=driver,
             )
         except Refused as error:
             if error.code != "name_taken":
@@ -234,14 +241,35 @@ class World:
             added = next(p for p in state["printers"] if p["name"] == one["name"])
         return str(added["id"])
 
+    def connection_of(self, one: Facts) -> Facts:
+        """How a printer is reached: through its proxy, where it has one."""
+        return {"url": one.get("proxy_url", one["url"]), "api_key": one["api_key"]}
+
+    async def wake(self, name: str) -> None:
+        """What a printer needs of a person at its side after an emergency stop: here, nothing."""
+
+    async def jogs(self, name: str) -> int:
+        """How often the head was moved by hand, by the printer's record."""
+        return sum(entry.get("order") == "jog" for entry in await self.log(name))
+
+    def made(self, gcode: str, name: str) -> tuple[str, Facts]:
+        """The part in words of the world's printers, and what more the order says; `name` its."""
+        if self._setting.driver == MOONRAKER:
+            return klipper_part(gcode), {"size": SIZE}
+        return gcode, {}
+
+    def ordered(self, order: Facts, gcode: str) -> None:
+        """Keep what else is to be known of an order."""
+
     async def order(self, gcode: str, copies: int, *, name: str = "part", **more: Any) -> str:
         """A file and a job for it, kept over the farm's deaths; the job's id."""
-        if self._setting.driver == MOONRAKER:
-            gcode, more["size"] = klipper_part(gcode), SIZE
-        unique = f"; made for {self._setting.data_dir}\n"
-        file = await self.ask("file", name=f"{name}.gcode", gcode=unique + gcode)
-        job = await self.ask("order", file=file["id"], copies=copies, key=name, **more)
-        self.orders[job["id"]] = {"sha256": file["sha256"], "copies": copies, "file": file["id"]}
+        gcode, needs = self.made(gcode, name)
+        gcode = f"; made for {self._setting.data_dir}\n{gcode}"
+        file = await self.ask("file", name=f"{name}.gcode", gcode=gcode)
+        job = await self.ask("order", file=file["id"], copies=copies, key=name, **needs, **more)
+        order = {"sha256": file["sha256"], "copies": copies, "file": file["id"]}
+        self.ordered(order, gcode)
+        self.orders[job["id"]] = order
         return str(job["id"])
 
     async def state(self) -> Facts:
@@ -404,6 +432,10 @@ class World:
         }
         return {one for one, path in self.blinded.items() if path not in started} | self.forgotten
 
+    async def further_problems(self) -> list[str]:
+        """What else was promised and broken."""
+        return []
+
     # --- counting --------------------------------------------------------------------------------
 
     async def count(self) -> Tally:
@@ -416,14 +448,16 @@ class World:
 
 
 @asynccontextmanager
-async def world(setting: Setting, *kill_points: KillAt | None) -> AsyncIterator[World]:
+async def world(
+    setting: Setting, *kill_points: KillAt | None, kind: type[World] = World
+) -> AsyncIterator[World]:
     """A world that lives for as long as the block runs."""
     setting.seen.mkdir(parents=True, exist_ok=True)
     if setting.database == POSTGRESQL:
         setting.settings["database_url"] = await asyncio.to_thread(postgres.new_database)
     elif setting.template is not None:
         shutil.copy(setting.template, setting.seen / DATABASE)
-    found = World(setting)
+    found = kind(setting)
     found.kill_points = list(kill_points)
     async with asyncio.TaskGroup() as tasks:
         kept = [tasks.create_task(found.keep()), tasks.create_task(found.help())]

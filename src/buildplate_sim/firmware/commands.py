@@ -55,7 +55,7 @@ class Commands:
             "M112": lambda _: board.kill(),
             "M114": self._where,
             "M115": self._identity,
-            "M117": lambda _: None,
+            "M117": self._show,
             "M118": self._echo,
             "M140": self._heat,
             "M141": self._heat,
@@ -275,6 +275,10 @@ class Commands:
 
     def _identity(self, _: Words) -> Done:
         return self._reply("M115", self._board.dialect.identity())
+
+    def _show(self, words: Words) -> Done:
+        self._board.machine.message = words.rest
+        return None
 
     def _echo(self, words: Words) -> Done:
         text, prefix = words.rest, ""

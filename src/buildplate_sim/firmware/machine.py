@@ -32,6 +32,7 @@ class Machine:
         self.runs = 0
         self.run: str | None = None
         self.extruded = 0.0
+        self.message = ""
         self._recall()
 
     # --- motion
@@ -88,6 +89,7 @@ class Machine:
         here = self.planner.stop(now)
         self.pose = replace(Pose(), machine=list(here))
         self._run_over(why)
+        self.message = ""
 
     # --- parts on the bed
 
@@ -110,7 +112,11 @@ class Machine:
         self.runs += 1
         self.run = f"run-{self.runs}"
         self.extruded = 0.0
-        facts: dict[str, Any] = {"run": self.run, "line": self._accepted.last}
+        facts: dict[str, Any] = {
+            "run": self.run,
+            "line": self._accepted.last,
+            "message": self.message,
+        }
         if self.bed:
             self._journal.write("collision", bed=list(self.bed), **facts)
         self.bed.append(self.run)
@@ -127,6 +133,7 @@ class Machine:
             run=self.run,
             outcome=outcome,
             line=self._accepted.last,
+            message=self.message,
             lines=self._accepted.lines,
             digest=self._accepted.digest,
             extruded=round(self.extruded, 3),
@@ -155,6 +162,7 @@ class Machine:
             "flow": pose.flow,
             "fan": {str(fan): share for fan, share in pose.fan.items()},
             "tool": pose.tool,
+            "message": self.message,
             "baby_z": round(pose.baby_z, 4),
             "still": self.still(),
             "moves": self.planner.moves,

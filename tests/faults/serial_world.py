@@ -1,0 +1,237 @@
+"""A farm with simulated boards on serial lines: their own records say what was printed and how.
+
+The board knows neither jobs nor files. What it has is the name that the display shows (M117), which
+is another for each order, and the lines it took; which print a run belongs to is told by the
+intents, in their order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from buildplate.protocols.marlin import SendLimits
+from tests.faults.serial_record import (
+    HEATERS_OFF,
+    Entries,
+    Streamed,
+    first_words,
+    in_order,
+    moves_of,
+    streamed,
+    texts,
+)
+from tests.faults.worlds import LONGEST_PART_S, SIZE, World, seconds_of
+from tests.integration.serial_printer import moves
+
+if TYPE_CHECKING:
+    from tests.faults.truth import Facts
+
+SHORTEST = 40
+"""Moves of a second each: more than a planner and a window hold, so that a print has a middle."""
+INTENTS = (
+    "SELECT e.at, p.id, p.path, p.job_id, r.name FROM events e"
+    " JOIN prints p ON p.id = e.print_id JOIN printers r ON r.id = e.printer_id"
+    " WHERE e.kind = 'print.starting' ORDER BY e.at"
+)
+ACTIVE = (
+    "SELECT r.name, p.id FROM prints p JOIN printers r ON r.id = p.printer_id"
+    " WHERE p.state NOT IN ('queued', 'completed', 'failed', 'cancelled', 'not_started')"
+)
+LAST_LINE = re.compile(r"accepted:? line (?:is )?(\d+)")
+MOST_UNANSWERED = SendLimits().most
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The farm has made up its mind to start a print; unix seconds."""
+
+    at: float
+    print_id: str
+    path: str
+    job: str
+    printer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What a printer's board was like as the farm died: entries in its record, heaters that are on.
+
+    `active`: the print that the database had there.
+    """
+
+    printer: str
+    entries: int
+    hot: bool
+    active: str | None
+
+
+class SerialWorld(World):
+    """One farm on its data folder, its printers on serial lines."""
+
+    def __init__(self, setting: Any) -> None:
+        super().__init__(setting)
+        self._deaths: list[Death] = []
+        self._began_at: dict[str, int] = {}
+        self._contents: dict[str, bytes] = {}
+
+    def connection_of(self, one: Facts) -> Facts:
+        """The port; heaters warm so many times too fast here that the thermal watch only tells."""
+        return {**one["connection"], "watch_action": "warn"}
+
+    async def furnish(self, *names: str) -> list[str]:
+        """Add the named printers (all, by default); their records count from here."""
+        for one in self.printers:
+            if one["name"] not in self._began_at:
+                self._began_at[one["name"]] = len(await self.admin.accepted(one["name"]))
+        return await super().furnish(*names)
+
+    async def wake(self, name: str) -> None:
+        """Press the reset button of a board that has stopped for good."""
+        if (await self.admin.printer(name))["state"] == "killed":
+            await self.admin.do(name, "reset")
+
+    async def jogs(self, name: str) -> int:
+        """How often the head was moved by hand."""
+        return sum("X10" in line for line in texts(await self._record(name)))
+
+    def made(self, gcode: str, name: str) -> tuple[str, Facts]:
+        """A part of so many moves, cold enough for any time factor, whose name the board shows."""
+        told = f"{self._setting.data_dir} {name} {gcode}"
+        message = f"bp {hashlib.sha256(told.encode()).hexdigest()[:16]}"
+        count = min(max(SHORTEST, int(seconds_of(gcode))), int(LONGEST_PART_S))
+        first = [f"M117 {message}", "M104 S60"]
+        content = moves(count, first=first, last=["M400"])
+        return content.decode() + gcode[gcode.rindex("G4") :].partition("\n")[2], {"size": SIZE}
+
+    def ordered(self, order: Facts, gcode: str) -> None:
+        """Keep by which name the board knows an order, and what it must take of it."""
+        (order["message"],) = re.findall(r"^M117 (.*)$", gcode, re.MULTILINE)
+        self._contents[order["message"]] = gcode.encode()
+
+    # --- what the boards have recorded -----------------------------------------------------------
+
+    async def _record(self, name: str) -> Entries:
+        return await self.admin.accepted(name, self._began_at.get(name, 0))
+
+    async def _streamed(self, name: str) -> Streamed:
+        return streamed(texts(await self._record(name)))
+
+    def _intents(self) -> list[Intent]:
+        return [Intent(at / 1e6, *rest) for at, *rest in self.stored(INTENTS)]
+
+    async def log(self, printer: str) -> list[Facts]:
+        """The board's runs with the file and the print that each belongs to.
+
+        A run is the latest intent's; one that is whole has taken all its moves and come to its end.
+        """
+        entries = await super().log(printer)
+        kinds = {order["message"]: (job, order) for job, order in self.orders.items()}
+        ways = iter([one for one in (await self._streamed(printer)).stretches if one.moves])
+        intents = self._intents()
+        runs: dict[str, Facts] = {}
+        for entry in entries:
+            if entry["event"] == "start" and entry["message"] in kinds:
+                job, order = kinds[entry["message"]]
+                went = next(ways)
+                assert went.message == entry["message"], (went.message, entry)
+                meant = [
+                    one
+                    for one in intents
+                    if one.at <= entry["t"] and (one.job, one.printer) == (job, printer)
+                ]
+                assert meant, f"{printer} began without an intent: {entry}"
+                whole = went.moves == moves_of(self._contents[entry["message"]])
+                runs[entry["run"]] = {
+                    "sha256": order["sha256"],
+                    "path": meant[-1].path,
+                    "print": meant[-1].print_id,
+                    "moves": went.moves,
+                    "whole": whole,
+                }
+            if entry["event"] in {"start", "end"} and entry["run"] in runs:
+                run = runs[entry["run"]]
+                entry.update({key: run[key] for key in ("sha256", "path", "print", "moves")})
+                if entry["event"] == "end":
+                    done = entry["outcome"] == "ended" and run["whole"]
+                    entry["outcome"] = "completed" if done else "failed"
+            elif entry["event"] in {"start", "end"}:
+                entry["foreign"] = True
+        return entries
+
+    # --- deaths ----------------------------------------------------------------------------------
+
+    async def _died(self, at: float) -> None:
+        """Keep what the boards are like before the next life speaks to them."""
+        await super()._died(at)
+        self.blinded.clear()  # whether a serial print was begun, its note tells
+        active = dict(self.stored(ACTIVE))
+        for one in self.printers:
+            name = one["name"]
+            if name in self._began_at:
+                truth = await self.admin.printer(name)
+                hot = any(heater["target"] > 0 for heater in truth["heaters"].values())
+                length = len(await self.admin.accepted(name))
+                self._deaths.append(Death(name, length, hot, active.get(name)))
+
+    async def needing_people(self) -> set[str]:
+        """The prints of which nobody but a person can tell what became of them.
+
+        Only what was killed near its end can be such a one: asked about earlier, it is a question
+        without a reason. Of all others it is known (ADR 22).
+        """
+        ending = set()
+        for death in self._deaths:
+            if death.active is None:
+                continue
+            entries = await self.admin.accepted(death.printer)
+            before = entries[self._began_at[death.printer] : death.entries]
+            stretches = streamed(texts(before)).stretches
+            if stretches:
+                whole = len(moves_of(self._contents[stretches[-1].message]))
+                if len(stretches[-1].moves) >= whole - 1 - MOST_UNANSWERED:
+                    ending.add(death.active)
+        asked = {one.print_id for one in await self.asked_about()}
+        return (asked & ending) | self.forgotten
+
+    # --- judging ---------------------------------------------------------------------------------
+
+    async def further_problems(self) -> list[str]:
+        """What else a serial print promises, held against the boards' records."""
+        found = []
+        for name in self._began_at:
+            found += await self._disorder(name)
+        for at, death in enumerate(self._deaths):
+            later = [one.entries for one in self._deaths[at + 1 :] if one.printer == death.printer]
+            end = later[0] if later else None
+            said = first_words((await self.admin.accepted(death.printer))[death.entries : end])
+            if death.hot and said != HEATERS_OFF and (said or end is None):
+                found.append(f"{death.printer} was hot, and the first words after a death: {said}")
+        return found + await self._wrong_last_lines()
+
+    async def _disorder(self, name: str) -> list[str]:
+        seen = await self._streamed(name)
+        found = [f"{name} took moves that belong to no print: {seen.strays}"] if seen.strays else []
+        return found + [
+            f"{name} took other lines, or some twice: {one.moves}"
+            for one in seen.stretches
+            if not in_order(one.moves, moves_of(self._contents[one.message]))
+        ]
+
+    async def _wrong_last_lines(self) -> list[str]:
+        """A failed print tells the last line that was accepted; what it says must be so."""
+        found = []
+        reasons = dict(self.stored("SELECT id, reason FROM prints WHERE state = 'failed'"))
+        for one in self.printers:
+            for entry in await self.log(one["name"]):
+                said = LAST_LINE.search(reasons.get(entry.get("print"), "") or "")
+                if entry["event"] != "start" or said is None:
+                    continue
+                content = self._contents[entry["message"]].splitlines()
+                told = len(moves_of(b"\n".join(content[: int(said[1])])))
+                taken = len(entry["moves"])
+                if not told <= taken <= told + MOST_UNANSWERED:
+                    found.append(f"line {said[1]} was told as the last, {taken} moves were taken")
+        return found
