@@ -207,6 +207,7 @@ async def test_a_host_that_lies_while_joining_is_confused_or_joined(
         "printer.objects.list",
         "server.webcams.list",
         "machine.device_power.devices",
+        "server.files.metadata",
         "printer.gcode.help",
     ],
 )

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from buildplate_sim.errors import RefusedControlError
 from buildplate_sim.launch import Simulator, moonrakers
+from tests.gcode_samples import png, square_tower, thumbnail_block
 from tests.integration.moonraker_side import RpcError, gcode
 from tests.integration.moonraker_simulated import SimulatedMoonraker
 
@@ -32,7 +33,7 @@ async def fleet(
 ) -> AsyncIterator[tuple[Simulator, Path]]:
     folder: Path = tmp_path_factory.mktemp("m")
     more = ["--tick=0.1"]
-    async with moonrakers(folder, count=20, time_factor=FACTOR, proxy=True, more=more) as simulator:
+    async with moonrakers(folder, count=22, time_factor=FACTOR, proxy=True, more=more) as simulator:
         yield simulator, folder
 
 
@@ -310,12 +311,43 @@ async def test_the_outlet_is_switched_but_not_while_it_prints(host: SimulatedMoo
         return await host.trusted_call("machine.device_power.post_device", **params)
 
     assert await switch("off") == {"outlet": "off"}
+    await host.klippy_is("shutdown")
+    assert (await host.machine.printer(host.printer))["power"] == {"outlet": False, "light": True}
+    status = {"device": "outlet"}
+    assert await host.trusted_call("machine.device_power.get_device", **status) == {"outlet": "off"}
+    await host.trusted_call("printer.firmware_restart")
+    await host.klippy_is("error")
     assert await switch("on") == {"outlet": "on"}
+    await host.settled()
     await _started(host, "power.gcode", 200.0)
     await host.print_is("printing")
     await asyncio.sleep(0.2)
     with pytest.raises(RpcError, match="while printing"):
         await switch("off")
+    with pytest.raises(RpcError, match="No valid device named lamp"):
+        await host.trusted_call("machine.device_power.post_device", device="lamp", action="on")
+
+
+async def test_the_slicer_s_figures_and_its_picture_are_read_as_the_real_one_does(
+    host: SimulatedMoonraker,
+) -> None:
+    picture = png(48, 32)
+    begin, _, rest = square_tower(layers=40).partition(b"\n")
+    content = begin + b"\n" + thumbnail_block(picture, 48, 32) + rest
+    assert (await host.put("sliced.gcode", content, path="shelf"))[0] == 201
+    said = await host.trusted_call("server.files.metadata", filename="shelf/sliced.gcode")
+    assert (said["slicer"], said["slicer_version"]) == ("PrusaSlicer", "2.7.4")
+    assert (said["estimated_time"], said["filament_total"], said["layer_height"]) == (
+        107,
+        105.6,
+        0.2,
+    )
+    (one,) = said["thumbnails"]
+    assert (one["width"], one["height"], one["size"]) == (48, 32, len(picture))
+    where = f"/server/files/gcodes/shelf/{one['relative_path']}"
+    assert await host.api("GET", where) == (200, picture)
+    listed = await host.trusted_call("server.files.list")
+    assert [file["path"] for file in listed if "thumbs" in file["path"]] == []
 
 
 async def test_the_proxy_stands_before_a_moonraker_as_before_any_host(

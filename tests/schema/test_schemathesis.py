@@ -41,6 +41,8 @@ NEEDS_LUCK = {
     ("GET", "/api/v1/commands/{command_id}"),
     # A printer that nobody has disconnected meanwhile: test_controls.py.
     ("GET", "/api/v1/printers/{printer_id}/equipment"),
+    # A printer on which somebody else prints a file with a picture: test_printer_files.py.
+    ("GET", "/api/v1/printers/{printer_id}/thumbnail"),
     *(
         ("POST", f"/api/v1/printers/{{printer_id}}/{verb}")
         for verb in (
@@ -55,7 +57,7 @@ NEEDS_LUCK = {
                 "z-offset",
                 "gcode",
             ),
-            *("gcode", "emergency-stop", "exclude-object"),
+            *("power", "emergency-stop", "exclude-object"),
         )
     ),
 }

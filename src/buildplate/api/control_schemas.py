@@ -18,6 +18,7 @@ from buildplate.drivers.sdk import (
     Jog,
     Macro,
     Pace,
+    Power,
     ShiftZ,
 )
 
@@ -171,6 +172,17 @@ class GcodeBody(Body):
         return Gcode(tuple(self.lines))
 
 
+class PowerBody(Body):
+    """One of the power devices that its equipment tells, and whether it is to be on."""
+
+    device: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_line)]
+    on: bool
+
+    def order(self) -> Power:
+        """As the drivers take it."""
+        return Power(self.device, self.on)
+
+
 OrderBody = (
     HomeBody
     | JogBody
@@ -182,4 +194,5 @@ OrderBody = (
     | ExcludeObjectBody
     | ShiftZBody
     | GcodeBody
+    | PowerBody
 )

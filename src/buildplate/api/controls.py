@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
@@ -22,16 +23,20 @@ from buildplate.api.control_schemas import (
     MacroBody,
     OrderBody,
     PaceBody,
+    PowerBody,
     ShiftZBody,
     TemperatureBody,
 )
 from buildplate.api.guard import LOOK, Operator
 from buildplate.api.printers import in_service
 from buildplate.api.prints import CommandAsked, asked, who_says
+from buildplate.api.problems import Refusal
 from buildplate.api.rooms import AllRooms, Rooms
 from buildplate.api.schemas import InPath
-from buildplate.drivers.sdk import Equipment, Speaker
+from buildplate.api.web_files import matches
+from buildplate.drivers.sdk import Equipment, HostFile, Speaker
 from buildplate.fleet.console import KEPT_LINES, Line
+from buildplate.fleet.pictures import tag_of
 
 router = APIRouter(prefix="/api/v1", tags=["controls"], dependencies=[LOOK])
 
@@ -109,6 +114,29 @@ class SuggestionOut(BaseModel):
     help: str
 
 
+class FileOnPrinterOut(BaseModel):
+    """The file that the printer prints, or printed last, as its host has read it; null: not told.
+
+    `name` as the host names it. `tag` names it with its content, for the address of its picture.
+    Files of the farm's own prints are not told here.
+    """
+
+    name: str
+    tag: str
+    slicer: str | None
+    estimated_s: float | None
+    filament_mm: float | None
+    filament_g: float | None
+    layers: int | None
+    layer_height: float | None
+    first_layer_height: float | None
+    object_height: float | None
+    first_layer_nozzle_c: float | None
+    first_layer_bed_c: float | None
+    chamber_c: float | None
+    has_thumbnail: bool
+
+
 class EquipmentOut(BaseModel):
     """What a printer's host has to offer; `capabilities` is what its driver can be asked for."""
 
@@ -118,6 +146,7 @@ class EquipmentOut(BaseModel):
     mesh: MeshOut | None
     cameras: list[CameraOut]
     power: list[PowerOut]
+    file: FileOnPrinterOut | None
     suggestions: list[SuggestionOut]
 
 
@@ -224,6 +253,14 @@ async def gcode(
     return await _order(rooms, printer_id, body, who, idempotency_key)
 
 
+@router.post("/printers/{printer_id}/power", status_code=202, responses=ASKED)
+async def power(
+    rooms: AllRooms, printer_id: InPath, body: PowerBody, who: Operator, idempotency_key: Key = None
+) -> Response:
+    """Switch a power device of the host; off only while the printer is known to be at rest."""
+    return await _order(rooms, printer_id, body, who, idempotency_key)
+
+
 @router.post("/printers/{printer_id}/emergency-stop", status_code=202, responses=ASKED)
 async def emergency_stop(rooms: AllRooms, printer_id: InPath, who: Operator) -> Response:
     """Stop the machine at once, whatever it does and whatever else is in flight."""
@@ -249,10 +286,46 @@ async def console(
     responses={200: {"model": EquipmentOut}, 409: {"description": "the host does not answer"}},
 )
 async def equipment(rooms: AllRooms, printer_id: InPath) -> Response:
-    """See what the printer's host has to offer: macros, objects, bed mesh, cameras, power."""
+    """See what the printer's host has: macros, objects, bed mesh, cameras, power, last file."""
     session = in_service(rooms, printer_id)
     found = await rooms.controls.equipment(session.id)
-    return Json(equipment_view(found, sorted(session.manifest.capabilities)))
+    view = equipment_view(found, sorted(session.manifest.capabilities))
+    return Json({**view, "file": file_view(session.id, found.file)})
+
+
+@router.get(
+    "/printers/{printer_id}/thumbnail",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/png": {}, "image/jpeg": {}}},
+        304: {"description": "It is the one that If-None-Match names."},
+        409: {"description": "the host does not answer"},
+    },
+)
+async def printer_thumbnail(
+    rooms: AllRooms,
+    printer_id: InPath,
+    tag: Annotated[
+        str | None, Query(max_length=64, description="only while the printer's file has this tag")
+    ] = None,
+    if_none_match: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> Response:
+    """Fetch the slicer's picture of what was begun at the printer itself, now or last.
+
+    Not of the farm's own prints: their picture is that of their file.
+    """
+    session = in_service(rooms, printer_id)
+    found = await rooms.controls.picture(session.id, tag)
+    if found is None:
+        hint = "Of the farm's own prints see the thumbnail of their file."
+        raise Refusal(404, "no_thumbnail", "the printer's host shows no picture", hint)
+    known, picture = found
+    # Under its tag it stays what it is; without one the printer's next file is another picture.
+    lives = "private, no-cache" if tag is None else "private, max-age=86400"
+    headers = {"cache-control": lives, "etag": f'"{known}"'}
+    if matches(if_none_match, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(picture.data, media_type=picture.media_type, headers=headers)
 
 
 def line_view(line: Line) -> dict[str, Any]:
@@ -263,6 +336,20 @@ def line_view(line: Line) -> dict[str, Any]:
         "text": line.text,
         "speaker": line.speaker,
         "error": line.error,
+    }
+
+
+def file_view(printer_id: str, file: HostFile | None) -> Mapping[str, Any] | None:
+    """The file on a printer as it is answered."""
+    if file is None:
+        return None
+    plain = asdict(file)
+    del plain["path"], plain["version"], plain["has_picture"]
+    return plain | {
+        "name": file.path,
+        "tag": tag_of(printer_id, file),
+        "slicer": file.slicer or None,
+        "has_thumbnail": file.has_picture,
     }
 
 

@@ -13,6 +13,7 @@ import typer
 
 from buildplate.cli import options
 from buildplate.cli.failures import USAGE, fail
+from buildplate.cli.fetching import Output, fetch
 from buildplate.cli.output import as_json, fields, lasts, megabytes, moment, say, table
 from buildplate.cli.patience import progress, until, waiting
 from buildplate.cli.server import Server, server_of
@@ -167,9 +168,6 @@ def rename(
     as_json(found) if json else say(f"{file} is called {found['name']}.")
 
 
-Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write it; it must be new.")]
-
-
 @app.command()
 def content(
     context: typer.Context, file: options.File, output: Output, json: options.Json = False
@@ -188,16 +186,7 @@ def thumbnail(
 
 def _fetch(context: typer.Context, file: str, part: str, output: Path, json: bool) -> None:
     with server_of(context) as server:
-        path = f"/files/{server.file(file)}/{part}"
-        try:
-            with output.open("xb") as target:
-                size = server.fetch(path, target)
-        except OSError as error:
-            fail(f"{output} cannot be written: {error.strerror}", code=USAGE)
-        except typer.Exit:
-            output.unlink()
-            raise
-    as_json({"path": str(output), "size": size}) if json else say(f"{output}: {megabytes(size)}")
+        fetch(server, f"/files/{server.file(file)}/{part}", output, json=json)
 
 
 def add_to(main: typer.Typer) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from buildplate.cli import options
 from buildplate.cli.failures import fail
-from buildplate.cli.output import as_json, fields, moment, say, table
+from buildplate.cli.fetching import Output, fetch
+from buildplate.cli.output import as_json, fields, lasts, moment, say, table
 from buildplate.cli.patience import until, waiting
 from buildplate.cli.server import Server, server_of
 
@@ -165,6 +167,17 @@ def gcode(
     _do(context, printer, "gcode", {"lines": lines}, json)
 
 
+def power(
+    context: typer.Context,
+    printer: options.Printer,
+    device: Annotated[str, typer.Argument(help="As its equipment tells.")],
+    state: Annotated[options.OnOff, typer.Argument(help="Off only while the printer is at rest.")],
+    json: options.Json = False,
+) -> None:
+    """Switch a power device of the printer's host on or off."""
+    _do(context, printer, "power", {"device": device, "on": state is options.OnOff.ON}, json)
+
+
 def emergency_stop(
     context: typer.Context, printer: options.Printer, json: options.Json = False
 ) -> None:
@@ -202,10 +215,45 @@ def console(
 
 
 def equipment(context: typer.Context, printer: options.Printer, json: options.Json = False) -> None:
-    """Show what the printer's host has to offer: macros, objects, cameras, power."""
+    """Show what the printer's host has to offer: macros, objects, cameras, power, last file."""
     with server_of(context) as server:
         found = server.get(f"/printers/{server.printer(printer)}/equipment")
-    as_json(found) if json else fields(found, found)
+    if json:
+        as_json(found)
+        return
+    power = [f"{one['name']} {_STANDS[one['on']]}" for one in found["power"]]
+    fields({**found, "power": power, "file": _file(found["file"])}, found)
+
+
+_STANDS = {True: "on", False: "off", None: "not known"}
+
+
+def _file(file: dict[str, Any] | None) -> list[str]:
+    """The file that was begun at the printer, in words; nothing where none is known."""
+    if file is None:
+        return []
+    said: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+        ("", "slicer", str),
+        ("takes ", "estimated_s", lasts),
+        ("", "filament_mm", lambda mm: f"{mm / 1000:.2f} m of filament"),
+        ("", "filament_g", lambda g: f"{g:.1f} g"),
+        ("", "layers", lambda count: f"{count} layers"),
+        ("", "layer_height", lambda mm: f"{mm:g} mm each"),
+        ("", "object_height", lambda mm: f"{mm:g} mm high"),
+        ("nozzle ", "first_layer_nozzle_c", lambda c: f"{c:g} °C"),
+        ("bed ", "first_layer_bed_c", lambda c: f"{c:g} °C"),
+        ("chamber ", "chamber_c", lambda c: f"{c:g} °C"),
+    )
+    known = [(before, file[name], how) for before, name, how in said if file[name] is not None]
+    return [file["name"], *(before + how(value) for before, value, how in known)]
+
+
+def thumbnail(
+    context: typer.Context, printer: options.Printer, output: Output, json: options.Json = False
+) -> None:
+    """Fetch the slicer's picture of what was begun at the printer itself, now or last."""
+    with server_of(context) as server:
+        fetch(server, f"/printers/{server.printer(printer)}/thumbnail", output, json=json)
 
 
 def set_heat(server: Server, printer: str, targets: dict[str, float | None]) -> list[Any]:
@@ -236,6 +284,8 @@ def add_orders_to(app: typer.Typer) -> None:
     app.command("exclude-object")(exclude_object)
     app.command("z-offset")(z_offset)
     app.command()(gcode)
+    app.command()(power)
     app.command("emergency-stop")(emergency_stop)
     app.command()(console)
     app.command()(equipment)
+    app.command()(thumbnail)

@@ -32,13 +32,6 @@ UNREAD = ("connecting", "syncing", "offline")
 READ_S = 15.0
 
 
-class OnOff(StrEnum):
-    """A switch."""
-
-    ON = "on"
-    OFF = "off"
-
-
 class Clearing(StrEnum):
     """Who clears a bed after a print."""
 
@@ -384,13 +377,13 @@ def clear_bed(
 def maintenance(
     context: typer.Context,
     printer: options.Printer,
-    switch: Annotated[OnOff, typer.Argument(help="Begin or end it.")],
+    switch: Annotated[options.OnOff, typer.Argument(help="Begin or end it.")],
     json: options.Json = False,
 ) -> None:
     """Begin or end maintenance: nothing new is printed while it lasts."""
     with server_of(context) as server:
         path = f"/printers/{server.printer(printer)}/maintenance"
-        found = server.post(path, {"on": switch is OnOff.ON})
+        found = server.post(path, {"on": switch is options.OnOff.ON})
     as_json(found) if json else say(f"{found['name']}: maintenance {switch.value}")
 
 

@@ -18,14 +18,18 @@ class Need(StrEnum):
     """What an order asks of the moment it comes in.
 
     `still`: nothing prints, as it moves the machine. `no_print`: the same, but the machine may have
-    stopped with an error. `alive`: it has not stopped with an error. `a_print`: something prints.
-    `nothing`: an emergency stop.
+    stopped with an error. `at_rest`: the machine is known to do nothing at all, as its power is
+    cut; it may have stopped with an error. `alive`: it has not stopped with an error. `a_print`:
+    something prints. `reached`: its host answers, whatever the machine does. `nothing`: an
+    emergency stop.
     """
 
     STILL = "still"
     NO_PRINT = "no_print"
+    AT_REST = "at_rest"
     ALIVE = "alive"
     A_PRINT = "a_print"
+    REACHED = "reached"
     NOTHING = "nothing"
 
 
@@ -33,6 +37,7 @@ class Denial(StrEnum):
     """Why an order is not sent."""
 
     PRINTS = "prints"
+    BUSY = "busy"
     HALTED = "halted"
     NOT_KNOWN = "not_known"
     PRINTS_NOTHING = "prints_nothing"
@@ -45,32 +50,39 @@ class Denial(StrEnum):
 _RUNS = {
     Need.STILL: Denial.PRINTS,
     Need.NO_PRINT: Denial.PRINTS,
+    Need.AT_REST: Denial.PRINTS,
     Need.ALIVE: None,
     Need.A_PRINT: None,
+    Need.REACHED: None,
     Need.NOTHING: None,
 }
 _STANDS = {
     Need.STILL: None,
     Need.NO_PRINT: None,
+    Need.AT_REST: None,
     Need.ALIVE: None,
     Need.A_PRINT: Denial.PRINTS_NOTHING,
+    Need.REACHED: None,
     Need.NOTHING: None,
 }
+_WORKS = _STANDS | {Need.AT_REST: Denial.BUSY}
 _HALTED = {
     Need.STILL: Denial.HALTED,
     Need.NO_PRINT: None,
+    Need.AT_REST: None,
     Need.ALIVE: Denial.HALTED,
     Need.A_PRINT: Denial.HALTED,
+    Need.REACHED: None,
     Need.NOTHING: None,
 }
-_UNKNOWN = dict.fromkeys(Need, Denial.NOT_KNOWN) | {Need.NOTHING: None}
+_UNKNOWN = dict.fromkeys(Need, Denial.NOT_KNOWN) | {Need.REACHED: None, Need.NOTHING: None}
 
 TABLE: Mapping[tuple[Activity, Need], Denial | None] = MappingProxyType(
     {
         (activity, need): verdict
         for activity, row in {
             Activity.IDLE: _STANDS,
-            Activity.BUSY: _STANDS,  # it moves or heats by hand: that is what these orders do
+            Activity.BUSY: _WORKS,  # it moves or heats by hand: that is what these orders do
             Activity.OURS: _RUNS,
             Activity.FOREIGN: _RUNS,
             Activity.PAUSED: _RUNS,
@@ -81,6 +93,10 @@ TABLE: Mapping[tuple[Activity, Need], Denial | None] = MappingProxyType(
     }
 )
 """None: the order may be sent."""
+
+
+FREE: frozenset[Need] = frozenset({Need.STILL, Need.NO_PRINT, Need.AT_REST})
+"""Needs that are not met while a print of ours holds the printer, begun or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +125,7 @@ def denial(need: Need, moment: Moment, *, capable: bool) -> Denial | None:
     if moment.link is not Link.ONLINE:
         return Denial.NOT_ONLINE
     verdict = TABLE[moment.activity, need]
-    if verdict is None and moment.reserved and need in {Need.STILL, Need.NO_PRINT}:
+    if verdict is None and moment.reserved and need in FREE:
         verdict = Denial.RESERVED
     if verdict is None and moment.pending:
         verdict = Denial.PENDING

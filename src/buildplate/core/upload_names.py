@@ -32,6 +32,16 @@ def read_upload_name(path: str) -> tuple[str, int] | None:
     return "-".join(parts), int(found[2])
 
 
+def may_be_ours(path: str) -> bool:
+    """Whether a path on a printer may lead to a file of ours, however its host writes it.
+
+    Some hosts take a name in any case and answer as they were asked: what only looks like one of
+    ours is taken for one where a file of ours must not be shown.
+    """
+    name = path.replace("\\", "/").rpartition("/")[2]
+    return name.strip().casefold().startswith(PREFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class Sorted:
     """Files of ours on a printer: `spent` ones may go, `lost` ones the database should know."""

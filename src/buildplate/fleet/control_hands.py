@@ -37,6 +37,8 @@ class ControlHands:
 
     def __init__(self, session: PrinterSession) -> None:
         self._session = session
+        self.answered = 0
+        """Orders that something has come of: what the host has may be otherwise since then."""
 
     def send(self, command: CommandRecord, order: Control) -> None:
         """Send a stored order; the caller holds the session's turn."""
@@ -83,6 +85,7 @@ class ControlHands:
 
         async def answered() -> None:
             session.hands.controlling = False
+            self.answered += 1
             session.in_flight = (command.id, session.parts.clock.boot())
             await self._close(command, answer)
             if not isinstance(answer, Unknown):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from weakref import WeakKeyDictionary
 
-from buildplate.core.controlling import Denial, Moment, Need, denial
+from buildplate.core.controlling import FREE, Denial, Moment, Need, denial
 from buildplate.core.gcode_sense import Sense
 from buildplate.core.printers import Bed
 from buildplate.drivers.sdk import (
@@ -20,11 +20,14 @@ from buildplate.drivers.sdk import (
     EmergencyStop,
     Equipment,
     Extrude,
+    FileTeller,
+    Picture,
 )
 from buildplate.fleet import ledger
 from buildplate.fleet.errors import (
     ActivityUnknown,
     CommandPending,
+    MachineBusy,
     NotCapable,
     OrderDenied,
     PrinterHalted,
@@ -36,6 +39,7 @@ from buildplate.fleet.errors import (
 from buildplate.fleet.mail import Done
 from buildplate.fleet.model import CommandRecord, CommandState
 from buildplate.fleet.orders import check_heat, kind_of, need_of, params_of, sense_of
+from buildplate.fleet.pictures import Pictures, shown, tag_of
 from buildplate.fleet.service import FleetService
 from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.storage import EventRecord, OutcomeUnknown
@@ -48,6 +52,7 @@ NOTE_WAIT_S = 1.0
 DENIALS: Mapping[Denial, tuple[type[OrderDenied], str]] = MappingProxyType(
     {
         Denial.PRINTS: (PrinterPrints, "a print runs on the printer"),
+        Denial.BUSY: (MachineBusy, "the machine moves or runs G-code"),
         Denial.HALTED: (PrinterHalted, "the machine stopped with an error"),
         Denial.NOT_KNOWN: (ActivityUnknown, "the printer has not said what it is doing"),
         Denial.PRINTS_NOTHING: (PrintsNothing, "no print runs on the printer"),
@@ -86,9 +91,8 @@ class ControlService:
     def __init__(self, parts: SessionParts, fleet: FleetService) -> None:
         self._parts = parts
         self._fleet = fleet
-        self._equipment: WeakKeyDictionary[PrinterSession, tuple[float, Equipment]] = (
-            WeakKeyDictionary()
-        )
+        self._equipment: WeakKeyDictionary[PrinterSession, _Known] = WeakKeyDictionary()
+        self._pictures = Pictures()
         self._asking: WeakKeyDictionary[PrinterSession, asyncio.Lock] = WeakKeyDictionary()
 
     async def order(
@@ -131,7 +135,7 @@ class ControlService:
         if does.extrudes and session.record.bed is not Bed.OCCUPIED:
             by = "filament was pushed by hand" if isinstance(order, Extrude) else _BY_CODE
             events.append(session.event(f"bed.{Bed.OCCUPIED}", reason=by))
-        steward = self._parts.steward if need in {Need.STILL, Need.NO_PRINT} else None
+        steward = self._parts.steward if need in FREE else None
         try:
             stored, record = await self._parts.storage.write(
                 ledger.store_control, session.record, command, steward, events
@@ -173,20 +177,55 @@ class ControlService:
         if Capability.EQUIPMENT not in session.manifest.capabilities:
             return Equipment()
         async with self._asking.setdefault(session, asyncio.Lock()):
-            read_at, known = self._equipment.get(session, (float("-inf"), Equipment()))
-            if self._parts.clock.boot() - read_at < EQUIPMENT_KNOWN_S:
-                return known
-            try:
-                async with asyncio.timeout(self._parts.timings.request):
-                    known = await session.connection.driver.equipment()
-            except TimeoutError:
-                message = "the host did not say in time what it has"
-                raise PrinterNotOnline(message) from None
-            except DriverError as error:
-                message = f"the host did not say what it has: {error}"
-                raise PrinterNotOnline(message) from error
-            self._equipment[session] = (self._parts.clock.boot(), known)
-            return known
+            known, about = self._equipment.get(session), _doing(session)
+            if known is not None and known.about == about and known.until > self._now():
+                return known.equipment
+            async with self._heard("what it has"):
+                found = await session.connection.driver.equipment()
+            found = replace(found, file=shown(found.file))
+            until = self._now() + EQUIPMENT_KNOWN_S
+            self._equipment[session] = _Known(until, about, found)
+            return found
+
+    async def picture(self, printer_id: str, tag: str | None = None) -> tuple[str, Picture] | None:
+        """The picture of what the printer prints, or printed last, with the tag of its file.
+
+        None where there is none to show; with `tag` also where it is of another file by now. It is
+        fetched once for each file, when somebody asks. PrinterNotOnline.
+        """
+        session = self._fleet.session(printer_id)
+        if Capability.EQUIPMENT not in session.manifest.capabilities:
+            return None
+        async with self._asking.setdefault(session, asyncio.Lock()), self._heard("what it prints"):
+            driver = session.connection.driver
+            if not isinstance(driver, FileTeller):
+                return None
+            file = shown(await driver.file())
+            if file is None or not file.has_picture:
+                return None
+            found = tag_of(session.id, file)
+            if tag not in (None, found):
+                return None
+            if found not in self._pictures:
+                self._pictures.keep(found, await driver.picture(file))
+            picture = self._pictures.get(found)
+            return None if picture is None else (found, picture)
+
+    @asynccontextmanager
+    async def _heard(self, what: str) -> AsyncIterator[None]:
+        """Bound what a host is asked within the block; PrinterNotOnline."""
+        try:
+            async with asyncio.timeout(self._parts.timings.request):
+                yield
+        except TimeoutError:
+            message = f"the host did not say in time {what}"
+            raise PrinterNotOnline(message) from None
+        except DriverError as error:
+            message = f"the host did not say {what}: {error}"
+            raise PrinterNotOnline(message) from error
+
+    def _now(self) -> float:
+        return self._parts.clock.boot()
 
     def _command(
         self, session: PrinterSession, order: Control, who: str, key: str | None
@@ -213,6 +252,20 @@ class ControlService:
         return session.event(
             "command.sent", command.print_id, command_id=command.id, command=command.kind
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A printer's equipment: what the printer did when it was told, and until when it counts."""
+
+    until: float
+    about: tuple[object, ...]
+    equipment: Equipment
+
+
+def _doing(session: PrinterSession) -> tuple[object, ...]:
+    """With what of a printer its equipment changes: what it prints, and what it was told to do."""
+    return (session.live.activity, session.live.path, session.controls.answered)
 
 
 _BY_CODE = "filament was pushed by a macro or by G-code"

@@ -121,14 +121,14 @@ class OrderDenied(FleetError):
 
 
 class PrinterPrints(OrderDenied):
-    """The order moves the machine, or begins it anew, and a print runs on it."""
+    """The order moves the machine, begins it anew or cuts its power, and a print runs on it."""
 
     code = "printer_prints"
     hint = "Wait for the print's end, or cancel it: a paused print is still one."
 
 
 class PrintReserved(OrderDenied):
-    """The order moves the machine, and a print of ours is about to start on it."""
+    """The order moves the machine or cuts its power, and a print of ours holds it."""
 
     code = "print_reserved"
     hint = "Wait for the print's end, or cancel it; resolve one that needs attention."
@@ -139,6 +139,13 @@ class PrinterHalted(OrderDenied):
 
     code = "printer_halted"
     hint = "Look at the machine, then connect it again."
+
+
+class MachineBusy(OrderDenied):
+    """The order cuts the machine's power, and it moves or runs G-code."""
+
+    code = "machine_busy"
+    hint = "Wait until it stands still; in an emergency use the emergency stop."
 
 
 class PrintsNothing(OrderDenied):

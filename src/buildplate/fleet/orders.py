@@ -21,6 +21,7 @@ from buildplate.drivers.sdk import (
     Home,
     Jog,
     Macro,
+    Power,
 )
 from buildplate.fleet.errors import GcodeRefused, TooHot
 
@@ -78,6 +79,8 @@ def need_of(order: Control, does: Sense) -> Need:
         return Need.NOTHING
     if isinstance(order, ExcludeObject):
         return Need.A_PRINT
+    if isinstance(order, Power):
+        return Need.REACHED if order.on else Need.AT_REST
     if does.moves:
         return Need.STILL
     return Need.NO_PRINT if does.restarts else Need.ALIVE

@@ -64,6 +64,7 @@ class Box:
         self.heaters = {name: Heater(name, at=self.pulse.now) for name in ("tool0", "bed")}
         self.macros: dict[str, Macro] = dict(MACROS)
         self.mcu_shut_down = False
+        self.fed = True
         self.process_id = 0
         self.auto_clear_s: float | None = None
         self.klippy: Klippy | None = None
@@ -95,7 +96,7 @@ class Box:
         else:
             self.journal.write("restart")
         self._end("stopped")
-        if firmware:
+        if firmware and self.fed:
             self.mcu_shut_down = False
         ready_after = FIRMWARE_RESTART_S if firmware else RESTART_S
         self.pulse.after(GONE_S, lambda: self._begin(ready_after - GONE_S))
@@ -170,6 +171,6 @@ class Box:
             "files": sorted(
                 str(path.relative_to(self.gcodes))
                 for path in self.gcodes.rglob("*")
-                if path.is_file()
+                if path.is_file() and not path.parent.name.startswith(".")
             ),
         }

@@ -82,8 +82,9 @@ class Api:
             "server.history.get_job": self._job,
             "server.webcams.list": lambda _: {"webcams": [CAMERA]},
             "server.restart": lambda _: self._restart(),
-            "machine.device_power.devices": lambda _: {"devices": [self._device()]},
-            "machine.device_power.post_device": self._switch,
+            "machine.device_power.devices": lambda _: host.power.listing(),
+            "machine.device_power.get_device": host.power.status,
+            "machine.device_power.post_device": host.power.switch,
             "access.oneshot_token": lambda _: host.running.token(),
             "access.get_api_key": lambda _: host.key,
             "access.info": lambda _: {"default_source": "moonraker", "login_required": False},
@@ -173,7 +174,7 @@ class Api:
         address, port = self._host.door.address
         server = {"host": address, "port": port, "max_upload_size": 1024}
         file_manager = {"enable_object_processing": False, "queue_gcode_uploads": False}
-        config = {"server": server, "file_manager": file_manager}
+        config = {"server": server, "file_manager": file_manager, **self._host.power.config()}
         return {"config": config, "orig": {}, "files": []}
 
     def _temperatures(self) -> Params:
@@ -190,30 +191,6 @@ class Api:
     def _restart(self) -> str:
         self._host.box.pulse.after(0.0, lambda: self._host.play("restart", {"down_s": 1.0}))
         return "ok"
-
-    # --- the outlet
-
-    def _device(self) -> Params:
-        status = "on" if self._host.powered else "off"
-        return {
-            "device": "outlet",
-            "status": status,
-            "locked_while_printing": True,
-            "type": "gpio",
-            "is_shutdown": False,
-        }
-
-    def _switch(self, params: Params) -> Params:
-        device, action = _needed(params, "device"), _needed(params, "action")
-        if device != "outlet":
-            raise RefusedError(404, f"No valid device named {device}")
-        if action not in {"on", "off", "toggle"}:
-            raise RefusedError(400, f"Invalid requested action '{action}'")
-        if self._host.running.link.stats.get("state") == "printing":
-            raise RefusedError(400, f"Unable to change power for {device} while printing")
-        self._host.powered = not self._host.powered if action == "toggle" else action == "on"
-        self._host.running.tell("notify_power_changed", self._device())
-        return {device: self._device()["status"]}
 
 
 def _needed(params: Params, name: str) -> str:

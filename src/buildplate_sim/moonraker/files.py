@@ -8,6 +8,7 @@ import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from buildplate_sim.moonraker import metadata
 from buildplate_sim.moonraker.answers import IN_USE, RefusedError
 from buildplate_sim.upload import Incoming
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT = "gcodes"
-SLICERS = ("PrusaSlicer", "OrcaSlicer", "SuperSlicer", "Cura")
-HEAD = 8192
 
 
 class Files:
@@ -78,7 +77,11 @@ class Files:
 
     def listing(self) -> list[dict[str, Any]]:
         """`server.files.list`."""
-        places = sorted(place for place in self.folder.rglob("*") if place.is_file())
+        places = sorted(
+            place
+            for place in self.folder.rglob("*")
+            if place.is_file() and place.parent.name != metadata.PICTURES
+        )
         return [
             {"path": str(place.relative_to(self.folder)), **self._facts(place)} for place in places
         ]
@@ -91,6 +94,8 @@ class Files:
         dirs, files = [], []
         for place in sorted(folder.iterdir()):
             if place.is_dir():
+                if place.name == metadata.PICTURES:
+                    continue
                 dirs.append({**self._facts(place), "dirname": place.name})
                 continue
             facts = {**self._facts(place), "filename": place.name}
@@ -107,23 +112,20 @@ class Files:
         }
 
     def metadata(self, path: str) -> dict[str, Any]:
-        """`server.files.metadata`: little of it, without the slicer's own figures."""
+        """`server.files.metadata`, read out of the file each time."""
         place = self.place(path)
         if not place.is_file():
             raise RefusedError(404, f"Metadata not available for <{path}>")
-        with place.open("rb") as file:
-            head = file.read(HEAD).decode("utf-8", "replace")
         facts = self._facts(place)
         digest = hashlib.md5(f"{path}{facts}".encode(), usedforsecurity=False).hexdigest()
         return {
             "size": facts["size"],
             "modified": facts["modified"],
             "uuid": digest,
-            "slicer": next((name for name in SLICERS if name in head), "Unknown"),
-            "slicer_version": "?",
             "gcode_start_byte": 0,
             "gcode_end_byte": facts["size"],
             "print_start_time": None,
             "job_id": None,
             "filename": path,
+            **metadata.read(place),
         }

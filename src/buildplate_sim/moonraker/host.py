@@ -12,6 +12,7 @@ from buildplate_sim.moonraker.door import Door
 from buildplate_sim.moonraker.files import Files
 from buildplate_sim.moonraker.moonraker import Moonraker
 from buildplate_sim.moonraker.plays import HostPlays
+from buildplate_sim.moonraker.power import PowerDevices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,9 +54,9 @@ class Host:
         self.trusted = trusted
         self.revoked = False
         self.hushed = False
-        self.powered = True
         self.box = Box(name, root, factor=factor, random=random, scribe=scribe, later=later)
         self.journal: Journal = self.box.journal
+        self.power = PowerDevices(self)
         self.files = Files(self.box.gcodes, root / "tmp")
         self.plays = HostPlays(self)
         self.rules: RuleBook = self.plays.rules
@@ -151,6 +152,7 @@ class Host:
             **self.box.truth(),
             "moonraker": self.program is not None,
             "moonraker_frozen": self.frozen,
+            "power": self.power.truth(),
             "clients": len(self.program.sockets) if self.program is not None else 0,
         }
 

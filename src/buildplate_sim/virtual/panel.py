@@ -18,6 +18,12 @@ SIZE_MM = {"x": 250.0, "y": 210.0, "z": 220.0}
 
 MACROS = ("LIGHT", "LOAD_FILAMENT", "PURGE_LINE")
 OBJECTS = ("left part", "right part")
+POWER = {"Light": False, "Air filter": True}
+"""What it can switch, and how each device is when the printer is made."""
+
+LOCKED = frozenset({"Air filter"})
+"""What is not switched while something is printed."""
+
 COLDEST_C = 170.0
 """°C below which filament cannot be pushed."""
 
@@ -38,6 +44,7 @@ class Panel:
         self.z_offset = 0.0
         self.filament_mm = 0.0
         self.excluded: set[str] = set()
+        self.power = dict(POWER)
         self.said: deque[dict[str, Any]] = deque(maxlen=KEPT_LINES)
         self._orders: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "home": self._home,
@@ -50,6 +57,7 @@ class Panel:
             "exclude_object": self._exclude,
             "shift_z": self._shift,
             "gcode": self._gcode,
+            "power": self._switch,
         }
 
     def order(self, kind: str, params: Mapping[str, Any]) -> None:
@@ -76,7 +84,10 @@ class Panel:
         """What it has to offer; objects only while something is printed."""
         running = self._machine.run is not None
         objects = [{"name": one, "excluded": one in self.excluded} for one in OBJECTS]
-        return {"macros": list(MACROS), "objects": objects if running else []}
+        power = [
+            {"name": name, "on": on, "locked": name in LOCKED} for name, on in self.power.items()
+        ]
+        return {"macros": list(MACROS), "objects": objects if running else [], "power": power}
 
     def heard(self) -> list[dict[str, Any]]:
         """Lines of the console since this was asked last."""
@@ -143,6 +154,15 @@ class Panel:
 
     def _shift(self, params: Mapping[str, Any]) -> None:
         self.z_offset += float(params["by"])
+
+    def _switch(self, params: Mapping[str, Any]) -> None:
+        device = str(params["device"])
+        if device not in self.power:
+            known = ", ".join(self.power)
+            raise RefusedError("no_device", f"there is no power device {device!r}; it has {known}")
+        if device in LOCKED and self._machine.run is not None:
+            raise RefusedError("locked", f"{device} is not switched while the printer prints")
+        self.power[device] = bool(params["on"])
 
     def _gcode(self, params: Mapping[str, Any]) -> None:
         for line in params["lines"]:

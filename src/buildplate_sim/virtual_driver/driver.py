@@ -16,6 +16,7 @@ from buildplate.drivers.sdk import (
     Identity,
     Jog,
     Macro,
+    PowerDevice,
     PrinterOffline,
     PrintObject,
     Reading,
@@ -147,6 +148,7 @@ class VirtualDriver:
         return Equipment(
             macros=[str(one) for one in told.get("macros", ())],
             objects=[PrintObject(one["name"], one["excluded"]) for one in told.get("objects", ())],
+            power=[PowerDevice(**one) for one in told.get("power", ())],
         )
 
     async def barrier(self) -> None:

@@ -25,9 +25,13 @@ from buildplate.drivers.sdk import (
     Equipment,
     FileBody,
     Finds,
+    HostFile,
     Identity,
     Levels,
     Manifest,
+    Picture,
+    Power,
+    PowerDevice,
     PrinterOffline,
     Push,
     PushKind,
@@ -63,6 +67,12 @@ class PaperHost:
     levels: Levels | None = None
     hot: float = 21.5
     said: list[ConsoleLine] = field(default_factory=list)
+    power: dict[str, bool] = field(default_factory=lambda: {"light": True})
+    printed: HostFile | None = None
+    """The file that it prints, or printed last, as it tells it."""
+    picture: bytes = b""
+    asked: list[str] = field(default_factory=list)
+    """What was asked of the host for the panel, in its order."""
 
     async def tell(self) -> None:
         async with self.changed:
@@ -216,11 +226,27 @@ class PaperDriver:
             return self._host.reply_to_stop
         if self._host.reply is None:
             await self._host.answered.wait()
+        if isinstance(order, Power) and self._host.reply == Accepted():
+            self._host.power[order.device] = order.on
         return self._host.reply or Accepted()
 
     async def equipment(self) -> Equipment:
         self._reach()
-        return Equipment(macros=["PURGE_LINE"], suggestions=[Suggestion("M115", "Firmware")])
+        self._host.asked.append("equipment")
+        return Equipment(
+            macros=["PURGE_LINE"],
+            power=[PowerDevice(name, on) for name, on in self._host.power.items()],
+            suggestions=[Suggestion("M115", "Firmware")],
+            file=self._host.printed,
+        )
+
+    async def file(self) -> HostFile | None:
+        return self._host.printed
+
+    async def picture(self, file: HostFile) -> Picture | None:
+        self._reach()
+        self._host.asked.append("picture")
+        return Picture.of(self._host.picture) if file == self._host.printed else None
 
     async def cancel(self) -> Answer:
         await self._host.finish("cancelled")

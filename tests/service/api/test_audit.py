@@ -300,6 +300,7 @@ for verb, asked in {
     "macro": {"name": "LIGHT"},
     "z-offset": {"by": 0.1},
     "gcode": {"lines": ["M115"]},
+    "power": {"device": "light", "on": False},
     "emergency-stop": None,
 }.items():
     on_printer(f"POST /api/v1/printers/{{printer_id}}/{verb}", asked)

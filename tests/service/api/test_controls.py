@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ from buildplate.drivers.sdk import (
     Levels,
     Macro,
     Pace,
+    Power,
     Refused,
     ShiftZ,
     Speaker,
@@ -84,6 +86,7 @@ ORDERS = {
     "macro": ({"name": "LIGHT", "params": {"ON": "1"}}, Macro("LIGHT", {"ON": "1"})),
     "z-offset": ({"by": -0.02}, ShiftZ(-0.02)),
     "gcode": ({"lines": ["M115", "M105"]}, Gcode(("M115", "M105"))),
+    "power": ({"device": "light", "on": False}, Power("light", on=False)),
 }
 
 
@@ -119,6 +122,10 @@ async def test_each_order_reaches_the_driver_once_and_stands_in_the_ledger_and_t
         ("macro", {"name": "A", "params": {"X": '1" M112'}}),
         ("z-offset", {"by": 50}),
         ("gcode", {"lines": []}),
+        ("power", {"device": "light"}),
+        ("power", {"device": " ", "on": True}),
+        ("power", {"device": "light", "on": "off"}),
+        ("power", {"device": "a\nb", "on": True}),
         ("gcode", {"lines": ["G28\nM112"]}),
         ("gcode", {"lines": ["G28\u0007"]}),
         ("gcode", {"lines": ["M117 " + "x" * 250]}),
@@ -158,6 +165,11 @@ async def test_what_is_unsafe_or_not_offered_is_refused_with_a_hint(
     assert host.orders == []
 
 
+def shows(activity: str, state: dict[str, Any]) -> bool:
+    """Whether a printer's state says that it does this."""
+    return bool(state["activity"] == activity)
+
+
 async def found(surface: Surface, name: str) -> tuple[PaperHost, str]:
     """A printer that several tests share, as none of them gets anything through to it."""
     if name not in surface.floor:
@@ -179,8 +191,35 @@ async def test_beside_a_print_heat_and_fans_are_set_but_nothing_moves(surface: S
     for verb in ("temperature", "fan", "speed", "z-offset", "macro"):
         await ended(surface, await surface.client.post(f"{path}/{verb}", json=ORDERS[verb][0]))
     assert len(host.orders) == 5
+    off = await surface.client.post(f"{path}/power", json={"device": "light", "on": False})
+    assert (off.status_code, off.json()["code"]) == (409, "printer_prints")
+    on = await surface.client.post(f"{path}/power", json={"device": "light", "on": True})
+    await ended(surface, on)
+    assert host.orders[5:] == [Power("light", on=True)]
     await host.finish()
     await surface.until_print(print_["id"], state="completed")
+
+
+async def test_power_stays_on_under_a_print_of_others_and_while_nobody_knows_what_is_done(
+    surface: Surface,
+) -> None:
+    host, path = await idle(surface, "power")
+    off = {"device": "light", "on": False}
+    for mode, code in (
+        ("printing", "printer_prints"),
+        ("busy", "machine_busy"),
+        ("unknown", "activity_unknown"),
+    ):
+        host.mode, host.path = mode, "theirs.gcode" if mode == "printing" else None
+        await host.tell()
+        await surface.poll(f"{path}/state", partial(shows, "foreign" if host.path else mode))
+        answer = await surface.client.post(f"{path}/power", json=off)
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
+        assert answer.json()["hint"]
+    await host.halt()
+    await surface.poll(f"{path}/state", lambda seen: seen["activity"] == "halted")
+    await ended(surface, await surface.client.post(f"{path}/power", json=off))
+    assert host.orders == [Power("light", on=False)]
 
 
 async def test_pushed_filament_occupies_the_bed_and_stale_clicks_do_not_clear_it(

@@ -15,14 +15,17 @@ from buildplate.drivers.sdk import (
     Gcode,
     Heat,
     Home,
+    HostFile,
     Jog,
     Macro,
     Pace,
+    Power,
     Refused,
     ShiftZ,
     Unknown,
 )
 from buildplate.fleet.stopping import let_end
+from tests.gcode_samples import png
 from tests.service.api.surface import Surface
 from tests.service.cli.test_commands import at_a_terminal
 
@@ -37,6 +40,8 @@ ORDERS = {
     "macro Left LIGHT ON=1": Macro("LIGHT", {"ON": "1"}),
     "z-offset Left -- -0.05": ShiftZ(-0.05),
     "gcode Left M115 'M117 hello there'": Gcode(("M115", "M117 hello there")),
+    "power Left light off": Power("light", on=False),
+    "power Left light on": Power("light", on=True),
 }
 
 
@@ -78,6 +83,37 @@ async def test_each_order_is_a_command_and_what_came_of_it_is_told(tmp_path: Pat
         told = await me.type("printer emergency-stop Left")
         assert "Left was told to stop" in told.stdout + told.stderr
         assert host.orders[-1] == EmergencyStop()
+
+
+async def test_a_print_of_others_is_told_in_words_and_its_picture_fetched(tmp_path: Path) -> None:
+    async with at_a_terminal(tmp_path) as me:
+        await me.ready()
+        host = me.surface.floor["Left"]
+        host.printed = HostFile(
+            "vase.gcode",
+            slicer="PrusaSlicer 2.7.4",
+            estimated_s=5400.0,
+            filament_mm=6120.5,
+            filament_g=18.44,
+            layers=120,
+            layer_height=0.2,
+            first_layer_bed_c=60.0,
+            has_picture=True,
+        )
+        host.picture = png(32, 32)
+        told = (await me.type("printer equipment Left")).stdout
+        assert (
+            "vase.gcode, PrusaSlicer 2.7.4, takes 1 h 30 min, 6.12 m of filament, 18.4 g, "
+            "120 layers, 0.2 mm each, bed 60 °C"
+        ) in told
+        assert "light on" in told
+        target = tmp_path / "vase.png"
+        await me.type(f"printer thumbnail Left -o {target}")
+        assert target.read_bytes() == host.picture
+        host.printed, there = None, tmp_path / "none.png"
+        none = await me.type(f"printer thumbnail Left -o {there}", code=1)
+        assert "shows no picture" in none.stderr
+        assert not there.exists()
 
 
 async def test_a_print_that_would_end_with_the_server_is_told_and_waited_for(

@@ -1198,7 +1198,7 @@ export interface paths {
         };
         /**
          * Equipment
-         * @description See what the printer's host has to offer: macros, objects, bed mesh, cameras, power.
+         * @description See what the printer's host has: macros, objects, bed mesh, cameras, power, last file.
          */
         get: operations["get_printers_printer_id_equipment"];
         put?: never;
@@ -1409,6 +1409,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/printers/{printer_id}/power": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Power
+         * @description Switch a power device of the host; off only while the printer is known to be at rest.
+         */
+        post: operations["post_printers_printer_id_power"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/printers/{printer_id}/resume": {
         parameters: {
             query?: never;
@@ -1501,6 +1521,28 @@ export interface paths {
          * @description Temperatures after `since` (an hour ago, if left out), one a second where they changed.
          */
         get: operations["get_printers_printer_id_temperatures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/printers/{printer_id}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Printer Thumbnail
+         * @description Fetch the slicer's picture of what was begun at the printer itself, now or last.
+         *
+         *     Not of the farm's own prints: their picture is that of their file.
+         */
+        get: operations["get_printers_printer_id_thumbnail"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2597,6 +2639,7 @@ export interface components {
             cameras: components["schemas"]["CameraOut"][];
             /** Capabilities */
             capabilities: string[];
+            file: components["schemas"]["FileOnPrinterOut"] | null;
             /** Macros */
             macros: string[];
             mesh: components["schemas"]["MeshOut"] | null;
@@ -2711,6 +2754,67 @@ export interface components {
             detail: string;
             /** Field */
             field: string;
+        };
+        /**
+         * FileOnPrinterOut
+         * @description The file that the printer prints, or printed last, as its host has read it; null: not told.
+         *
+         *     `name` as the host names it. `tag` names it with its content, for the address of its picture.
+         *     Files of the farm's own prints are not told here.
+         */
+        FileOnPrinterOut: {
+            /**
+             * Chamber C
+             * @description °C
+             */
+            chamber_c: number | null;
+            /**
+             * Estimated S
+             * @description s
+             */
+            estimated_s: number | null;
+            /**
+             * Filament G
+             * @description g
+             */
+            filament_g: number | null;
+            /**
+             * Filament Mm
+             * @description mm
+             */
+            filament_mm: number | null;
+            /**
+             * First Layer Bed C
+             * @description °C
+             */
+            first_layer_bed_c: number | null;
+            /**
+             * First Layer Height
+             * @description mm
+             */
+            first_layer_height: number | null;
+            /**
+             * First Layer Nozzle C
+             * @description °C
+             */
+            first_layer_nozzle_c: number | null;
+            /** Has Thumbnail */
+            has_thumbnail: boolean;
+            /**
+             * Layer Height
+             * @description mm
+             */
+            layer_height: number | null;
+            /** Layers */
+            layers: number | null;
+            /** Name */
+            name: string;
+            /** Object Height */
+            object_height: number | null;
+            /** Slicer */
+            slicer: string | null;
+            /** Tag */
+            tag: string;
         };
         /**
          * FileOut
@@ -3844,6 +3948,16 @@ export interface components {
             flow?: number | null;
             /** Speed */
             speed?: number | null;
+        };
+        /**
+         * PowerBody
+         * @description One of the power devices that its equipment tells, and whether it is to be on.
+         */
+        PowerBody: {
+            /** Device */
+            device: string;
+            /** On */
+            on: boolean;
         };
         /**
          * PowerOut
@@ -10256,6 +10370,22 @@ export interface operations {
                      *         "home",
                      *         "jog"
                      *       ],
+                     *       "file": {
+                     *         "chamber_c": null,
+                     *         "estimated_s": 5400,
+                     *         "filament_g": 18.4,
+                     *         "filament_mm": 6120,
+                     *         "first_layer_bed_c": 85,
+                     *         "first_layer_height": 0.25,
+                     *         "first_layer_nozzle_c": 240,
+                     *         "has_thumbnail": true,
+                     *         "layer_height": 0.2,
+                     *         "layers": 120,
+                     *         "name": "brackets/bracket_0.2mm_PETG.gcode",
+                     *         "object_height": 24.05,
+                     *         "slicer": "PrusaSlicer 2.7.4",
+                     *         "tag": "3f6c1d9e5a2b48c6"
+                     *       },
                      *       "macros": [
                      *         "PURGE_LINE"
                      *       ],
@@ -10933,6 +11063,58 @@ export interface operations {
             "5XX": components["responses"]["Refused5XX"];
         };
     };
+    post_printers_printer_id_power: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the same key and order again answer the first command; others are 422 */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "device": "lights",
+                 *       "on": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["PowerBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "command_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e15"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CommandAsked"];
+                };
+            };
+            400: components["responses"]["Refused400"];
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            408: components["responses"]["Refused408"];
+            409: components["responses"]["Refused409"];
+            413: components["responses"]["Refused413"];
+            415: components["responses"]["Refused415"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
     post_printers_printer_id_resume: {
         parameters: {
             query?: never;
@@ -11191,6 +11373,47 @@ export interface operations {
             401: components["responses"]["Refused401"];
             403: components["responses"]["Refused403"];
             404: components["responses"]["Refused404"];
+            422: components["responses"]["Refused422"];
+            429: components["responses"]["Refused429"];
+            "5XX": components["responses"]["Refused5XX"];
+        };
+    };
+    get_printers_printer_id_thumbnail: {
+        parameters: {
+            query?: {
+                /** @description only while the printer's file has this tag */
+                tag?: string | null;
+            };
+            header?: never;
+            path: {
+                /** @description an id, or a number */
+                printer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/jpeg": string;
+                    "image/png": string;
+                };
+            };
+            /** @description It is the one that If-None-Match names. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Refused401"];
+            403: components["responses"]["Refused403"];
+            404: components["responses"]["Refused404"];
+            409: components["responses"]["Refused409"];
             422: components["responses"]["Refused422"];
             429: components["responses"]["Refused429"];
             "5XX": components["responses"]["Refused5XX"];

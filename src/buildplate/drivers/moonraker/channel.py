@@ -13,8 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 from buildplate.drivers.moonraker import answers, levels
-from buildplate.drivers.moonraker.answers import Klippy, Row, Stats
-from buildplate.drivers.moonraker.mapping import ANSWERED, Held, notice
+from buildplate.drivers.moonraker.answers import Klippy, Row, State, Stats
+from buildplate.drivers.moonraker.mapping import ANSWERED, RAN, Held, notice
 from buildplate.drivers.moonraker.record import Record
 from buildplate.drivers.moonraker.rpc import LOST
 from buildplate.drivers.sdk import ConsoleLine, DriverTimings, HostConfused, Push, PushKind
@@ -41,8 +41,8 @@ class Channel:
     __slots__ = (
         "_altered", "_at_rest", "_between", "_changed", "_console", "_due", "_fresh",
         "_listener", "_loop", "_moved", "_ripening", "_ripens", "_stats", "_still", "_timings",
-        "_told_at", "_warmed", "ear", "found", "klippy", "lost", "names", "process", "record",
-        "stale", "turns", "words",
+        "_told_at", "_warmed", "begun", "ear", "found", "klippy", "lost", "names", "process",
+        "record", "stale", "turns", "words",
     )  # fmt: skip
 
     def __init__(self, timings: DriverTimings) -> None:
@@ -67,7 +67,7 @@ class Channel:
         self.klippy, self.words = Klippy.DISCONNECTED, ""
         self.process = ""
         self.record = Record(timings.clock)
-        self.turns = 0
+        self.turns = self.begun = 0
         self.stale = True
         self.lost = False
 
@@ -206,6 +206,13 @@ class Channel:
         stats = self._stats
         return stats is not None and stats.state in answers.RUNNING and stats.of(path)
 
+    @property
+    def latest(self) -> tuple[str, int]:
+        """The file of the last print that a ready Klippy knows, and which run of this channel."""
+        stats = self._stats if self.klippy is Klippy.READY else None
+        standby = stats is None or stats.state is State.STANDBY
+        return ("" if standby or stats is None else stats.path, self.begun)
+
     def _klippy_is(self, state: Klippy) -> None:
         self.klippy, self.words = state, ""
         self._changed = True
@@ -263,6 +270,7 @@ class Channel:
         if stats is None:
             return
         for kind, path, word in notice(self._stats, stats):
+            self.begun += kind == RAN
             self.record.note(kind, path, word)
             self._changed = True
         self._stats = stats

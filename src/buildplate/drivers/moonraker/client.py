@@ -228,6 +228,18 @@ class MoonrakerClient:
             raise HostRefused(f"the stored file cannot be fetched ({reply.status})")
         return digest.of_all.hexdigest()
 
+    async def fetch(self, path: str, limit: int) -> bytes | None:
+        """The bytes of a small stored file; None where there is none.
+
+        HostConfused where it has more than `limit` bytes, AuthRequired, PrinterOffline.
+        """
+        request = self._opened().request("GET", f"server/files/gcodes/{quote(path)}")
+        reply = await self._send(request, limit=limit)
+        if reply.status == OK:
+            return reply.body
+        _let_in(reply)
+        return None
+
     # --- one request -----------------------------------------------------------------------------
 
     def _opened(self) -> WebHost:
@@ -240,9 +252,10 @@ class MoonrakerClient:
         request: WebRequest,
         body: bytes | AsyncGenerator[bytes, None] = b"",
         *,
+        limit: int = BODY_LIMIT,
         into: Sink | None = None,
     ) -> Reply:
-        return Reply(*await self._opened().send(request, body, limit=BODY_LIMIT, into=into))
+        return Reply(*await self._opened().send(request, body, limit=limit, into=into))
 
 
 @cache

@@ -8,12 +8,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from buildplate.drivers.moonraker import answers, equipment, levels, mapping, orders
+from buildplate.drivers.moonraker import answers, equipment, levels, mapping, orders, power
 from buildplate.drivers.moonraker.answers import Klippy, State
 from buildplate.drivers.moonraker.channel import Channel, Pushes
 from buildplate.drivers.moonraker.client import MoonrakerClient, read_version
 from buildplate.drivers.moonraker.config import MoonrakerSettings
 from buildplate.drivers.moonraker.mapping import Baseline
+from buildplate.drivers.moonraker.printed import Printed
 from buildplate.drivers.moonraker.reads import QUERY, Reads
 from buildplate.drivers.moonraker.rpc import (
     FORBIDDEN,
@@ -34,8 +35,11 @@ from buildplate.drivers.sdk import (
     Equipment,
     FileBody,
     HostConfused,
+    HostFile,
     HostFull,
     Identity,
+    Picture,
+    Power,
     Push,
     Reading,
     Refused,
@@ -70,6 +74,7 @@ class MoonrakerDriver:
         self._client = MoonrakerClient(settings, timings)
         self._channel = Channel(timings)
         self._reads = Reads(self._client, self._channel)
+        self._printed = Printed(self._client, self._channel, timings)
         self._looked_to = 0
         self._room = (0.0, float("-inf"))
         self._closed = False
@@ -327,6 +332,8 @@ class MoonrakerDriver:
         """Carry out what a person asked for; an emergency stop goes past everything queued."""
         if isinstance(order, EmergencyStop):
             return await self._order("printer.emergency_stop", stops=True)
+        if isinstance(order, Power):
+            return await self._switch(order)
         made = orders.script(order, self._machine())
         if isinstance(made, Refused):
             return made
@@ -336,6 +343,19 @@ class MoonrakerDriver:
         if made.undo and isinstance(answer, Refused):
             await self._order(SCRIPT, {"script": made.undo})
         return answer
+
+    async def _switch(self, order: Power) -> Answer:
+        """Switch a power device; off only where a fresh read shows no print, whoever began it."""
+        try:
+            if not order.on:
+                async with bounded(min(self._timings.request, self._timings.command)):
+                    stats = (await self._reads.sight()).current
+                if stats.state in answers.RUNNING:
+                    return Refused("prints", f"nothing was switched: a print is {stats.state}")
+            rpc = self._client.rpc
+        except DriverError as error:
+            return Refused(error.code, f"nothing was switched: {error}")
+        return await power.switch(rpc, order, self._timings)
 
     def _machine(self) -> orders.Machine:
         found = self._channel.found
@@ -351,11 +371,12 @@ class MoonrakerDriver:
         listed = await self._reads.asked("printer.objects.list")
         objects = answers.read_objects(listed) if listed else self._reads.objects
         wanted = {name: equipment.ASKED[name] for name in equipment.ASKED if name in objects}
-        found, cameras, power, known = await together(
+        found, cameras, devices, known, file = await together(
             self._reads.asked(QUERY, {"objects": wanted}),
             self._reads.asked("server.webcams.list"),
-            self._reads.asked("machine.device_power.devices"),
+            self._reads.asked(power.DEVICES),
             self._reads.asked("printer.gcode.help"),
+            self._printed.file(),
         )
         status = answers.read_status(found) if found else {}
         return Equipment(
@@ -363,9 +384,18 @@ class MoonrakerDriver:
             objects=equipment.read_parts(status),
             mesh=equipment.read_mesh(status),
             cameras=equipment.read_cameras(cameras),
-            power=equipment.read_power(power),
+            power=equipment.read_power(devices),
             suggestions=equipment.read_suggestions(known),
+            file=file,
         )
+
+    async def file(self) -> HostFile | None:
+        """The file that is printed, or was printed last; None where Moonraker does not say."""
+        return await self._printed.file()
+
+    async def picture(self, file: HostFile) -> Picture | None:
+        """Fetch the picture of a file that `file` has told; DriverError."""
+        return await self._printed.picture(file)
 
     async def barrier(self) -> None:
         """Return when everything queued on the host before this call has run; DriverError.

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from buildplate.core.evidence import Reading
 from buildplate.drivers.sdk.answers import Answer, Deleted
 from buildplate.drivers.sdk.controls import Control
-from buildplate.drivers.sdk.panel import ConsoleLine, Equipment, Levels
+from buildplate.drivers.sdk.panel import ConsoleLine, Equipment, HostFile, Levels, Picture
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -163,6 +163,23 @@ class Teller(Protocol):
         """Tell `ear` of every push on the loop until the connection is lost: DriverError.
 
         `ear` is quick and raises nothing.
+        """
+
+
+@runtime_checkable
+class FileTeller(Protocol):
+    """What a driver may offer beside `equipment`: the file in print by itself, and its picture."""
+
+    async def file(self) -> HostFile | None:
+        """The file that the printer prints, or printed last; None where its host does not say.
+
+        Cheap to call: the host is asked once for each print. It raises nothing.
+        """
+
+    async def picture(self, file: HostFile) -> Picture | None:
+        """Fetch the picture of a file that `file` has told; DriverError.
+
+        None where there is none, or another file is printed by now. At most 512 KiB.
         """
 
 

@@ -91,6 +91,14 @@ class Gcode:
 
 
 @dataclass(frozen=True, slots=True)
+class Power:
+    """Switch one of the host's power devices; Accepted once the device itself says it is so."""
+
+    device: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EmergencyStop:
     """Stop everything at once: heaters off, motors off. Goes first, whatever is in flight."""
 
@@ -106,6 +114,7 @@ Control = (
     | ExcludeObject
     | ShiftZ
     | Gcode
+    | Power
     | EmergencyStop
 )
 
@@ -121,6 +130,7 @@ CAPABILITY_OF: Mapping[type[Control], Capability] = MappingProxyType(
         ExcludeObject: Capability.EXCLUDE_OBJECT,
         ShiftZ: Capability.SHIFT_Z,
         Gcode: Capability.GCODE,
+        Power: Capability.POWER,
         EmergencyStop: Capability.EMERGENCY_STOP,
     }
 )

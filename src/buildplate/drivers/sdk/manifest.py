@@ -32,6 +32,7 @@ class Capability(StrEnum):
     EXCLUDE_OBJECT = "exclude_object"
     SHIFT_Z = "shift_z"
     GCODE = "gcode"
+    POWER = "power"
     EMERGENCY_STOP = "emergency_stop"
     CONSOLE = "console"
     EQUIPMENT = "equipment"

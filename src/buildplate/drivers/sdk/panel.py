@@ -87,6 +87,51 @@ class PowerDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class HostFile:
+    """A print file on a printer's own disk, as its host has read it; None where it does not say.
+
+    `path` is the host's name for it, `version` changes with its content. Lengths are mm, weights g,
+    temperatures °C, `estimated_s` is the slicer's word. `has_picture`: a `FileTeller` may show one.
+    """
+
+    path: str
+    version: str = ""
+    slicer: str = ""
+    estimated_s: float | None = None
+    filament_mm: float | None = None
+    filament_g: float | None = None
+    layers: int | None = None
+    layer_height: float | None = None
+    first_layer_height: float | None = None
+    object_height: float | None = None
+    first_layer_nozzle_c: float | None = None
+    first_layer_bed_c: float | None = None
+    chamber_c: float | None = None
+    has_picture: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that a slicer put into a file."""
+
+    data: bytes
+    media_type: str
+
+    @classmethod
+    def of(cls, data: bytes) -> Picture | None:
+        """A PNG or a JPEG, by its first bytes; None for anything else."""
+        for begin, media_type in _SIGNATURES.items():
+            if data.startswith(begin):
+                return cls(data, media_type)
+        return None
+
+
+_SIGNATURES: Mapping[bytes, str] = MappingProxyType(
+    {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Suggestion:
     """A command that the host knows, with its own word on it."""
 
@@ -96,7 +141,10 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """What a host has to offer, read when a person opens a printer's panel."""
+    """What a host has to offer, read when a person opens a printer's panel.
+
+    `file` is the one that it prints, or printed last, whoever began that.
+    """
 
     macros: Sequence[str] = ()
     objects: Sequence[PrintObject] = ()
@@ -104,3 +152,4 @@ class Equipment:
     cameras: Sequence[CameraAddress] = ()
     power: Sequence[PowerDevice] = ()
     suggestions: Sequence[Suggestion] = ()
+    file: HostFile | None = None

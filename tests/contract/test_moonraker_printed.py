@@ -1,0 +1,239 @@
+"""What the Moonraker driver takes of a host's word on files and devices, and what it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from buildplate.drivers.moonraker.driver import MoonrakerDriver
+from buildplate.drivers.moonraker.printed import PICTURE_LIMIT, read_file
+from buildplate.drivers.sdk import (
+    Accepted,
+    DriverError,
+    HostFile,
+    Power,
+    Refused,
+    Unknown,
+)
+from tests.contract.odd_moonraker import OddMoonraker, Refusal, odd_moonraker
+from tests.contract.test_moonraker_defences import line
+from tests.gcode_samples import png
+
+METADATA = "server.files.metadata"
+SMALL, LARGE = png(32, 32), png(300, 300)
+KNOWN: dict[str, Any] = {
+    "size": 9,
+    "modified": 5.5,
+    "uuid": "u",
+    "slicer": "OrcaSlicer",
+    "slicer_version": "2.1",
+    "estimated_time": 600,
+    "thumbnails": [
+        {"width": 32, "height": 32, "size": 100, "relative_path": ".thumbs/a-32x32.png"},
+        {"width": 300, "height": 300, "size": 900, "relative_path": ".thumbs/a é.png"},
+    ],
+}
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[OddMoonraker]:
+    """One that prints what somebody began at it."""
+    async with odd_moonraker() as made:
+        made.status["print_stats"] |= {"state": "printing", "filename": "shelf/a.gcode"}
+        made.answers[METADATA] = KNOWN
+        yield made
+
+
+def serve(host: OddMoonraker, path: str, body: bytes, status: int = 200) -> list[str]:
+    """Answer this path so; what was asked for it."""
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.raw_path)
+        return web.Response(body=body, status=status)
+
+    host.handlers[path] = handle
+    return asked
+
+
+async def test_a_file_is_read_once_for_each_print(host: OddMoonraker) -> None:
+    async with line(host) as joined:
+        driver = joined.driver
+        assert isinstance(driver, MoonrakerDriver)
+        for _ in range(3):
+            await driver.equipment()
+        file = await driver.file()
+        assert file is not None
+        assert (file.path, file.slicer, file.estimated_s) == (
+            "shelf/a.gcode",
+            "OrcaSlicer 2.1",
+            600.0,
+        )
+        assert host.calls[METADATA] == 1
+        for state in ("complete", "printing"):
+            await host.tell("notify_status_update", {"print_stats": {"state": state}}, 1.0)
+        async with asyncio.timeout(5):
+            while host.calls[METADATA] < 2:
+                await driver.file()
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, Refusal(404, "Metadata not available for <a.gcode>"), [], "x", 7],
+    ids=["silence", "absent", "list", "text", "number"],
+)
+async def test_without_metadata_there_is_no_file_and_no_error(
+    host: OddMoonraker, answer: Any
+) -> None:
+    host.answers[METADATA] = answer
+    async with line(host) as joined:
+        found = await joined.driver.equipment()
+        assert found.file is None
+        await joined.driver.equipment()
+        assert host.calls[METADATA] == 1, "what is not there is not asked for again at once"
+
+
+async def test_the_largest_picture_is_fetched_from_beside_the_file(host: OddMoonraker) -> None:
+    asked = serve(host, "/server/files/gcodes/shelf/.thumbs/a é.png", LARGE)
+    async with line(host) as joined:
+        driver = joined.driver
+        assert isinstance(driver, MoonrakerDriver)
+        file = await driver.file()
+        assert file is not None
+        picture = await driver.picture(file)
+        assert picture is not None
+        assert (picture.data, picture.media_type) == (LARGE, "image/png")
+        assert asked == ["/server/files/gcodes/shelf/.thumbs/a%20%C3%A9.png"]
+        assert await driver.picture(HostFile("another.gcode", has_picture=True)) is None
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"<svg/>", 200), (b"\x89PNG is not all of it", 200), (b"", 200), (LARGE, 404), (LARGE, 500)],
+)
+async def test_what_is_no_picture_is_none(host: OddMoonraker, body: bytes, status: int) -> None:
+    serve(host, "/server/files/gcodes/shelf/.thumbs/a é.png", body, status)
+    async with line(host) as joined:
+        driver = joined.driver
+        assert isinstance(driver, MoonrakerDriver)
+        file = await driver.file()
+        assert file is not None
+        assert await driver.picture(file) is None
+
+
+async def test_a_picture_that_is_larger_than_it_said_is_not_taken(host: OddMoonraker) -> None:
+    serve(host, "/server/files/gcodes/shelf/.thumbs/a é.png", LARGE + bytes(PICTURE_LIMIT))
+    async with line(host) as joined:
+        driver = joined.driver
+        assert isinstance(driver, MoonrakerDriver)
+        file = await driver.file()
+        assert file is not None
+        with pytest.raises(DriverError, match="longer than"):
+            await driver.picture(file)
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["../secret.png", "/etc/secret.png", ".thumbs/../../x.png", "a//b.png", "a\\b.png", "a\nb", ""],
+)
+def test_a_picture_stays_beside_its_file(place: str) -> None:
+    picture = {"width": 9, "height": 9, "size": 9, "relative_path": place}
+    known = read_file("a.gcode", {"thumbnails": [picture]})
+    assert (known.picture, known.file.has_picture) == ("", False)
+
+
+def test_pictures_that_are_too_large_are_passed_over() -> None:
+    usual: dict[str, Any] = {"width": 9, "height": 9, "size": 9, "relative_path": "small.png"}
+    large: list[dict[str, Any]] = [{"size": PICTURE_LIMIT + 1}, {"width": 9000}, {"size": "9"}, {"size": True}]
+    pictures = [usual | {"relative_path": "large.png"} | one for one in large]
+    known = read_file("x/a.gcode", {"thumbnails": [*pictures, usual, None, 7]})
+    assert known.picture == "x/small.png"
+
+
+@pytest.mark.parametrize("value", [-1, 0, 1e30, "5", True, None, [5], {"a": 5}])
+def test_figures_out_of_all_bounds_are_not_told(value: Any) -> None:
+    names = (
+        "estimated_time",
+        "filament_total",
+        "filament_weight_total",
+        "layer_count",
+        "layer_height",
+        "first_layer_height",
+        "object_height",
+        "first_layer_extr_temp",
+        "first_layer_bed_temp",
+        "chamber_temp",
+    )
+    file = read_file("a.gcode", dict.fromkeys(names, value)).file
+    assert file == HostFile("a.gcode", version=file.version)
+
+
+# --- power -----------------------------------------------------------------------------------
+
+DEVICES = {"devices": [{"device": "plug", "status": "on", "locked_while_printing": False}]}
+
+
+@pytest.fixture
+async def idle(host: OddMoonraker) -> OddMoonraker:
+    host.status["print_stats"] |= {"state": "standby", "filename": ""}
+    host.answers["machine.device_power.devices"] = DEVICES
+    host.answers["machine.device_power.post_device"] = {"plug": "off"}
+    return host
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ({"plug": "off"}, Accepted),
+        ({"plug": "on"}, Refused),
+        ({"plug": "init"}, Unknown),
+        ({"plug": "error"}, Unknown),
+        ({"other": "off"}, Unknown),
+        ("ok", Unknown),
+        ([], Unknown),
+        (Refusal(500, "Internal"), Unknown),
+        (None, Unknown),
+    ],
+)
+async def test_only_the_device_s_own_word_is_believed(
+    idle: OddMoonraker, status: Any, kind: type
+) -> None:
+    idle.answers["machine.device_power.get_device"] = status
+    async with line(idle) as joined:
+        assert type(await joined.driver.control(Power("plug", on=False))) is kind
+    assert idle.calls["machine.device_power.post_device"] == 1
+    assert idle.params["machine.device_power.post_device"] == {"device": "plug", "action": "off"}
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (Refusal(400, "Unable to change power for plug while printing"), Refused),
+        (Refusal(400, "Error Setting Device Status: plug to off"), Unknown),
+        (
+            Refusal(400, "Power Device plug: Cannot set power for device when Klipper is shutdown"),
+            Refused,
+        ),
+        (Refusal(-32602, "Unauthorized"), Refused),
+        (None, Unknown),
+    ],
+)
+async def test_an_error_is_a_refusal_only_where_nothing_was_switched(
+    idle: OddMoonraker, said: Any, kind: type
+) -> None:
+    idle.answers["machine.device_power.post_device"] = said
+    async with line(idle) as joined:
+        assert type(await joined.driver.control(Power("plug", on=False))) is kind
+
+
+async def test_a_host_without_devices_says_so(idle: OddMoonraker) -> None:
+    idle.answers["machine.device_power.devices"] = Refusal(-32601, "Method not found")
+    async with line(idle) as joined:
+        answer = await joined.driver.control(Power("plug", on=True))
+    assert answer == Refused("no_such_device", "the printer's Moonraker has no power devices")
