@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from buildplate.drivers.marlin import port as ports
 from buildplate.drivers.marlin import scripts
 from buildplate.drivers.marlin.config import SerialSettings
+from buildplate.drivers.marlin.cooling import FIRST_OFF, OFF_WITHIN_S, Cooling, Off
 from buildplate.drivers.marlin.errors import FirmwareStopped, NoFirmware, PortLost
 from buildplate.drivers.marlin.handshake import Handshake, bauds_to_try
 from buildplate.drivers.marlin.hearing import Facts, Hearing
@@ -49,10 +50,6 @@ REPORT = b"M155 S1"
 REPORTS_WITHIN_S = 3.0
 """A firmware that reports by itself and told no temperature for so long is asked again."""
 MOST_ORDERS = 64
-FIRST_OFF = b"M104 S0\nM140 S0\nM104 T0 S0\n"
-"""Before the tools are known: the one in use, and the first, which every board has."""
-OFF_WITHIN_S = 10.0
-"""Heaters that an alarm switches off and that are not off by then: M112."""
 WAITS_AGAIN_S = 2.5
 """Several waits may stand one behind the other. Seldom: some boards answer each M108, unasked."""
 REGREET_S = 1.5
@@ -65,12 +62,6 @@ class Poll(Enum):
     HEAT = auto()
     CARD = auto()
     WHO = auto()
-
-
-class Off(Enum):
-    """The last of the lines that switch off what heats."""
-
-    DONE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +107,7 @@ class Line(threading.Thread):
         self._report_at = 0.0
         self._card_at = 0.0
         self._regreet_at: float | None = None
-        self._off_by: float | None = None
+        self._cooling = Cooling(self._sender, link.notes, self.known)
         self._wait_ended_at = 0.0
 
     # --- the loop's side -------------------------------------------------------------------------
@@ -292,7 +283,7 @@ class Line(threading.Thread):
     def _greeted(self) -> None:
         """The firmware has said what it is: now all tools are known, and whether it reports."""
         if self._notes.hot:
-            self._switch_off()
+            self._cooling.switch_off()
         if self.facts.abilities.get("AUTOREPORT_TEMP"):
             self._sender.command(REPORT)
             self._conversation.reports_by_itself = True
@@ -453,7 +444,7 @@ class Line(threading.Thread):
     def _silenced(self, error: DriverError) -> None:
         """Nothing that was said to the firmware counts any more, and nothing more is said."""
         self._fail_orders(error)
-        self._off_by = None
+        self._cooling.forget()
         self._conversation.stop()
 
     def _alarm(self, finding: Finding) -> None:
@@ -468,9 +459,7 @@ class Line(threading.Thread):
         elif remedy is Remedy.PAUSE:
             if self.printing is not None:
                 self.printing.chill(finding.text)
-            self._switch_off()
-            if self._off_by is None:
-                self._off_by = monotonic() + OFF_WITHIN_S
+            self._cooling.switch_off_in_time(monotonic())
             self._end_waits()
 
     def _end_waits(self) -> None:
@@ -481,16 +470,13 @@ class Line(threading.Thread):
 
     def _mind_cooling(self, now: float) -> None:
         """Heaters that an alarm switches off and that stay on end in an emergency stop."""
-        if self._off_by is None:
-            return
-        if now >= self._off_by:
-            self._off_by = None
+        if self._cooling.overdue(now):
             why = f"the heaters could not be switched off within {OFF_WITHIN_S:.0f} s"
             self.voice.line(f"thermal watch: {why}", error=True)
             self.stop_machine()
             if self.printing is not None:
                 self.printing.fail(f"the thermal watch stopped the machine: {why}")
-        elif now >= self._wait_ended_at + WAITS_AGAIN_S:
+        elif self._cooling.urgent and now >= self._wait_ended_at + WAITS_AGAIN_S:
             self._end_waits()
 
     def _answered(self, token: object) -> None:
@@ -499,9 +485,7 @@ class Line(threading.Thread):
             if token is Poll.WHO:
                 self._greeted()
         elif token is Off.DONE:
-            self._off_by = None
-            with suppress(OSError):  # a full disk: then they are switched off once more
-                self._notes.cooled()
+            self._cooling.done()
         elif isinstance(token, Future):
             self._orders.discard(token)
             self._probes.discard(token)
@@ -590,10 +574,4 @@ class Line(threading.Thread):
         self.printing = None
         self.voice.changed(end.reason)
         if not end.cooled and self._conversation.begun and not self.facts.halted:
-            self._switch_off()
-
-    def _switch_off(self) -> None:
-        """Switch off whatever heats, before the next line of a stream."""
-        lines = scripts.heaters_off(self.known())
-        for at, line in enumerate(lines, 1):
-            self._sender.command(line.encode(), Off.DONE if at == len(lines) else None)
+            self._cooling.switch_off()

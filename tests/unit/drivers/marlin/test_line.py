@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from buildplate.drivers.marlin import client, priority
+from buildplate.drivers.marlin import client, cooling, priority
 from buildplate.drivers.marlin.errors import PortLost
 from buildplate.drivers.marlin.notes import Notes, Outcome
 from buildplate.drivers.marlin.printing import Phase
@@ -257,7 +257,7 @@ def test_a_cancel_ends_a_wait_for_heat_and_none_for_a_person(tmp_path: Path, per
 def test_heaters_that_do_not_go_off_after_an_alarm_end_in_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "OFF_WITHIN_S", 0.6)
+    monkeypatch.setattr(cooling, "OFF_WITHIN_S", 0.6)
     board = Board(temperatures=HOT)
     with connected(tmp_path, board) as one:
         hot(one)
