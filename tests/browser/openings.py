@@ -151,6 +151,21 @@ def _doubtful(print_: dict[str, Any]) -> dict[str, Any]:
     return print_ | {"state": "needs_attention", "evidence": evidence, "ended_at": None}
 
 
+def _switching(drivers: dict[str, Any]) -> dict[str, Any]:
+    able = [one | {"capabilities": [*one["capabilities"], "power"]} for one in drivers["items"]]
+    return drivers | {"items": able}
+
+
+POWERED = {
+    "capabilities": ["power"],
+    "macros": [],
+    "objects": [],
+    "mesh": None,
+    "cameras": [],
+    "power": [{"name": "outlet", "on": True, "locked": False}],
+    "file": None,
+    "suggestions": [],
+}
 STOPPED = {"items": [], "total": 0, "next_cursor": None, "stopped": True, "stopped_reason": "Fire"}
 UNSEEN = {
     "status": 409,
@@ -276,6 +291,14 @@ OPENINGS: tuple[Opening, ...] = (
         "/printers/{printing}",
         (button("printer.cancel"),),
         "alertdialog",
+    ),
+    Opening(
+        "pages/printer/equipment/PowerDevices.vue",
+        "/printers/{free}",
+        (button("controls.power.off_named"),),
+        "alertdialog",
+        answers=(("**/api/v1/printers/*/equipment", 200, POWERED),),
+        changed=("**/api/v1/drivers*", _switching),
     ),
     # history
     Opening("pages/history/PrintDialog.vue", "/history", (button("history.open"),)),

@@ -150,7 +150,12 @@ def test_a_picture_stays_beside_its_file(place: str) -> None:
 
 def test_pictures_that_are_too_large_are_passed_over() -> None:
     usual: dict[str, Any] = {"width": 9, "height": 9, "size": 9, "relative_path": "small.png"}
-    large: list[dict[str, Any]] = [{"size": PICTURE_LIMIT + 1}, {"width": 9000}, {"size": "9"}, {"size": True}]
+    large: list[dict[str, Any]] = [
+        {"size": PICTURE_LIMIT + 1},
+        {"width": 9000},
+        {"size": "9"},
+        {"size": True},
+    ]
     pictures = [usual | {"relative_path": "large.png"} | one for one in large]
     known = read_file("x/a.gcode", {"thumbnails": [*pictures, usual, None, 7]})
     assert known.picture == "x/small.png"

@@ -7,17 +7,27 @@ import { denial, limitOf, type Denial, type Need } from "./needs";
 
 const SERVER = readFileSync("../src/buildplate/core/controlling.py", "utf8");
 const ACTIVITIES = ["idle", "busy", "ours", "foreign", "paused", "halted", "unknown"] as const;
-const NEEDS: readonly Need[] = ["still", "alive", "a_print"];
+const NEEDS: readonly Need[] = ["still", "at_rest", "alive", "a_print", "reached"];
 
-/** One row of the server's table, as it is written there. */
+/** A row of the server's table by its name, as it is written there: upon another one, or whole. */
+function written(name: string): Record<string, Denial | null> {
+  const line = new RegExp(`^${name} = (.*?)\\{([^}]*)\\}`, "m").exec(SERVER);
+  const [, upon = "", body = ""] = line ?? [];
+  const all = upon.startsWith("dict.fromkeys") ? "not_known" : undefined;
+  const base = all ? Object.fromEntries(NEEDS.map((need) => [need, all])) : {};
+  const other = /^_\w+/.exec(upon)?.[0];
+  const found = [...body.matchAll(/Need\.(\w+): (?:Denial\.(\w+)|None)/g)];
+  return {
+    ...base,
+    ...(other ? written(other) : {}),
+    ...Object.fromEntries(
+      found.map(([, need = "", why]) => [need.toLowerCase(), why?.toLowerCase() ?? null]),
+    ),
+  } as Record<string, Denial | null>;
+}
 function row(activity: string): Record<string, Denial | null> {
   const name = new RegExp(`Activity\\.${activity.toUpperCase()}: (_\\w+)`).exec(SERVER)?.[1] ?? "";
-  if (name === "_UNKNOWN") return { still: "not_known", alive: "not_known", a_print: "not_known" };
-  const body = new RegExp(`^${name} = \\{([^}]*)\\}`, "m").exec(SERVER)?.[1] ?? "";
-  const found = [...body.matchAll(/Need\.(\w+): (?:Denial\.(\w+)|None)/g)];
-  return Object.fromEntries(
-    found.map(([, need = "", why]) => [need.toLowerCase(), (why?.toLowerCase() ?? null) as Denial]),
-  );
+  return written(name);
 }
 
 it.each(ACTIVITIES)("says of a printer that is %s what the server would", (activity) => {
@@ -37,7 +47,9 @@ it("lets a stop through wherever the printer hears it", () => {
 it("moves nothing while a print of the farm's holds the machine", () => {
   const held = { link: "online", activity: "idle", print_id: "p" } as const;
   expect(denial("still", held)).toBe("reserved");
+  expect(denial("at_rest", held)).toBe("reserved");
   expect(denial("alive", held)).toBeNull();
+  expect(denial("reached", held)).toBeNull();
 });
 
 it("takes the server's limits where the model names none", () => {

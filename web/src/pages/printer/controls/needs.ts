@@ -2,21 +2,34 @@
 // reads why not before pressing. The server decides all the same.
 import type { LivePrinter } from "@/live/frames";
 
-/** `still`: it moves the machine. `alive`: beside a print, too. `a_print`: of a running print. */
-export type Need = "still" | "alive" | "a_print" | "stop";
+/**
+ * `still`: it moves the machine. `at_rest`: it cuts the machine's power. `alive`: beside a print,
+ * too. `a_print`: of a running print. `reached`: whatever the machine does.
+ */
+export type Need = "still" | "at_rest" | "alive" | "a_print" | "reached" | "stop";
 export type Denial =
-  | "not_online" | "prints" | "halted" | "not_known" | "prints_nothing" | "reserved";
+  | "not_online" | "prints" | "busy" | "halted" | "not_known" | "prints_nothing" | "reserved";
 
 type Moment = Pick<LivePrinter, "link" | "activity" | "print_id">;
 type Activity = Moment["activity"];
 
-const STANDS = { still: null, alive: null, a_print: "prints_nothing" } as const;
-const RUNS = { still: "prints", alive: null, a_print: null } as const;
-const HALTED = { still: "halted", alive: "halted", a_print: "halted" } as const;
-const NOT_KNOWN = { still: "not_known", alive: "not_known", a_print: "not_known" } as const;
+const STANDS = {
+  still: null, at_rest: null, alive: null, a_print: "prints_nothing", reached: null,
+} as const;
+const WORKS = { ...STANDS, at_rest: "busy" } as const;
+const RUNS = {
+  still: "prints", at_rest: "prints", alive: null, a_print: null, reached: null,
+} as const;
+const HALTED = {
+  still: "halted", at_rest: null, alive: "halted", a_print: "halted", reached: null,
+} as const;
+const NOT_KNOWN = {
+  still: "not_known", at_rest: "not_known", alive: "not_known", a_print: "not_known",
+  reached: null,
+} as const;
 const TABLE: Readonly<Record<Activity, Record<Exclude<Need, "stop">, Denial | null>>> = {
   idle: STANDS,
-  busy: STANDS,
+  busy: WORKS,
   ours: RUNS,
   foreign: RUNS,
   paused: RUNS,
@@ -31,7 +44,8 @@ export function denial(need: Need, now: Moment | undefined): Denial | null {
   if (now.link !== "online") return "not_online";
   const found = TABLE[now.activity][need];
   // A print of the farm's holds the machine before it starts, and after its end.
-  if (found === null && need === "still" && now.print_id !== null) return "reserved";
+  const free = need === "still" || need === "at_rest";
+  if (found === null && free && now.print_id !== null) return "reserved";
   return found;
 }
 

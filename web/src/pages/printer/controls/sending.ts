@@ -17,6 +17,7 @@ export interface Bodies {
   exclude_object: Schemas["ExcludeObjectBody"];
   shift_z: Schemas["ShiftZBody"];
   gcode: Schemas["GcodeBody"];
+  power: Schemas["PowerBody"];
 }
 export type Kind = keyof Bodies;
 /** One order, as it is told the server. */
@@ -36,6 +37,7 @@ function post(printerId: string, { kind, body }: Order, key: string) {
       return api.POST("/api/v1/printers/{printer_id}/exclude-object", { params, body });
     case "shift_z": return api.POST("/api/v1/printers/{printer_id}/z-offset", { params, body });
     case "gcode": return api.POST("/api/v1/printers/{printer_id}/gcode", { params, body });
+    case "power": return api.POST("/api/v1/printers/{printer_id}/power", { params, body });
   }
 }
 
