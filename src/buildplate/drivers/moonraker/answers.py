@@ -20,7 +20,7 @@ OBJECTS_LIMIT, NAME_LIMIT = 5000, 200
 KINDS_KEPT, SHARED_LIMIT = 256, 300
 """Kinds of machines whose objects are kept once for all of a kind, and objects of one that are."""
 
-LONGEST_S = 365 * 86400.0
+LONGEST_S, A_WEEK_S = 365 * 86400.0, 7 * 86400.0
 ID_DIGITS = 15
 
 FEW = 16
@@ -149,6 +149,14 @@ def read_progress(found: Mapping[str, Any], stats: Stats | None) -> float | None
 
 def read_pace(found: Mapping[str, Any], stats: Stats | None) -> tuple[float | None, float | None]:
     """Progress (0-1) and the seconds left, by the time that `found` has been printing."""
+    if stats is None or stats.state not in _SHOWN:
+        return None, None
+    try:
+        done, took = found["virtual_sdcard"]["progress"], found["print_stats"]["print_duration"]
+        if type(done) is type(took) is float and ENOUGH <= done < 1 and 0 < took <= A_WEEK_S:
+            return done, took * (1 - done) / done if stats.state in RUNNING else None
+    except (KeyError, TypeError):
+        pass
     done = read_progress(found, stats)
     if done is None or done < ENOUGH:
         return done, None

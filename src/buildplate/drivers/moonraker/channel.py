@@ -33,6 +33,7 @@ TELLING = {
 """Fields whose change asks for a fresh read."""
 
 _NONE, _POSITION = object(), ("gcode_position",)
+_TIMES = frozenset({"total_duration", "print_duration"})
 
 
 class Channel:
@@ -136,10 +137,12 @@ class Channel:
             listener.set_result(self._push(now))
         elif self._due is None:
             due = self._told_at + self._between
-            if now >= due:
-                self._hand_over(listener, now)
-            else:
+            if now < due:
                 self._due = loop.call_at(due, self._is_due)
+            elif self.ear is None:
+                listener.set_result(self._push(now))
+            else:
+                self.ear(self._push(now))
 
     def _is_due(self) -> None:
         self._due = None
@@ -160,9 +163,12 @@ class Channel:
 
     def take(self, method: str, params: list[Any]) -> None:
         """One notification, in the order of the wire."""
+        if method == "notify_status_update":
+            if params and type(params[0]) is dict:
+                self.merge(params[0])
+            self._tell(changed=False)
+            return
         match method:
-            case "notify_status_update":
-                self.merge(params[0] if params and isinstance(params[0], dict) else {})
             case "notify_gcode_response":
                 self._say(params[0] if params else "")
             case "notify_history_changed":
@@ -223,44 +229,62 @@ class Channel:
             self.take_jobs([answers.read_row(job)])
         self._changed = True
 
-    def merge(self, status: Mapping[str, Any]) -> None:
-        """Take over changed fields, of what was subscribed to alone."""
+    def merge(self, status: Mapping[str, Any]) -> None:  # noqa: C901 (see below)
+        """Take over changed fields, of what was subscribed to alone.
+
+        By few calls: of a thousand machines each tells something once a second, and of what is
+        called then nothing is in the processor's caches any more.
+        """
         found = self.found
-        for name, fields in status.items():
+        for name, told in status.items():
             known = found.get(name)
-            wanted = levels.fields_of(name) if known is None else levels.known_fields_of(name)
-            if not wanted or type(fields) is not dict:
+            if known is None and (known := self._newcomer(name)) is None:
                 continue
-            if known is None:
-                known = {}
-                if len(found) < levels.OBJECTS_LIMIT:
-                    found[name] = known
-            new = _taken(known, wanted, fields)
-            if new and wanted is levels.HEATS:
+            if type(told) is not dict:
+                continue
+            many = len(told) > levels.FIELDS_MOST
+            new: tuple[str, ...] = ()
+            for field, value in (_wanted(name, told) if many else told).items():
+                before = known.get(field, _NONE)
+                if before is _NONE and field not in levels.fields_of(name):
+                    continue
+                said = value if type(value) in answers.SCALARS else answers.plain(value)
+                if before != said:
+                    known[field] = said
+                    new = (*new, field)
+            if not new:
+                continue
+            if new[0] in levels.HEATS:
                 self._warmed.add(name)
-            elif new:
-                self._note_new(name, wanted, new)
+            elif name != "gcode_move":
+                self._note_new(name, new)
+            else:
+                self._moved = True
+                self._altered = self._altered or new != _POSITION
         if "webhooks" in status:
             self.klippy, self.words = answers.read_klippy(found.get("webhooks", {}))
 
-    def _note_new(self, name: str, wanted: Sequence[str], new: Sequence[str]) -> None:
+    def _newcomer(self, name: str) -> dict[str, Any] | None:
+        """Where an object is kept that was not told of yet; None where it is not listened to."""
+        if not levels.fields_of(name) or len(self.found) >= levels.OBJECTS_LIMIT:
+            return None
+        return self.found.setdefault(name, {})
+
+    def _note_new(self, name: str, new: Sequence[str]) -> None:
         """Something of an object is new: what has to be told of it, and how soon."""
-        if name == "gcode_move":
-            self._moved = True
-            if new != _POSITION:
-                self._altered = True
-        elif name == "toolhead" or wanted is levels.BLOWS:
+        if name == "print_stats":
+            stats = self._stats
+            runs = stats is not None and stats.state in answers.RUNNING
+            if runs and _TIMES.issuperset(new):
+                return
+            if "info" in new:
+                self._moved = self._altered = True
+            if not runs or not answers.GROWING.issuperset(new):
+                self._take_stats()
+        elif name == "toolhead" or new[0] in levels.BLOWS:
             self._moved = self._altered = True
-        elif (telling := TELLING.get(name)) is not None:
-            if not telling.isdisjoint(new):
-                self._changed = True
-            if name == "print_stats":
-                if "info" in new:
-                    self._moved = self._altered = True
-                stats = self._stats
-                runs = stats is not None and stats.state in answers.RUNNING
-                if not runs or not answers.GROWING.issuperset(new):
-                    self._take_stats()
+        if (telling := TELLING.get(name)) is not None and not telling.isdisjoint(new):
+            self._changed = True
 
     def _take_stats(self) -> None:
         try:
@@ -351,25 +375,12 @@ class Channel:
         moved, self._moved = self._moved, False
         now_at = levels.read_levels(self.found, self._still) if moved else None
         state = "" if stats is None else stats.state
-        return Push(kind, warmed, done, left, state, now_at, said)
+        return tuple.__new__(Push, (kind, warmed, done, left, state, now_at, said))
 
 
-def _taken(
-    known: dict[str, Any], wanted: Sequence[str], fields: Mapping[str, Any]
-) -> tuple[str, ...]:
-    """Take over what is told of an object; the fields that say anything new."""
-    if len(fields) > levels.FIELDS_MOST:
-        fields = {field: fields[field] for field in wanted if field in fields}
-    new: tuple[str, ...] = ()
-    for field, value in fields.items():
-        before = known.get(field, _NONE)
-        if before is _NONE and field not in wanted:
-            continue
-        said = value if type(value) in answers.SCALARS else answers.plain(value)
-        if before != said:
-            known[field] = said
-            new = (*new, field)
-    return new
+def _wanted(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What was subscribed to, of what is told of an object."""
+    return {field: told[field] for field in levels.fields_of(name) if field in told}
 
 
 class Pushes(AsyncIterator[Push]):

@@ -61,6 +61,10 @@ PLANNER = ("print_time", "estimated_print_time")
 """Fields of the tool head that say whether it moves, where there is no `idle_timeout`."""
 
 _AXES = ("x", "y", "z")
+_MOVED = (*_AXES, "e")
+_FLOATS = frozenset({float})
+_made = tuple.__new__
+"""Makes a named tuple of all its values, without the call that names would cost."""
 
 
 def fields_of(name: str) -> tuple[str, ...]:
@@ -142,7 +146,7 @@ def temperatures(
         fields = found.get(name, {})
         actual, target = fields.get("temperature"), fields.get("target")
         if type(actual) is float and type(target) is float:  # nearly always
-            told[names.get(name, name)] = Temperature(actual, target)
+            told[names.get(name, name)] = _made(Temperature, (actual, target))
         elif (known := number(actual)) is not None:
             told[names.get(name, name)] = Temperature(known, number(target))
     return told
@@ -181,7 +185,11 @@ def read_still(found: Mapping[str, Mapping[str, Any]], names: Mapping[str, str])
 
 def read_levels(found: Mapping[str, Mapping[str, Any]], still: Still) -> Levels:
     """What changes while the machine works."""
-    at = numbers(found.get("gcode_move", {}).get("gcode_position"), 3)
+    said = found.get("gcode_move", {}).get("gcode_position")
+    if type(said) is list and len(said) == len(_MOVED) and _FLOATS.issuperset(map(type, said)):
+        x, y, z, _ = said  # nearly always
+        return _made(Levels, ({"x": x, "y": y, "z": z}, *still))
+    at = numbers(said, 3)
     return Levels({"x": at[0], "y": at[1], "z": at[2]} if at else {}, *still)
 
 

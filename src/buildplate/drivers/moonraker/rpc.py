@@ -145,9 +145,9 @@ class Rpc:
             self._heard(LOAD, [])
             return
         said = read_message(message)
-        if "method" in said:
-            method, params = said["method"], said.get("params", [])
-            if isinstance(method, str) and isinstance(params, list):
+        if (method := said.get("method", said)) is not said:
+            params = said.get("params", [])
+            if type(method) is str and type(params) is list:
                 self._heard(method, params)
             return
         number = said.get("id")

@@ -168,8 +168,16 @@ class WebSocket(asyncio.Protocol):
             self._hold()
         elif (text := self._frames.only(data)) is None:
             self._work()
-        else:
-            self._tell(self._ear, text)
+        else:  # nearly always: one text that came alone
+            now = self._heard_at = self._loop.time()
+            self._asked = False
+            try:
+                self._ear.told(text)
+            except DriverError as error:
+                self._end_with(error, websocket.BAD_CONTENT)
+                return
+            if (wait := self._pace.owed(len(text), now)) > 0:
+                self._rest(wait)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
@@ -209,20 +217,10 @@ class WebSocket(asyncio.Protocol):
 
     # --- messages --------------------------------------------------------------------------------
 
-    def _tell(self, ear: Ear, text: bytes) -> None:
-        """Tell of one text that came alone, as nearly all do."""
-        now = self._heard_at = self._loop.time()
-        self._asked = False
-        try:
-            ear.told(text)
-        except DriverError as error:
-            self._end_with(error, websocket.BAD_CONTENT)
-            return
-        if self.error is None and (wait := self._pace.owed(len(text), now)) > 0:
-            self._rest(wait)
-
     def _rest(self, seconds: float) -> None:
         """Read nothing for a while: the host is faster than its pace."""
+        if self.error is not None:
+            return
         self._hold()
         self._held = self._loop.call_later(seconds, self._go_on)
 
