@@ -71,8 +71,10 @@ def on_klipper() -> list[KillPoint]:
     return [one for one in kill_points() if one.day in KLIPPER_DAYS] + barriers()
 
 
-SERIAL_DAYS = (*KLIPPER_DAYS, "by_hand", "large", "rotated", "people", "keys")
-"""Days that a printer on a serial line can have: its file is sent to nobody."""
+SERIAL_DAYS = (*KLIPPER_DAYS, "by_hand", "large", "people", "keys")
+"""Days that a printer on a serial line can have: its file is sent to nobody, and its port has no
+secret that would be sealed anew. Nor does it need a barrier: nothing happens that is not sent.
+"""
 NEVER_SERIAL = {
     "moved:starting>needs_attention": "a print's note tells whether it was begun, whoever dies",
 }
@@ -93,7 +95,7 @@ def on_serial() -> list[KillPoint]:
     """The kill points of those days, and those that only a streamed print has."""
     found = [one for one in kill_points() if one.day in SERIAL_DAYS]
     found = [one for one in found if one.kill.step not in NEVER_SERIAL]
-    return [*found, *barriers(), *SERIAL_MOVES]
+    return [*found, *SERIAL_MOVES]
 
 
 async def alone(world: World) -> None:

@@ -143,16 +143,21 @@ async def by_hand(world: World) -> None:
     name = world.printers[0]["name"]
     (printer,) = await world.furnish(name)
     await moved(world, name, printer)
-    while (await seen(world, printer))["activity"] != "halted":
+    while not await stands_still(world, name, printer):
         with suppress_codes("printer_not_online"):
             await world.ask("emergency_stop", printer=printer)
-            await world.until(lambda now: settled(now, printer), "an end of the stop")
+            await world.until(lambda now: settled(now, printer, mute=True), "an end of the stop")
+    await world.wake(name)
     while (await seen(world, printer))["activity"] == "halted":
-        await world.wake(name)
         await world.ask("connect", printer=printer)
         await asyncio.sleep(0.2)
     await world.order(part("after the stop"), 1)
     await world.until_finished()
+
+
+async def stands_still(world: World, name: str, printer: str) -> bool:
+    """Whether the stop has come through: the farm sees it, or a board has stopped that is mute."""
+    return (await seen(world, printer))["activity"] == "halted" or await world.stopped(name)
 
 
 async def moved(world: World, name: str, printer: str) -> None:
@@ -173,9 +178,10 @@ async def seen(world: World, printer: str) -> Any:
     return next(one for one in (await world.state())["printers"] if one["id"] == printer)
 
 
-def settled(now: Any, printer: str) -> bool:
-    """Whether nothing that was sent to the printer waits for an answer."""
-    return any(one["id"] == printer and one["unsettled"] is None for one in now["printers"])
+def settled(now: Any, printer: str, *, mute: bool = False) -> bool:
+    """Whether nothing that was sent to the printer waits for an answer, or `mute`: it is gone."""
+    (one,) = (one for one in now["printers"] if one["id"] == printer)
+    return one["unsettled"] is None or (mute and one["link"] == "offline")
 
 
 @day

@@ -10,20 +10,21 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from buildplate.protocols.marlin import SendLimits
 from tests.faults.serial_record import (
     HEATERS_OFF,
     Entries,
     Streamed,
+    Stretch,
     first_words,
     in_order,
     moves_of,
     streamed,
     texts,
 )
-from tests.faults.worlds import LONGEST_PART_S, SIZE, World, seconds_of
+from tests.faults.worlds import LONGEST_PART_S, SIZE, Setting, World, seconds_of
 from tests.integration.serial_printer import moves
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Death:
 class SerialWorld(World):
     """One farm on its data folder, its printers on serial lines."""
 
-    def __init__(self, setting: Any) -> None:
+    def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self._deaths: list[Death] = []
         self._began_at: dict[str, int] = {}
@@ -88,14 +89,19 @@ class SerialWorld(World):
                 self._began_at[one["name"]] = len(await self.admin.accepted(one["name"]))
         return await super().furnish(*names)
 
+    async def stopped(self, name: str) -> bool:
+        """Whether the board obeyed M112; to a farm that has died since, it says nothing more."""
+        return bool((await self.admin.printer(name))["state"] == "killed")
+
     async def wake(self, name: str) -> None:
         """Press the reset button of a board that has stopped for good."""
-        if (await self.admin.printer(name))["state"] == "killed":
+        if await self.stopped(name):
             await self.admin.do(name, "reset")
 
     async def jogs(self, name: str) -> int:
         """How often the head was moved by hand."""
-        return sum("X10" in line for line in texts(await self._record(name)))
+        lines = texts(await self._record(name))
+        return sum(line.startswith("G1 X10.000 ") for line in lines)
 
     def made(self, gcode: str, name: str) -> tuple[str, Facts]:
         """A part of so many moves, cold enough for any time factor, whose name the board shows."""
@@ -128,38 +134,36 @@ class SerialWorld(World):
         A run is the latest intent's; one that is whole has taken all its moves and come to its end.
         """
         entries = await super().log(printer)
-        kinds = {order["message"]: (job, order) for job, order in self.orders.items()}
         ways = iter([one for one in (await self._streamed(printer)).stretches if one.moves])
-        intents = self._intents()
-        runs: dict[str, Facts] = {}
+        ours = {order["message"] for order in self.orders.values()}
+        intents, runs = self._intents(), dict[str, Facts]()
         for entry in entries:
-            if entry["event"] == "start" and entry["message"] in kinds:
-                job, order = kinds[entry["message"]]
-                went = next(ways)
-                assert went.message == entry["message"], (went.message, entry)
-                meant = [
-                    one
-                    for one in intents
-                    if one.at <= entry["t"] and (one.job, one.printer) == (job, printer)
-                ]
-                assert meant, f"{printer} began without an intent: {entry}"
-                whole = went.moves == moves_of(self._contents[entry["message"]])
-                runs[entry["run"]] = {
-                    "sha256": order["sha256"],
-                    "path": meant[-1].path,
-                    "print": meant[-1].print_id,
-                    "moves": went.moves,
-                    "whole": whole,
-                }
-            if entry["event"] in {"start", "end"} and entry["run"] in runs:
-                run = runs[entry["run"]]
-                entry.update({key: run[key] for key in ("sha256", "path", "print", "moves")})
-                if entry["event"] == "end":
-                    done = entry["outcome"] == "ended" and run["whole"]
-                    entry["outcome"] = "completed" if done else "failed"
-            elif entry["event"] in {"start", "end"}:
-                entry["foreign"] = True
+            if entry["event"] not in {"start", "end"}:
+                continue
+            if entry["event"] == "start" and entry["message"] in ours:
+                runs[entry["run"]] = self._run(printer, entry, next(ways), intents)
+            run = runs.get(entry["run"])
+            entry.update({"foreign": True} if run is None else run)
+            if entry["event"] == "end" and run is not None:
+                done = entry["outcome"] == "ended" and run["whole"]
+                entry["outcome"] = "completed" if done else "failed"
         return entries
+
+    def _run(self, printer: str, entry: Facts, went: Stretch, intents: list[Intent]) -> Facts:
+        """What is to be known of a run that began: whose it is, and what the board took of it."""
+        message = entry["message"]
+        assert went.message == message, f"{printer} shows {message} and takes {went.message}"
+        ((job, order),) = (one for one in self.orders.items() if one[1]["message"] == message)
+        wanted = (job, printer)
+        meant = [one for one in intents if (one.job, one.printer) == wanted and one.at < entry["t"]]
+        assert meant, f"{printer} began without an intent: {entry}"
+        return {
+            "sha256": order["sha256"],
+            "path": meant[-1].path,
+            "print": meant[-1].print_id,
+            "moves": went.moves,
+            "whole": went.moves == moves_of(self._contents[message]),
+        }
 
     # --- deaths ----------------------------------------------------------------------------------
 

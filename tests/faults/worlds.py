@@ -245,8 +245,12 @@ class World:
         """How a printer is reached: through its proxy, where it has one."""
         return {"url": one.get("proxy_url", one["url"]), "api_key": one["api_key"]}
 
-    async def wake(self, name: str) -> None:
+    async def wake(self, _: str) -> None:
         """What a printer needs of a person at its side after an emergency stop: here, nothing."""
+
+    async def stopped(self, _: str) -> bool:
+        """Whether a printer has stopped for good and cannot say so: a host can."""
+        return False
 
     async def jogs(self, name: str) -> int:
         """How often the head was moved by hand, by the printer's record."""

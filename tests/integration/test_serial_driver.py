@@ -353,7 +353,7 @@ async def test_temperatures_come_each_second_and_are_true(tmp_path: Path) -> Non
 
 async def test_a_print_over_rfc_2217_at_a_speed_that_is_set_from_afar(tmp_path: Path) -> None:
     # A byte that a Telnet engine would take for a word of its own, were it not said twice.
-    content = b"M117 \xff\xfa a\n" + moves(25, first=["G28"])
+    content = b"M117 \xff\xfa a\nM118 b\xffc\n" + moves(25, first=["G28"])
     more = ["--cold", "--no-thermal-protection"]
     async with (
         firmware_printers(
@@ -374,6 +374,7 @@ async def test_a_print_over_rfc_2217_at_a_speed_that_is_set_from_afar(tmp_path: 
         assert evidence.ending is Ending.COMPLETED
         accepted = await accepted_since(one, before)
         assert b"M117 \xff\xfa a".decode("latin-1") in accepted
+        assert "b\N{REPLACEMENT CHARACTER}c" in [line.text for line in one.console]
         known = {code for code in codes(moves(25)) if code.startswith("G1 X")}
         sent = [text for text in accepted if text in known]
         assert sent == [code for code in codes(moves(25)) if code in known]
