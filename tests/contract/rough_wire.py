@@ -12,6 +12,9 @@ from contextlib import asynccontextmanager, suppress
 
 CHUNK = 4096
 SPOILT_LINES = 0.015
+SURELY, OF = 12, 25
+"""Each way the twelfth of 25 lines is spoilt whatever the dice say: chance may leave a short print
+alone."""
 SLOW_CHUNK, SLOW_S = 60, 0.005
 """12 kB/s, as a line of 115,200 baud carries them."""
 
@@ -36,8 +39,11 @@ async def lossy(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, dice: random.Random
 ) -> None:
     """Now and then a byte of a line is lost, doubled or another one; never two in one line."""
+    nth = 0
     while line := await reader.readline():
-        writer.write(spoilt(line, dice) if dice.random() < SPOILT_LINES else line)
+        nth += 1
+        bad = nth % OF == SURELY or dice.random() < SPOILT_LINES
+        writer.write(spoilt(line, dice) if bad else line)
         await writer.drain()
 
 
