@@ -13,6 +13,7 @@ from buildplate.drivers.moonraker.driver import MoonrakerDriver
 from buildplate.drivers.moonraker.printed import PICTURE_LIMIT, read_file
 from buildplate.drivers.sdk import (
     Accepted,
+    Activity,
     DriverError,
     HostFile,
     Power,
@@ -235,6 +236,25 @@ async def test_an_error_is_a_refusal_only_where_nothing_was_switched(
     idle.answers["machine.device_power.post_device"] = said
     async with line(idle) as joined:
         assert type(await joined.driver.control(Power("plug", on=False))) is kind
+
+
+async def test_only_a_klipper_that_is_not_ready_is_without_power(idle: OddMoonraker) -> None:
+    idle.answers["server.config"] = {
+        "config": {"power plug": {"restart_klipper_when_powered": True}, "power lamp": {}}
+    }
+    off = {"devices": [{"device": name, "status": "off"} for name in ("plug", "lamp")]}
+    idle.answers["machine.device_power.devices"] = off
+    async with line(idle) as joined:
+        assert (await joined.driver.look(None)).powered, "the device may lie, Klipper does not"
+        idle.status["webhooks"] = {"state": "shutdown", "state_message": "Lost communication"}
+        reading = await joined.driver.look(None)
+        assert (reading.powered, reading.detail) == (False, "its power is off: plug")
+        assert reading.activity is Activity.HALTED, "verdicts on prints are as they were"
+        seen = len(joined.pushes)
+        await idle.tell("notify_power_changed", {"device": "plug", "status": "on"})
+        await joined.until(lambda: joined.pushes[seen:])
+        reading = await joined.driver.look(None)
+        assert (reading.powered, reading.detail) == (True, "Lost communication")
 
 
 async def test_a_host_without_devices_says_so(idle: OddMoonraker) -> None:

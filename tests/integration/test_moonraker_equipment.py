@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from buildplate.drivers.sdk import (
     Accepted,
+    Activity,
     FileTeller,
     HostFile,
     Power,
@@ -155,3 +156,27 @@ async def test_what_somebody_else_prints_is_told_with_its_picture(
     await host.trusted_call("printer.print.cancel")
     await host.print_is("cancelled")
     assert await joined.driver.file() == file, "it is the one that was printed last"
+
+
+# --- a machine without power -----------------------------------------------------------------
+
+
+async def test_a_machine_whose_power_was_switched_off_is_not_said_to_have_stopped_with_an_error(
+    plugs: tuple[Plug, Plug], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mains, _ = plugs
+    mains.on = True
+    more = mains.section("mains", "restart_klipper_when_powered: True")
+    async with (
+        moonraker_host(tmp_path_factory.mktemp("u"), time_factor=FACTOR, more=more) as host,
+        line(host.connection) as joined,
+    ):
+        ready = await joined.until(None, lambda seen: seen.activity is Activity.IDLE)
+        assert ready.powered
+        assert await joined.driver.control(Power("mains", on=False)) == Accepted()
+        await host.do("fail")  # as its firmware is without power
+        off = await joined.until(None, lambda seen: seen.activity is Activity.HALTED)
+        assert (off.powered, off.detail) == (False, "its power is off: mains")
+        assert await joined.driver.control(Power("mains", on=True)) == Accepted()
+        back = await joined.until(None, lambda seen: seen.activity is Activity.IDLE)
+        assert back.powered

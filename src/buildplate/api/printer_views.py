@@ -32,7 +32,11 @@ class TemperatureOut(BaseModel):
 
 
 class StateOut(BaseModel):
-    """What is known of a printer now; `age_s` is how long ago it last said anything (s)."""
+    """What is known of a printer now; `age_s` is how long ago it last said anything (s).
+
+    `powered` is false where it is known that its power is switched off: then it is out of reach,
+    whatever its host says of the machine.
+    """
 
     printer_id: str
     number: int
@@ -41,6 +45,7 @@ class StateOut(BaseModel):
     problem_code: str
     hint: str
     activity: Activity
+    powered: bool
     detail: str
     ready: bool
     bed: Bed
@@ -111,6 +116,7 @@ class PrinterOut(BaseModel):
     bed_reason: str | None
     link: Link | None
     activity: Activity
+    powered: bool
     ready: bool
     problem: str
     problem_code: str
@@ -242,6 +248,7 @@ def _doing(printer: Printer, session: PrinterSession) -> dict[str, Any]:
     return {
         "link": status.link,
         "activity": status.activity,
+        "powered": status.powered,
         "ready": is_ready(printer.spec, status),
         "problem": session.live.problem,
         "problem_code": session.live.problem_code,
@@ -254,6 +261,7 @@ def _doing(printer: Printer, session: PrinterSession) -> dict[str, Any]:
 RETIRED = {
     "link": None,
     "activity": Activity.UNKNOWN,
+    "powered": True,
     "ready": False,
     "problem": "",
     "problem_code": "",

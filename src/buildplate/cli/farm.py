@@ -19,6 +19,8 @@ def doing(printer: Mapping[str, Any]) -> str:
     """What a printer does, in a word or two."""
     if printer["link"] != "online":
         return str(printer["link"] or "retired")
+    if not printer["powered"]:
+        return "offline (its power is off)"
     if printer["needs_attention"]:
         return "needs attention"
     if printer["ready"]:

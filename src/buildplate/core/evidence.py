@@ -69,6 +69,7 @@ class Reading:
     evidence channel works now; `baseline` is what an intent made on this reading stores.
     `foreign_ran` is true when another file than ours was seen running since the former reading.
     `fingerprint` (only on a deep read) digests everything the host keeps across a restart.
+    `powered` is False where it is known that the machine's power is switched off.
     """
 
     begun: float
@@ -84,6 +85,7 @@ class Reading:
     time_left_s: float | None = None
     evidence: Evidence | None = None
     answered: float = 0.0
+    powered: bool = True
 
     @property
     def alive_at(self) -> float:

@@ -164,6 +164,7 @@ class PrinterStatus:
     storage_free: int | None = None
     expected_free: datetime | None = None
     seen: bool = True
+    powered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,7 @@ def is_ready(spec: PrinterSpec, status: PrinterStatus) -> bool:
     return (
         status.link is Link.ONLINE
         and status.activity is Activity.IDLE
+        and status.powered
         and status.bed is Bed.CLEAR
         and spec.enabled
         and not spec.maintenance
@@ -206,6 +208,7 @@ def is_in_service(spec: PrinterSpec, status: PrinterStatus) -> bool:
     return (
         status.link is Link.ONLINE
         and status.activity not in {Activity.HALTED, Activity.UNKNOWN}
+        and status.powered
         and spec.enabled
         and not spec.maintenance
         and not status.needs_attention

@@ -41,7 +41,9 @@ def _parts(printer: Printer) -> Iterator[tuple[Reason, str, Unblock]]:
     if status.link in _LINKS and (spec.enabled or status.link is not Link.DISABLED):
         code, detail = _LINKS[status.link]
         yield code, detail, _reconnect(printer)
-    if status.activity is Activity.UNKNOWN and status.link is Link.ONLINE:
+    if not status.powered:
+        yield Reason.OFFLINE, "its power is switched off", wait_for("connection")
+    elif status.activity is Activity.UNKNOWN and status.link is Link.ONLINE:
         yield Reason.SYNCING, "it has not said what it is doing", wait_for("first_report")
     if status.unsettled_command is not None:
         pending = wait_for("command", command_id=status.unsettled_command)
@@ -67,7 +69,7 @@ def _holds_print(status: PrinterStatus) -> bool:
 def _work(printer: Printer) -> Iterator[tuple[Reason, str, Unblock]]:
     status = printer.status
     ours = _holds_print(status)
-    if status.activity is Activity.HALTED:
+    if status.activity is Activity.HALTED and status.powered:
         connect = Unblock(UnblockAction.CONNECT, printer.id)
         yield Reason.HALTED, "the machine stopped with an error", connect
     if status.needs_attention:

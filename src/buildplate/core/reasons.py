@@ -54,7 +54,7 @@ class Reason(StrEnum):
 R = Reason
 
 DOCUMENTATION: Mapping[Reason, str] = {
-    R.OFFLINE: "The printer's host cannot be reached; we keep trying and go on when it answers.",
+    R.OFFLINE: "The printer's host cannot be reached, or its power is off; we go on once it is.",
     R.SYNCING: "We are connecting and do not know yet what the printer is doing.",
     R.LINK_DEGRADED: "The host answers, but the channel that proves what it does is incomplete.",
     R.AUTH_REQUIRED: "The host refuses our key or password: enter a valid one.",

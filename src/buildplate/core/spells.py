@@ -36,7 +36,8 @@ def pastime(printer: Printer) -> Pastime:
     spec, status = printer.spec, printer.status
     if not spec.enabled or spec.maintenance:
         return Pastime.DISABLED
-    if status.link not in (Link.ONLINE, Link.DEGRADED) or status.activity is Activity.UNKNOWN:
+    seen = status.link in (Link.ONLINE, Link.DEGRADED) and status.powered
+    if not seen or status.activity is Activity.UNKNOWN:
         return Pastime.OFFLINE
     if status.needs_attention or status.activity in (Activity.PAUSED, Activity.HALTED):
         return Pastime.WAITING

@@ -131,12 +131,14 @@ class LiveState:
     software: str = ""
     warnings: tuple[str, ...] = ()
     levels: Levels = field(default_factory=Levels)
+    powered: bool = True
 
     def take(self, reading: Reading) -> None:
         """Note what an answered read said."""
         self.activity = reading.activity
         self.path = reading.path
         self.detail = reading.detail
+        self.powered = reading.powered
         if reading.progress is not None or reading.activity is Activity.IDLE:
             self.progress = reading.progress
             self.time_left_s = reading.time_left_s

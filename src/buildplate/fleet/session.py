@@ -140,7 +140,7 @@ class PrinterSession:
         self.hands.forget()
         self.vouched = self.intending = False
         self.company = Company()
-        self.live.activity = Activity.UNKNOWN
+        self.live.activity, self.live.powered = Activity.UNKNOWN, True
         self.live.link = self._link_at_first()
         await self._recall()
         self.nudge()  # what waits for a printer that is disabled hears nothing else
@@ -209,6 +209,7 @@ class PrinterSession:
             node_alive=self.parts.lease.hold(),
             expected_free=self._expected_free() if occupant else None,
             seen=self.seen_before,
+            powered=self.live.powered,
         )
         return Printer(self.record.spec, status)
 
@@ -326,7 +327,7 @@ class PrinterSession:
         self.vouched = False
         self.company = replace(self.company, ruled_out=False)
         self.deeds = self.deeds.unwatched()
-        self.live.activity = Activity.UNKNOWN
+        self.live.activity, self.live.powered = Activity.UNKNOWN, True
         self.live.problem, self.live.hint = change.problem, change.hint
         self.live.problem_code = change.code
         self.live.link = change.link

@@ -67,6 +67,7 @@ class PaperHost:
     levels: Levels | None = None
     hot: float = 21.5
     said: list[ConsoleLine] = field(default_factory=list)
+    powered: bool = True
     power: dict[str, bool] = field(default_factory=lambda: {"light": True})
     printed: HostFile | None = None
     """The file that it prints, or printed last, as it tells it."""
@@ -162,6 +163,7 @@ class PaperDriver:
             foreign_ran=False,
             fingerprint=kept if deep else None,
             detail=host.mode,
+            powered=host.powered,
             progress=0.25 if host.mode == "printing" else None,
             time_left_s=60.0 if host.mode == "printing" else None,
             evidence=None if watch is None else self._evidence(watch),

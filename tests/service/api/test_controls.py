@@ -13,6 +13,8 @@ import pytest
 import pytest_asyncio
 
 from buildplate.access.model import Role
+from buildplate.core.readiness import unreadiness
+from buildplate.core.reasons import Reason
 from buildplate.drivers.sdk import (
     ConsoleLine,
     EmergencyStop,
@@ -220,6 +222,22 @@ async def test_power_stays_on_under_a_print_of_others_and_while_nobody_knows_wha
     await surface.poll(f"{path}/state", lambda seen: seen["activity"] == "halted")
     await ended(surface, await surface.client.post(f"{path}/power", json=off))
     assert host.orders == [Power("light", on=False)]
+
+
+async def test_a_printer_without_power_is_out_of_reach_and_not_at_fault(surface: Surface) -> None:
+    host, path = await idle(surface, "unpowered")
+    host.powered = False
+    await host.halt()
+    state = await surface.poll(f"{path}/state", lambda seen: not seen["powered"])
+    assert (state["link"], state["activity"], state["ready"]) == ("online", "halted", False)
+    printer = surface.farm.fleet.session(path.rpartition("/")[2]).as_printer()
+    assert {one.code for one in unreadiness(printer)} == {Reason.OFFLINE}
+    await ended(
+        surface, await surface.client.post(f"{path}/power", json={"device": "light", "on": True})
+    )
+    host.powered, host.mode = True, "idle"
+    await host.tell()
+    await surface.until(path.rpartition("/")[2], powered=True, ready=True)
 
 
 async def test_pushed_filament_occupies_the_bed_and_stale_clicks_do_not_clear_it(

@@ -107,6 +107,9 @@ async def test_a_print_of_others_is_told_in_words_and_its_picture_fetched(tmp_pa
             "120 layers, 0.2 mm each, bed 60 °C"
         ) in told
         assert "light on" in told
+        host.powered = False
+        await host.halt()
+        await me.until("status", "offline (its power is off)")
         target = tmp_path / "vase.png"
         await me.type(f"printer thumbnail Left -o {target}")
         assert target.read_bytes() == host.picture

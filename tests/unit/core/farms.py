@@ -151,6 +151,7 @@ STATUSES = st.builds(
     PrinterStatus,
     link=mostly(Link.ONLINE, *Link),
     activity=mostly(Activity.IDLE, *Activity),
+    powered=USUALLY,
     bed=mostly(Bed.CLEAR, *Bed),
     bed_version=st.integers(0, 5),
     starts=st.integers(0, 5),

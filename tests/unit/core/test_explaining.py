@@ -147,7 +147,7 @@ class Service:
     def _comes_to_pass(what: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """What is seen of a printer when what was waited for has happened."""
         seen: dict[str, dict[str, Any]] = {
-            "connection": {"link": Link.ONLINE},
+            "connection": {"link": Link.ONLINE, "powered": True},
             "node": {"node_alive": True},
             "first_report": CLEARED,
             "foreign_print": CLEARED,

@@ -34,6 +34,7 @@ READY = PrinterStatus(Link.ONLINE, Activity.IDLE, Bed.CLEAR, bed_version=1, star
         ({}, {"active_print_id": "x", "needs_attention": True}, Pastime.WAITING),
         ({}, {"activity": Activity.FOREIGN}, Pastime.FOREIGN),
         ({}, {"activity": Activity.HALTED}, Pastime.WAITING),
+        ({}, {"activity": Activity.HALTED, "powered": False}, Pastime.OFFLINE),
         ({}, {"activity": Activity.UNKNOWN}, Pastime.OFFLINE),
         ({}, {"link": Link.OFFLINE, "active_print_id": "x"}, Pastime.OFFLINE),
         ({}, {"link": Link.AUTH_REQUIRED}, Pastime.OFFLINE),

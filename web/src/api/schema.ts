@@ -3488,6 +3488,8 @@ export interface components {
             position: {
                 [key: string]: number;
             };
+            /** Powered */
+            powered: boolean;
             /** Print Id */
             print_id: string | null;
             /** Printer Id */
@@ -4145,6 +4147,8 @@ export interface components {
             number: number;
             /** Plate */
             plate: string | null;
+            /** Powered */
+            powered: boolean;
             /** Print Id */
             print_id: string | null;
             /** Problem */
@@ -4674,6 +4678,9 @@ export interface components {
         /**
          * StateOut
          * @description What is known of a printer now; `age_s` is how long ago it last said anything (s).
+         *
+         *     `powered` is false where it is known that its power is switched off: then it is out of reach,
+         *     whatever its host says of the machine.
          */
         StateOut: {
             activity: components["schemas"]["Activity"];
@@ -4698,6 +4705,8 @@ export interface components {
             needs_attention: boolean;
             /** Number */
             number: number;
+            /** Powered */
+            powered: boolean;
             /** Print Id */
             print_id: string | null;
             /** Printer Id */
@@ -9105,6 +9114,7 @@ export interface operations {
                      *           "needs_attention": false,
                      *           "number": 12,
                      *           "plate": "textured",
+                     *           "powered": false,
                      *           "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *           "problem": "",
                      *           "problem_code": "",
@@ -9123,6 +9133,7 @@ export interface operations {
                      *             "link": "online",
                      *             "needs_attention": false,
                      *             "number": 12,
+                     *             "powered": false,
                      *             "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *             "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *             "problem": "",
@@ -9286,6 +9297,7 @@ export interface operations {
                      *       "needs_attention": false,
                      *       "number": 12,
                      *       "plate": "textured",
+                     *       "powered": false,
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "problem": "",
                      *       "problem_code": "",
@@ -9304,6 +9316,7 @@ export interface operations {
                      *         "link": "online",
                      *         "needs_attention": false,
                      *         "number": 12,
+                     *         "powered": false,
                      *         "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *         "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *         "problem": "",
@@ -9592,6 +9605,7 @@ export interface operations {
                      *       "needs_attention": false,
                      *       "number": 12,
                      *       "plate": "textured",
+                     *       "powered": false,
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "problem": "",
                      *       "problem_code": "",
@@ -9610,6 +9624,7 @@ export interface operations {
                      *         "link": "online",
                      *         "needs_attention": false,
                      *         "number": 12,
+                     *         "powered": false,
                      *         "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *         "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *         "problem": "",
@@ -9804,6 +9819,7 @@ export interface operations {
                      *       "needs_attention": false,
                      *       "number": 12,
                      *       "plate": "textured",
+                     *       "powered": false,
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "problem": "",
                      *       "problem_code": "",
@@ -9822,6 +9838,7 @@ export interface operations {
                      *         "link": "online",
                      *         "needs_attention": false,
                      *         "number": 12,
+                     *         "powered": false,
                      *         "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *         "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *         "problem": "",
@@ -10077,6 +10094,7 @@ export interface operations {
                      *       "needs_attention": false,
                      *       "number": 12,
                      *       "plate": "textured",
+                     *       "powered": false,
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "problem": "",
                      *       "problem_code": "",
@@ -10095,6 +10113,7 @@ export interface operations {
                      *         "link": "online",
                      *         "needs_attention": false,
                      *         "number": 12,
+                     *         "powered": false,
                      *         "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *         "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *         "problem": "",
@@ -10164,6 +10183,7 @@ export interface operations {
                      *       "link": "online",
                      *       "needs_attention": false,
                      *       "number": 12,
+                     *       "powered": false,
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *       "problem": "",
@@ -10272,6 +10292,7 @@ export interface operations {
                      *       "link": "online",
                      *       "needs_attention": false,
                      *       "number": 12,
+                     *       "powered": false,
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *       "problem": "",
@@ -10972,6 +10993,7 @@ export interface operations {
                      *       "needs_attention": false,
                      *       "number": 12,
                      *       "plate": "textured",
+                     *       "powered": false,
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "problem": "",
                      *       "problem_code": "",
@@ -10990,6 +11012,7 @@ export interface operations {
                      *         "link": "online",
                      *         "needs_attention": false,
                      *         "number": 12,
+                     *         "powered": false,
                      *         "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *         "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *         "problem": "",
@@ -11244,6 +11267,7 @@ export interface operations {
                      *         "y": 90.5,
                      *         "z": 12.4
                      *       },
+                     *       "powered": false,
                      *       "print_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e12",
                      *       "printer_id": "01938e2a-7b10-7c3e-9f1d-2a6b4c8d0e13",
                      *       "problem": "",

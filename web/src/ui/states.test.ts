@@ -13,8 +13,10 @@ const IDLE: Told = {
   maintenance: false,
   needs_attention: false,
   print_id: null,
+  powered: true,
 };
 
+const HALTED_WITHOUT: Partial<Told> = { activity: "halted", powered: false };
 const ENDING: Partial<Told> = { print_id: "p", bed: "occupied" };
 const CASES: [string, Partial<Told>, PrinterState][] = [
   ["an idle printer with a clear bed is ready", {}, "ready"],
@@ -25,6 +27,7 @@ const CASES: [string, Partial<Told>, PrinterState][] = [
   ["a bed that nobody knows is never ready", { bed: "unknown" }, "bed_unknown"],
   ["what is not known is not idle", { activity: "unknown" }, "unknown"],
   ["one out of reach is not said to print", { link: "offline", activity: "ours" }, "offline"],
+  ["one without power is out of reach, and has no fault", HALTED_WITHOUT, "offline"],
   ["attention goes first", { link: "offline", needs_attention: true }, "needs_attention"],
   ["one that is switched off is not said to be offline", { enabled: false }, "disabled"],
   ["one in maintenance says so", { maintenance: true, bed: "occupied" }, "maintenance"],

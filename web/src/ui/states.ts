@@ -69,7 +69,8 @@ export const LOOKS: Readonly<Record<PrinterState, Look>> = {
 
 type Told = Pick<
   LivePrinter,
-  "link" | "activity" | "bed" | "enabled" | "maintenance" | "needs_attention" | "print_id"
+  | "link" | "activity" | "powered" | "bed" | "enabled" | "maintenance" | "needs_attention"
+  | "print_id"
 >;
 
 const LINKS: Partial<Record<LivePrinter["link"], PrinterState>> = {
@@ -94,6 +95,8 @@ export function stateOf(printer: Told): PrinterState {
   if (!printer.enabled) return "disabled";
   const link = LINKS[printer.link];
   if (link !== undefined) return link;
+  // Its host answers, and the machine cannot: that is no fault of it.
+  if (printer.powered === false) return "offline";
   const activity = ACTIVITIES[printer.activity];
   if (activity !== undefined) return activity;
   // A print of ours has it, and the machine rests: before its start, or after its end.

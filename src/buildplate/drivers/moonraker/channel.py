@@ -14,6 +14,7 @@ from typing import Any
 
 from buildplate.drivers.moonraker import answers, levels
 from buildplate.drivers.moonraker.answers import Klippy, Row, State, Stats
+from buildplate.drivers.moonraker.feeds import Feeds
 from buildplate.drivers.moonraker.mapping import ANSWERED, RAN, Held, notice
 from buildplate.drivers.moonraker.record import Record
 from buildplate.drivers.moonraker.rpc import LOST
@@ -42,8 +43,8 @@ class Channel:
     __slots__ = (
         "_altered", "_at_rest", "_between", "_changed", "_console", "_due", "_fresh",
         "_listener", "_loop", "_moved", "_ripening", "_ripens", "_stats", "_still", "_timings",
-        "_told_at", "_warmed", "begun", "ear", "found", "klippy", "lost", "names", "process",
-        "record", "stale", "turns", "words",
+        "_told_at", "_warmed", "begun", "ear", "feeds", "found", "klippy", "lost", "names",
+        "process", "record", "stale", "turns", "words",
     )  # fmt: skip
 
     def __init__(self, timings: DriverTimings) -> None:
@@ -69,6 +70,7 @@ class Channel:
         self.process = ""
         self.record = Record(timings.clock)
         self.turns = self.begun = 0
+        self.feeds = Feeds()
         self.stale = True
         self.lost = False
 
@@ -173,6 +175,9 @@ class Channel:
                 self._say(params[0] if params else "")
             case "notify_history_changed":
                 self._take_job(params[0] if params else None)
+            case "notify_power_changed":
+                self.feeds.changed(params[0] if params else None)
+                self._changed = True
             case "notify_klippy_ready":
                 self._klippy_is(Klippy.READY)
                 self.broken()

@@ -95,12 +95,16 @@ class MoonrakerDriver:
         if wake and self._channel.klippy in (Klippy.SHUTDOWN, Klippy.ERROR):
             await self._wake()
         about = await self._reads.asked("printer.info")
+        config = await self._reads.asked("server.config")
+        self._channel.feeds.configured(config)
+        if self._channel.feeds.any:
+            self._channel.feeds.listed(await self._reads.asked(power.DEVICES))
         software = answers.text(about.get("software_version"), 60)
         return Identity(
             "Moonraker",
             f"{version} with Klipper {software}" if software else version,
             name=answers.text(about.get("hostname"), 100),
-            warnings=answers.other_starters(await self._reads.asked("server.config")),
+            warnings=answers.other_starters(config),
         )
 
     async def close(self) -> None:
@@ -162,6 +166,7 @@ class MoonrakerDriver:
         ours = path if base is not None and base.idle else None
         held = replace(self._channel.held, seq=seq)
         doing, detail = mapping.activity(sight, ours, ripe=held.ripe)
+        unfed = () if sight.klippy is Klippy.READY else self._channel.feeds.off
         foreign = mapping.foreign_ran(self._channel.record.heard_since(self._looked_to), ours)
         self._noted(seq, base)
         stats = sight.current
@@ -174,7 +179,8 @@ class MoonrakerDriver:
             baseline=mapping.baseline(sight, held, path).dump(),
             foreign_ran=foreign,
             fingerprint=digest,
-            detail=detail,
+            detail=f"its power is off: {', '.join(unfed)}" if unfed else detail,
+            powered=not unfed,
             progress=sight.progress,
             time_left_s=answers.read_time_left(stats, sight.progress),
             evidence=None if path is None else mapping.evidence(path, base, sight),

@@ -26,6 +26,7 @@ function printer(number: number, part: Partial<LivePrinter> = {}): LivePrinter {
     told_at_s: 1,
     link: "online",
     activity: "idle",
+    powered: true,
     bed: "clear",
     bed_reason: null,
     bed_version: 1,
