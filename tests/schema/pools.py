@@ -48,6 +48,7 @@ class Pools:
         self._post("/api/v1/queue/release")
         self.look()
         self._clear_beds()
+        self._connect(OURS)
         printers = [one["group"] for one in self.things["printer"]]
         for group in sorted({OURS, THEIRS} - set(printers)):
             self._printer(group)
@@ -116,6 +117,12 @@ class Pools:
         }
         answer = self._post("/api/v1/printers", body)
         assert answer.status_code == httpx.codes.CREATED, answer.text
+
+    def _connect(self, group: str) -> None:
+        """Bring back printers that a run has disconnected: orders are for those that are there."""
+        for printer in self.things["printer"]:
+            if printer["group"] == group and not printer["enabled"]:
+                self._post(f"/api/v1/printers/{printer['id']}/connect")
 
     def _clear_beds(self) -> None:
         for printer in self.things["printer"]:

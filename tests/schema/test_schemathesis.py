@@ -14,6 +14,11 @@ from buildplate.api.illustrations import operations
 from tests.schema.run import SHORT, WHOLE, Served, ask, served
 from tests.schema.table import WHO, access_table
 
+# A printer that is online and can do it, at that very moment: test_controls.py.
+CONTROLS = (
+    *("home", "jog", "extrude", "temperature", "fan", "speed", "macro", "z-offset", "gcode"),
+    *("power", "exclude-object", "emergency-stop"),
+)
 NEEDS_LUCK = {
     # Tokens and passwords that no generator guesses: test_sessions.py, test_first_steps.py.
     ("POST", "/api/v1/auth/login"),
@@ -43,23 +48,7 @@ NEEDS_LUCK = {
     ("GET", "/api/v1/printers/{printer_id}/equipment"),
     # A printer on which somebody else prints a file with a picture: test_printer_files.py.
     ("GET", "/api/v1/printers/{printer_id}/thumbnail"),
-    *(
-        ("POST", f"/api/v1/printers/{{printer_id}}/{verb}")
-        for verb in (
-            *(
-                "home",
-                "jog",
-                "extrude",
-                "temperature",
-                "fan",
-                "speed",
-                "macro",
-                "z-offset",
-                "gcode",
-            ),
-            *("power", "emergency-stop", "exclude-object"),
-        )
-    ),
+    *(("POST", f"/api/v1/printers/{{printer_id}}/{verb}") for verb in CONTROLS),
 }
 FEW = 0.25
 """So many of the other paths may find nothing that they could act on; all the others do."""

@@ -141,7 +141,7 @@ class Settings(BaseSettings):
         le=600,
         validation_alias="BUILDPLATE_HISTORY_SAMPLE_SECONDS",
         description="the least time between two rows of a printer's temperatures; a row holds one"
-        " reading a second",
+        " reading a second, and what is not in one yet is lost when the process is killed",
     )
     backups_kept: int = Field(
         7,

@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import structlog
+
 from buildplate.drivers.sdk import Temperature
 from buildplate.history.model import Sample, Stretch
 from buildplate.history.readings import Gathered, moment_of, reading_of, tenth_of, unpacked
 from buildplate.storage import from_micros, to_micros
 
+_LOG = structlog.get_logger("history")
 STEADY = 6
 """A printer whose temperatures do not change gets a row so many times less often."""
 
@@ -85,7 +88,12 @@ class Sampler:
         return [*waiting, *newest]
 
     def _close(self, printer_id: str, gathered: Gathered) -> None:
-        if gathered:
-            at = moment_of(gathered.newest)
+        """Close a row; whoever tells of temperatures never learns that it cannot be written."""
+        if not gathered:
+            return
+        at = moment_of(gathered.newest)
+        try:
             self.closed.append(Stretch(printer_id, at, gathered.packed()))
-            gathered.restart()
+        except TypeError as error:  # a heater's name that no JSON can hold
+            _LOG.error("history.lost", action="pack", printer_id=printer_id, error=str(error))
+        gathered.restart()

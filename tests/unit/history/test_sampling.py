@@ -109,6 +109,16 @@ def test_a_clock_that_is_put_back_begins_a_row() -> None:
     assert len(of.closed) == 2
 
 
+def test_a_name_that_cannot_be_written_costs_its_own_row_alone() -> None:
+    of = sampler()
+    for n in range(40):
+        name = "\ud800" if n < 5 else "tool0"
+        of.take("a", {name: Temperature(20 + 9 * n, 210.0)}, START + n * SECOND)
+    of.close()
+    kept = [one["tool0"][0] for _, one in read(of)]
+    assert kept == [20 + 9 * n for n in range(11, 40)], "only the row with the name is lost"
+
+
 def test_what_can_be_no_temperature_is_left_out() -> None:
     of = sampler()
     of.take(
