@@ -136,7 +136,8 @@ class SerialWorld(World):
         entries = await super().log(printer)
         ways = iter([one for one in (await self._streamed(printer)).stretches if one.moves])
         ours = {order["message"] for order in self.orders.values()}
-        intents, runs = self._intents(), dict[str, Facts]()
+        intents = self._intents()
+        runs: dict[str, Facts] = {}
         for entry in entries:
             if entry["event"] not in {"start", "end"}:
                 continue
