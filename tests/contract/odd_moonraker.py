@@ -43,6 +43,8 @@ class OddMoonraker:
     calls: Counter[str] = field(default_factory=Counter)
     params: dict[str, Any] = field(default_factory=dict)
     tokens: list[str] = field(default_factory=list)
+    heard: Callable[[str], None] = lambda _: None
+    """Told of each call before it is answered."""
     takes_headers: bool = True
     pongs: int = 0
 
@@ -90,6 +92,7 @@ class OddMoonraker:
         method = asked["method"]
         self.calls[method] += 1
         self.params[method] = asked.get("params")
+        self.heard(method)
         answer = self.answers.get(method, self._usual(method))
         if not let_in:
             said: dict[str, Any] = {"error": UNAUTHORIZED}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -197,13 +197,16 @@ async def idle(host: OddMoonraker) -> OddMoonraker:
     ("status", "kind"),
     [
         ({"plug": "off"}, Accepted),
-        ({"plug": "on"}, Refused),
+        ({"plug": "on"}, Unknown),  # it may follow later
         ({"plug": "init"}, Unknown),
         ({"plug": "error"}, Unknown),
         ({"other": "off"}, Unknown),
         ("ok", Unknown),
         ([], Unknown),
         (Refusal(500, "Internal"), Unknown),
+        (Refusal(400, "No valid device named plug"), Unknown),
+        (Refusal(-32601, "Method not found"), Unknown),
+        (Refusal(-32602, "Unauthorized"), Unknown),
         (None, Unknown),
     ],
 )
@@ -262,3 +265,84 @@ async def test_a_host_without_devices_says_so(idle: OddMoonraker) -> None:
     async with line(idle) as joined:
         answer = await joined.driver.control(Power("plug", on=True))
     assert answer == Refused("no_such_device", "the printer's Moonraker has no power devices")
+
+
+@pytest.mark.parametrize(
+    "said", [Refusal(500, "Internal"), Refusal(-32602, "Unauthorized"), None], ids=repr
+)
+async def test_where_the_devices_are_not_told_nothing_is_switched(
+    idle: OddMoonraker, said: Any
+) -> None:
+    idle.answers["machine.device_power.devices"] = said
+    async with line(idle) as joined:
+        assert isinstance(await joined.driver.control(Power("plug", on=False)), Refused)
+    assert not idle.calls["machine.device_power.post_device"]
+
+
+NOT_AT_REST: dict[str, dict[str, Any]] = {
+    "its head moves": {"idle_timeout": {"state": "Printing"}},
+    "it makes the last moves of a print": {
+        "print_stats": {"state": "complete", "filename": "x.gcode", "total_duration": 5.0},
+        "idle_timeout": {"state": "Printing"},
+    },
+    "it prints": {"print_stats": {"state": "printing", "filename": "x.gcode"}},
+    "its print is paused": {"print_stats": {"state": "paused", "filename": "x.gcode"}},
+    "it is in an unknown state": {"print_stats": {"state": "resonance"}},
+    "its Klipper starts": {"webhooks": {"state": "startup", "state_message": ""}},
+}
+
+
+async def off_answered(
+    host: OddMoonraker, first: Callable[[], None] = lambda: None
+) -> tuple[Any, int]:
+    """What an order to switch off comes to, and how often a device was switched.
+
+    `first` happens once the driver has joined.
+    """
+    host.answers["machine.device_power.get_device"] = {"plug": "off"}
+    async with line(host) as joined:
+        first()
+        answer = await joined.driver.control(Power("plug", on=False))
+    return answer, host.calls["machine.device_power.post_device"]
+
+
+@pytest.mark.parametrize("status", NOT_AT_REST.values(), ids=NOT_AT_REST)
+async def test_nothing_is_switched_off_where_the_machine_is_not_known_to_rest(
+    idle: OddMoonraker, status: dict[str, Any]
+) -> None:
+    answer, switched = await off_answered(idle, lambda: _now(idle, status))
+    assert (type(answer), switched) == (Refused, 0)
+
+
+async def test_nothing_is_switched_off_while_moonraker_has_lost_klipper(
+    idle: OddMoonraker,
+) -> None:
+    gone = Refusal(503, "Klippy Host not connected")
+    lost = {"printer.objects.query": gone}
+    answer, switched = await off_answered(idle, lambda: idle.answers.update(lost))
+    assert (type(answer), switched) == (Refused, 0)
+
+
+async def test_a_machine_that_has_stopped_with_an_error_is_switched_off(
+    idle: OddMoonraker,
+) -> None:
+    _now(idle, {"webhooks": {"state": "shutdown", "state_message": "stopped"}})
+    assert await off_answered(idle) == (Accepted(), 1)
+
+
+async def test_a_print_that_begins_while_the_devices_are_listed_keeps_its_power(
+    idle: OddMoonraker,
+) -> None:
+    def heard(method: str) -> None:
+        if method == "machine.device_power.devices":
+            _now(idle, NOT_AT_REST["it prints"])
+
+    idle.heard = heard
+    answer, switched = await off_answered(idle)
+    assert answer == Refused("prints", "nothing was switched: a print is printing")
+    assert switched == 0
+
+
+def _now(host: OddMoonraker, status: dict[str, Any]) -> None:
+    for name, fields in status.items():
+        host.status[name] |= fields

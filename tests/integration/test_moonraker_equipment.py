@@ -97,7 +97,7 @@ async def test_a_device_that_stays_as_it_was_is_not_believed(
     _, light = plugs
     light.stuck = True
     answer = await joined.driver.control(Power("light", on=False))
-    assert answer == Refused("not_switched", "light was told, and says that it is still on")
+    assert answer == Unknown("light was told, and says that it is still on")
     assert light.asked.count("off") == 1, "an order is given once"
 
 

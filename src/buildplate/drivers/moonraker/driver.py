@@ -351,17 +351,12 @@ class MoonrakerDriver:
         return answer
 
     async def _switch(self, order: Power) -> Answer:
-        """Switch a power device; off only where a fresh read shows no print, whoever began it."""
+        """Switch a power device; off only where a fresh read shows that the machine rests."""
         try:
-            if not order.on:
-                async with bounded(min(self._timings.request, self._timings.command)):
-                    stats = (await self._reads.sight()).current
-                if stats.state in answers.RUNNING:
-                    return Refused("prints", f"nothing was switched: a print is {stats.state}")
             rpc = self._client.rpc
         except DriverError as error:
             return Refused(error.code, f"nothing was switched: {error}")
-        return await power.switch(rpc, order, self._timings)
+        return await power.switch(rpc, order, self._timings, self._reads.sight)
 
     def _machine(self) -> orders.Machine:
         found = self._channel.found

@@ -92,7 +92,11 @@ class Gcode:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """Switch one of the host's power devices; Accepted once the device itself says it is so."""
+    """Switch one of the host's power devices.
+
+    Accepted once the host, asked afterwards, says that the device is so; Refused only where nothing
+    was switched, and nothing will be.
+    """
 
     device: str
     on: bool
