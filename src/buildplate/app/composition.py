@@ -127,6 +127,7 @@ def durations(settings: Settings) -> Durations:
         auth_retry=plain.auth_retry / by,
         command=max(plain.command / by, LEAST_COMMAND_S),
         settle=plain.settle / by,
+        power=max(plain.power / by, LEAST_COMMAND_S),
         bed_gap=settings.bed_gap_seconds / by,
         seen_every=plain.seen_every / by,
         transfer_stall=plain.transfer_stall / by,

@@ -42,7 +42,7 @@ from buildplate.dispatch.ports import PrintFiles
 from buildplate.dispatch.transitions import End, Stamp
 from buildplate.drivers.sdk import Capability, FileBody, Watch
 from buildplate.fleet import ledger
-from buildplate.fleet.model import CommandRecord, CommandState
+from buildplate.fleet.model import CommandRecord, CommandState, InFlight
 from buildplate.fleet.ports import Clock
 from buildplate.storage import Storage, Tx
 
@@ -359,7 +359,7 @@ class Steward:
             session.asked = None
         boot = self._parts.clock.boot()
         self._orders[session.id] = order
-        session.in_flight = (order.id, boot)
+        session.in_flight = InFlight(order.id, boot, kind)
         session.deeds = session.deeds.ordering(Order.STORED, kind, boot)
         return True
 

@@ -17,7 +17,7 @@ from buildplate.drivers.sdk import (
 from buildplate.fleet import ledger
 from buildplate.fleet.hands import NOT_OURS, PhysicalStep, in_words
 from buildplate.fleet.mail import Done
-from buildplate.fleet.model import CommandRecord, CommandState
+from buildplate.fleet.model import CommandRecord, CommandState, InFlight
 from buildplate.storage import StorageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ControlHands:
     def send(self, command: CommandRecord, order: Control) -> None:
         """Send a stored order; the caller holds the session's turn."""
         session = self._session
-        session.in_flight = (command.id, session.parts.clock.boot())
+        session.in_flight = InFlight(command.id, session.parts.clock.boot(), command.kind)
         session.hands.controlling = True
         self._tasks().create_task(self._send(command, order))
 
@@ -86,7 +86,7 @@ class ControlHands:
         async def answered() -> None:
             session.hands.controlling = False
             self.answered += 1
-            session.in_flight = (command.id, session.parts.clock.boot())
+            session.in_flight = InFlight(command.id, session.parts.clock.boot(), command.kind)
             await self._close(command, answer)
             if not isinstance(answer, Unknown):
                 session.in_flight = None

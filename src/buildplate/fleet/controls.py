@@ -37,7 +37,7 @@ from buildplate.fleet.errors import (
     PrintsNothing,
 )
 from buildplate.fleet.mail import Done
-from buildplate.fleet.model import CommandRecord, CommandState
+from buildplate.fleet.model import CommandRecord, CommandState, InFlight
 from buildplate.fleet.orders import check_heat, kind_of, need_of, params_of, sense_of
 from buildplate.fleet.pictures import Pictures, shown, tag_of
 from buildplate.fleet.service import FleetService
@@ -142,7 +142,7 @@ class ControlService:
             )
         except (OutcomeUnknown, asyncio.CancelledError):
             # It may stand in the ledger, and is not sent: it settles like one nobody answered.
-            session.in_flight = (command.id, self._parts.clock.boot())
+            session.in_flight = InFlight(command.id, self._parts.clock.boot(), command.kind)
             session.look()
             raise
         if stored.id == command.id:

@@ -28,7 +28,7 @@ from buildplate.drivers.sdk import (
 )
 from buildplate.fleet import ledger
 from buildplate.fleet.mail import Done
-from buildplate.fleet.model import CommandRecord, CommandState
+from buildplate.fleet.model import CommandRecord, CommandState, InFlight
 from buildplate.fleet.transfers import Slot
 from buildplate.storage import StorageError
 
@@ -278,7 +278,7 @@ class Hands:
         event = session.event(f"command.{state}", command.print_id, command_id=command.id)
         step = Order.NONE if unknown else Order.ANSWERED
         session.deeds = session.deeds.ordering(step, command.kind, self._now())
-        session.in_flight = (command.id, self._now())
+        session.in_flight = InFlight(command.id, self._now(), command.kind)
         await session.parts.storage.write(
             ledger.close_command, command.id, state, in_words(answer), event
         )

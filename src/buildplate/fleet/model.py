@@ -10,7 +10,7 @@ from typing import Any
 
 from buildplate.core.evidence import Reading
 from buildplate.core.printers import Activity, Bed, Link, PrinterSpec
-from buildplate.drivers.sdk import Levels, Temperature
+from buildplate.drivers.sdk import Capability, Levels, Temperature
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,9 @@ class FleetTimings:
     between two reads that nothing waits for; `gather`: how long several things a host says at once
     are waited for before it is read; `backoff_first`/`backoff_last`: reconnecting; `auth_retry`:
     after a refused credential; `command`: the longest command time-out; `settle`: TRUTH.md's settle
-    time; `bed_gap`: how long an unwatched gap may be; `seen_every`: how often the last sight of a
-    printer is stored; `lease`: a lease's life.
+    time; `power`: the longest that a host may still carry out an order to switch power whose answer
+    nobody has; `bed_gap`: how long an unwatched gap may be; `seen_every`: how often the last sight
+    of a printer is stored; `lease`: a lease's life.
     """
 
     connect: float = 45.0
@@ -107,10 +108,29 @@ class FleetTimings:
     auth_retry: float = 60.0
     command: float = 30.0
     settle: float = 5.0
+    power: float = 300.0
     bed_gap: float = 600.0
     seen_every: float = 60.0
     transfer_stall: float = 1.0
     lease: float = 5.0
+
+    def longest(self, kind: str) -> float:
+        """How long a command of this kind may wait somewhere once nobody waits for its answer.
+
+        A Moonraker asks an outlet how it stands before it switches it, each up to three times for
+        20 s, and after its own poll: three minutes in all, and more where the network is slow to
+        say that nobody is there.
+        """
+        return (self.power if kind == Capability.POWER else self.command) + self.settle
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A command that is sent and neither answered nor settled; `since` in boot-time s."""
+
+    command_id: str
+    since: float
+    kind: str
 
 
 @dataclass(slots=True)

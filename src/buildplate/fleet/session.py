@@ -40,6 +40,7 @@ from buildplate.fleet.model import (
     CommandRecord,
     CommandState,
     FleetTimings,
+    InFlight,
     LiveState,
     PrinterRecord,
 )
@@ -101,7 +102,7 @@ class PrinterSession:
         self.deeds = Deeds()
         self.reading: Reading | None = None
         self.read_for: Watch | None = None
-        self.in_flight: tuple[str, float] | None = None
+        self.in_flight: InFlight | None = None
         self.stops: dict[str, float] = {}
         self.asked: CommandRecord | None = None
         self.console = Console()
@@ -165,7 +166,7 @@ class PrinterSession:
             elif order.kind == Capability.EMERGENCY_STOP:
                 self.stops[order.id] = self.parts.clock.boot()
             else:
-                self.in_flight = (order.id, self.parts.clock.boot())
+                self.in_flight = InFlight(order.id, self.parts.clock.boot(), order.kind)
 
     async def post(self, message: Message) -> None:
         """Put a message into the mailbox; waits while it is full."""
@@ -229,7 +230,7 @@ class PrinterSession:
     @property
     def _unsettled(self) -> str | None:
         """The id of a command that is sent and neither answered nor settled."""
-        return self.in_flight[0] if self.in_flight else next(iter(self.stops), None)
+        return self.in_flight.command_id if self.in_flight else next(iter(self.stops), None)
 
     @property
     def lets_tidy(self) -> bool:
@@ -453,15 +454,16 @@ class PrinterSession:
 
     async def _settle(self, reading: Reading) -> None:
         """Settle commands nobody answered, once they can no longer be waiting anywhere."""
-        longest = self.parts.timings.command + self.parts.timings.settle
-        if self.in_flight is not None and not self._has_to_wait:
-            command_id, since = self.in_flight
-            if reading.begun < since + longest:
-                self.look(since + longest)
+        timings, waiting = self.parts.timings, self.in_flight
+        if waiting is not None and not self._has_to_wait:
+            over = waiting.since + timings.longest(waiting.kind)
+            if reading.begun < over:
+                self.look(over)
             else:
-                await self._never_answered(command_id)
+                await self._never_answered(waiting.command_id)
                 self.in_flight = None
                 self.parts.steward.freed(self.id)
+        longest = timings.longest(Capability.EMERGENCY_STOP)
         for command_id, since in list(self.stops.items()):
             if reading.begun < since + longest:
                 self.look(since + longest)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -34,6 +37,7 @@ from buildplate.drivers.sdk import (
     Unknown,
 )
 from buildplate.fleet import ledger
+from buildplate.fleet.session import PrinterSession
 from buildplate.storage.errors import OutcomeUnknown, StorageError, StorageFull
 from tests.service.api.paper import PaperHost
 from tests.service.api.surface import Surface, open_surface
@@ -283,6 +287,56 @@ async def test_an_order_without_an_answer_is_settled_and_never_sent_again(
     await surface.poll(f"/api/v1/commands/{command['id']}", lambda seen: seen["state"] == "settled")
     await surface.until(path.rpartition("/")[2], ready=True)
     assert len(host.orders) == 1
+
+
+def with_power_settled_after(session: PrinterSession, seconds: float) -> None:
+    timings = replace(session.parts.timings, power=seconds)
+    session.parts = replace(session.parts, timings=timings)
+
+
+async def test_no_print_begins_while_a_host_may_still_cut_the_power(tmp_path: Path) -> None:
+    async with open_surface(tmp_path) as surface:
+        printer = await surface.printer("late")
+        host, path = surface.floor["late"], f"/api/v1/printers/{printer['id']}"
+        session = surface.farm.fleet.session(printer["id"])
+        usual = session.parts.timings.longest("jog")
+        with_power_settled_after(session, 2.0)
+        host.reply = Unknown("light was told, and says that it is still on")
+        off = {"device": "light", "on": False}
+        command = await ended(surface, await surface.client.post(f"{path}/power", json=off))
+        job = await surface.job(name="waits")
+        (queued,) = await surface.prints(job["id"])
+        await surface.until_print(queued["id"], state="printing")
+        settled = (await surface.client.get(f"/api/v1/commands/{command['id']}")).json()
+        assert settled["state"] == "settled"
+        sent, ended_at = (
+            datetime.fromisoformat(settled[name]) for name in ("sent_at", "settled_at")
+        )
+        assert (ended_at - sent).total_seconds() >= 2.0 > 2 * usual
+        (started,) = host.started
+        assert started.startswith("bp-")
+        assert host.orders == [Power("light", on=False)]
+
+
+async def test_a_server_that_begins_anew_waits_as_long_for_an_order_to_cut_power(
+    tmp_path: Path,
+) -> None:
+    floor: dict[str, PaperHost] = {}
+    async with open_surface(tmp_path, floor=floor) as surface:
+        host, path = await idle(surface, "late")
+        host.reply = Unknown("the line went dead")
+        off = {"device": "light", "on": False}
+        command = await ended(surface, await surface.client.post(f"{path}/power", json=off))
+    async with open_surface(tmp_path, floor=floor) as surface:
+        session = surface.farm.fleet.session(path.rpartition("/")[2])
+        with_power_settled_after(session, 2.0)
+        waiting = session.in_flight
+        assert waiting is not None
+        assert (waiting.command_id, waiting.kind) == (command["id"], "power")
+        await surface.until(session.id, ready=True)
+        now = surface.farm.fleet.session(session.id).parts.clock.boot()
+        assert now - waiting.since >= 2.0
+        assert host.orders == [Power("light", on=False)]
 
 
 async def test_an_order_that_nobody_knows_to_be_stored_is_not_sent_and_settles(

@@ -18,6 +18,7 @@ from buildplate.api.printer_shelf import PrinterShelf, Wanted
 from buildplate.api.printer_views import printer_view
 from buildplate.core.print_table import PrintState
 from buildplate.core.printers import Activity, Link
+from buildplate.fleet.model import InFlight
 from buildplate.fleet.session import PrinterSession
 from buildplate.storage import StorageFull
 from tests.service.api.surface import Surface
@@ -54,7 +55,7 @@ CHANGES: dict[str, Callable[[PrinterSession], None]] = {
     "problem": lambda one: setattr(one.live, "problem", "the cable is out"),
     "problem_code": lambda one: setattr(one.live, "problem_code", "offline"),
     "hint": lambda one: setattr(one.live, "hint", "Push it in."),
-    "command": lambda one: setattr(one, "in_flight", ("some command", 0.0)),
+    "command": lambda one: setattr(one, "in_flight", InFlight("some command", 0.0, "home")),
     "lease": _lose_lease,
     "print": _occupy,
 }

@@ -25,3 +25,4 @@ def test_the_time_factor_divides_every_duration_but_leaves_requests_their_time()
     assert fast.fleet.look >= 1.0
     assert fast.fleet.connect >= 1.0
     assert fast.fleet.command >= 0.1
+    assert fast.fleet.power >= fast.fleet.command
