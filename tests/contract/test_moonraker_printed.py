@@ -10,11 +10,13 @@ import pytest
 from aiohttp import web
 
 from buildplate.drivers.moonraker.driver import MoonrakerDriver
-from buildplate.drivers.moonraker.printed import PICTURE_LIMIT, read_file
+from buildplate.drivers.moonraker.printed import read_file
 from buildplate.drivers.sdk import (
+    PICTURE_LIMIT,
     Accepted,
     Activity,
     DriverError,
+    HostConfused,
     HostFile,
     Power,
     Refused,
@@ -26,6 +28,7 @@ from tests.gcode_samples import png
 
 METADATA = "server.files.metadata"
 SMALL, LARGE = png(32, 32), png(300, 300)
+OURS = "bp-0192f0c1e9a77000a1b2c3d4e5f60718"
 KNOWN: dict[str, Any] = {
     "size": 9,
     "modified": 5.5,
@@ -116,7 +119,7 @@ async def test_the_largest_picture_is_fetched_from_beside_the_file(host: OddMoon
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"<svg/>", 200), (b"\x89PNG is not all of it", 200), (b"", 200), (LARGE, 404), (LARGE, 500)],
+    [(b"<svg/>", 200), (b"\x89PNG is not all of it", 200), (b"", 200), (LARGE, 404)],
 )
 async def test_what_is_no_picture_is_none(host: OddMoonraker, body: bytes, status: int) -> None:
     serve(host, "/server/files/gcodes/shelf/.thumbs/a é.png", body, status)
@@ -126,6 +129,32 @@ async def test_what_is_no_picture_is_none(host: OddMoonraker, body: bytes, statu
         file = await driver.file()
         assert file is not None
         assert await driver.picture(file) is None
+
+
+@pytest.mark.parametrize("status", [403, 429, 500, 502, 503, 504])
+async def test_a_host_that_fails_to_give_a_picture_has_not_said_that_there_is_none(
+    host: OddMoonraker, status: int
+) -> None:
+    serve(host, "/server/files/gcodes/shelf/.thumbs/a é.png", LARGE, status)
+    async with line(host) as joined:
+        driver = joined.driver
+        assert isinstance(driver, MoonrakerDriver)
+        file = await driver.file()
+        assert file is not None
+        with pytest.raises(HostConfused, match=str(status)):
+            await driver.picture(file)
+
+
+@pytest.mark.parametrize(
+    "name", [f"{OURS}-1.gcode", f"/{OURS.upper()}-1.GCODE", f"x/{OURS}-1.gcode"]
+)
+async def test_moonraker_is_not_asked_for_what_it_knows_of_a_file_of_ours(
+    host: OddMoonraker, name: str
+) -> None:
+    host.status["print_stats"] |= {"filename": name}
+    async with line(host) as joined:
+        assert (await joined.driver.equipment()).file is None
+    assert not host.calls[METADATA]
 
 
 async def test_a_picture_that_is_larger_than_it_said_is_not_taken(host: OddMoonraker) -> None:
@@ -147,6 +176,36 @@ def test_a_picture_stays_beside_its_file(place: str) -> None:
     picture = {"width": 9, "height": 9, "size": 9, "relative_path": place}
     known = read_file("a.gcode", {"thumbnails": [picture]})
     assert (known.picture, known.file.has_picture) == ("", False)
+
+
+@pytest.mark.parametrize(
+    "path", ["../x/a.gcode", "x/../../y/a.gcode", "//x/a.gcode", "./a.gcode", "a\\b/c.gcode"]
+)
+def test_a_picture_stays_below_the_files_wherever_its_file_is_said_to_lie(path: str) -> None:
+    picture = {"width": 9, "height": 9, "size": 9, "relative_path": "x.png"}
+    known = read_file(path, {"thumbnails": [picture]})
+    assert (known.picture, known.file.has_picture) == ("", False)
+
+
+def test_a_path_that_begins_with_a_stroke_is_one_below_the_files() -> None:
+    picture = {"width": 9, "height": 9, "size": 9, "relative_path": "x.png"}
+    assert read_file("/shelf/a.gcode", {"thumbnails": [picture]}).picture == "shelf/x.png"
+
+
+@pytest.mark.parametrize("place", [f".thumbs/{OURS}-1-300x300.png", f"{OURS.upper()}-1.PNG"])
+def test_a_picture_of_a_file_of_ours_is_not_shown_as_that_of_another(place: str) -> None:
+    picture = {"width": 9, "height": 9, "size": 9, "relative_path": place}
+    assert not read_file("mine.gcode", {"thumbnails": [picture]}).file.has_picture
+
+
+def test_what_names_a_version_is_bounded_in_size_and_in_depth() -> None:
+    deep: Any = []
+    for _ in range(100_000):
+        deep = [deep]
+    for said in (deep, [1.5e-7] * 100_000, {"a": "x" * 9_000}, True, None):
+        assert read_file("a.gcode", {"uuid": said, "size": said}).file.version == "--"
+    known = read_file("a.gcode", {"uuid": "u" * 9_000, "modified": 5.5, "size": 9})
+    assert known.file.version == "u" * 60 + "-5.5-9.0"
 
 
 def test_pictures_that_are_too_large_are_passed_over() -> None:

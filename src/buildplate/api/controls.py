@@ -318,7 +318,7 @@ async def printer_thumbnail(
     found = await rooms.controls.picture(session.id, tag)
     if found is None:
         hint = "Of the farm's own prints see the thumbnail of their file."
-        raise Refusal(404, "no_thumbnail", "the printer's host shows no picture", hint)
+        raise Refusal(404, "no_printer_thumbnail", "the printer's host shows no picture", hint)
     known, picture = found
     # Under its tag it stays what it is; without one the printer's next file is another picture.
     lives = "private, no-cache" if tag is None else "private, max-age=86400"

@@ -116,6 +116,7 @@ OWN: Mapping[tuple[int, str], str] = {
     (400, "bad_request"): "The request is no HTTP or JSON that could be read.",
     (404, "not_found"): "There is nothing under this path.",
     (404, "no_thumbnail"): "The slicer put no picture into the file.",
+    (404, "no_printer_thumbnail"): "The printer's host shows no picture of what was begun there.",
     (404, "analysis_failed"): "Reading the file gave no result; the file itself is intact.",
     (405, "method_not_allowed"): "The path does not know this method.",
     (408, "body_too_slow"): "The body did not arrive in time.",

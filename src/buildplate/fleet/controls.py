@@ -21,6 +21,8 @@ from buildplate.drivers.sdk import (
     Equipment,
     Extrude,
     FileTeller,
+    HostConfused,
+    HostFile,
     Picture,
 )
 from buildplate.fleet import ledger
@@ -39,7 +41,7 @@ from buildplate.fleet.errors import (
 from buildplate.fleet.mail import Done
 from buildplate.fleet.model import CommandRecord, CommandState, InFlight
 from buildplate.fleet.orders import check_heat, kind_of, need_of, params_of, sense_of
-from buildplate.fleet.pictures import Pictures, shown, tag_of
+from buildplate.fleet.pictures import Pictures, fit_to_show, shown, tag_of
 from buildplate.fleet.service import FleetService
 from buildplate.fleet.session import PrinterSession, SessionParts
 from buildplate.storage import EventRecord, OutcomeUnknown
@@ -52,7 +54,7 @@ NOTE_WAIT_S = 1.0
 DENIALS: Mapping[Denial, tuple[type[OrderDenied], str]] = MappingProxyType(
     {
         Denial.PRINTS: (PrinterPrints, "a print runs on the printer"),
-        Denial.BUSY: (MachineBusy, "the machine moves or runs G-code"),
+        Denial.BUSY: (MachineBusy, "the machine moves, runs G-code or is starting"),
         Denial.HALTED: (PrinterHalted, "the machine stopped with an error"),
         Denial.NOT_KNOWN: (ActivityUnknown, "the printer has not said what it is doing"),
         Denial.PRINTS_NOTHING: (PrintsNothing, "no print runs on the printer"),
@@ -176,12 +178,11 @@ class ControlService:
         session = self._fleet.session(printer_id)
         if Capability.EQUIPMENT not in session.manifest.capabilities:
             return Equipment()
-        async with self._asking.setdefault(session, asyncio.Lock()):
+        async with self._heard("what it has"), self._turn_to_ask(session):
             known, about = self._equipment.get(session), _doing(session)
             if known is not None and known.about == about and known.until > self._now():
                 return known.equipment
-            async with self._heard("what it has"):
-                found = await session.connection.driver.equipment()
+            found = await session.connection.driver.equipment()
             found = replace(found, file=shown(found.file))
             until = self._now() + EQUIPMENT_KNOWN_S
             self._equipment[session] = _Known(until, about, found)
@@ -191,12 +192,13 @@ class ControlService:
         """The picture of what the printer prints, or printed last, with the tag of its file.
 
         None where there is none to show; with `tag` also where it is of another file by now. It is
-        fetched once for each file, when somebody asks. PrinterNotOnline.
+        fetched once for each file, when somebody asks, and again where the host only failed to give
+        it. PrinterNotOnline.
         """
         session = self._fleet.session(printer_id)
         if Capability.EQUIPMENT not in session.manifest.capabilities:
             return None
-        async with self._asking.setdefault(session, asyncio.Lock()), self._heard("what it prints"):
+        async with self._heard("what it prints"), self._turn_to_ask(session):
             driver = session.connection.driver
             if not isinstance(driver, FileTeller):
                 return None
@@ -206,10 +208,25 @@ class ControlService:
             found = tag_of(session.id, file)
             if tag not in (None, found):
                 return None
-            if found not in self._pictures:
-                self._pictures.keep(found, await driver.picture(file))
+            if found not in self._pictures and not await self._fetch(driver, file, found):
+                return None
             picture = self._pictures.get(found)
             return None if picture is None else (found, picture)
+
+    async def _fetch(self, driver: FileTeller, file: HostFile, tag: str) -> bool:
+        """Fetch the picture of a file and keep it, or that there is none; whether that is known."""
+        try:
+            picture = fit_to_show(await driver.picture(file))
+        except HostConfused:
+            return False
+        if picture is None and await driver.file() != file:
+            return False  # it is not the one in print any more
+        self._pictures.keep(tag, picture)
+        return True
+
+    def _turn_to_ask(self, session: PrinterSession) -> asyncio.Lock:
+        """What makes those who ask one printer's host for its panel wait for each other."""
+        return self._asking.setdefault(session, asyncio.Lock())
 
     @asynccontextmanager
     async def _heard(self, what: str) -> AsyncIterator[None]:

@@ -142,7 +142,7 @@ class PrinterHalted(OrderDenied):
 
 
 class MachineBusy(OrderDenied):
-    """The order cuts the machine's power, and it moves or runs G-code."""
+    """The order cuts the machine's power, and it moves, runs G-code or is starting."""
 
     code = "machine_busy"
     hint = "Wait until it stands still; in an emergency use the emergency stop."

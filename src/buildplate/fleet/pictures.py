@@ -20,6 +20,11 @@ def shown(file: HostFile | None) -> HostFile | None:
     return None if file is None or may_be_ours(file.path) else file
 
 
+def fit_to_show(picture: Picture | None) -> Picture | None:
+    """A picture as any browser may get it, whatever its driver calls it; None for anything else."""
+    return None if picture is None else Picture.of(picture.data)
+
+
 def tag_of(printer_id: str, file: HostFile) -> str:
     """What names this file on this printer, as it is now, and nothing else of it."""
     facts = f"{printer_id}\0{file.path}\0{file.version}"

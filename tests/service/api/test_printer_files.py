@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 import pytest_asyncio
 
-from buildplate.drivers.sdk import HostFile
+from buildplate.drivers.sdk import HostConfused, HostFile, Picture
 from tests.gcode_samples import png
-from tests.service.api.paper import PaperHost
+from tests.service.api.paper import PaperDriver, PaperHost
 from tests.service.api.surface import Surface, open_surface
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,7 +28,7 @@ THEIRS = HostFile(
     layer_height=0.2,
     has_picture=True,
 )
-JPEG = b"\xff\xd8\xff\xe0 and so on"
+JPEG = b"\xff\xd8\xff\xe0\0\4ab\xff\xc0\0\x0b\x08\0\x20\0\x30 and so on"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -79,7 +82,7 @@ async def test_its_picture_is_fetched_once_and_kept_by_its_tag(surface: Surface)
     assert (other.status_code, other.content) == (200, JPEG)
     assert other.headers["content-type"] == "image/jpeg"
     old = await surface.client.get(f"{path}/thumbnail", params={"tag": tag})
-    assert (old.status_code, old.json()["code"]) == (404, "no_thumbnail")
+    assert (old.status_code, old.json()["code"]) == (404, "no_printer_thumbnail")
 
 
 @pytest.mark.parametrize("content", [b"<svg onload='x()'/>", b"GIF89a", b"<html>", b""])
@@ -88,8 +91,83 @@ async def test_nothing_but_a_png_or_a_jpeg_is_shown(surface: Surface, content: b
     host.picture = content
     for _ in range(2):
         answer = await surface.client.get(f"{path}/thumbnail")
-        assert (answer.status_code, answer.json()["code"]) == (404, "no_thumbnail")
+        assert (answer.status_code, answer.json()["code"]) == (404, "no_printer_thumbnail")
     assert host.asked.count("picture") == 1, "it is not asked for again"
+
+
+NO_PICTURES = [
+    Picture(b"<script>x()</script>", "text/html"),
+    Picture(png(8, 8) + bytes(33 << 20), "image/png"),
+    Picture(
+        png(1, 1).replace(b"IHDR\0\0\0\1\0\0\0\1", b"IHDR\0\0\xea\x60\0\0\xea\x60"), "image/png"
+    ),
+]
+
+
+@pytest.mark.parametrize("given", NO_PICTURES, ids=["html", "33 MiB", "60000 pixels"])
+async def test_what_no_browser_should_get_is_not_passed_on_whatever_the_driver(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch, given: Picture
+) -> None:
+    _, path = await prints_theirs(surface, f"given {len(given.data)}")
+    monkeypatch.setattr(PaperDriver, "picture", AsyncMock(return_value=given))
+    answer = await surface.client.get(f"{path}/thumbnail")
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_printer_thumbnail")
+
+
+async def test_a_type_that_the_driver_claims_is_not_believed(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, path = await prints_theirs(surface, "claimed")
+    claimed = Picture(host.picture, "text/html")
+    monkeypatch.setattr(PaperDriver, "picture", AsyncMock(return_value=claimed))
+    answer = await surface.client.get(f"{path}/thumbnail")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+
+
+async def test_a_picture_that_the_host_failed_to_give_is_asked_for_again(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, path = await prints_theirs(surface, "failed once")
+    given = AsyncMock(side_effect=[HostConfused("it answered 503"), Picture.of(host.picture)])
+    monkeypatch.setattr(PaperDriver, "picture", given)
+    answers = [await surface.client.get(f"{path}/thumbnail") for _ in range(3)]
+    assert [one.status_code for one in answers] == [404, 200, 200]
+    assert given.await_count == 2
+
+
+async def test_that_another_file_is_printed_by_now_says_nothing_of_the_first(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, path = await prints_theirs(surface, "overtaken")
+
+    async def overtaken(_: PaperDriver, file: HostFile) -> None:
+        host.printed = replace(file, path="next.gcode")
+
+    with monkeypatch.context() as first:
+        first.setattr(PaperDriver, "picture", overtaken)
+        assert (await surface.client.get(f"{path}/thumbnail")).status_code == 404
+    host.printed = THEIRS
+    assert (await surface.client.get(f"{path}/thumbnail")).content == host.picture
+
+
+async def test_who_asks_a_host_that_does_not_answer_waits_one_time_and_not_for_all_others(
+    surface: Surface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, path = await prints_theirs(surface, "stalled")
+    assert host.asked == []
+    controls = surface.farm.controls
+    short = replace(controls._parts.timings, request=0.3)
+    monkeypatch.setattr(controls, "_parts", replace(controls._parts, timings=short))
+
+    async def stall(_: PaperDriver, __: HostFile) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(PaperDriver, "picture", stall)
+    begin = time.monotonic()
+    verbs = [*["thumbnail"] * 8, "equipment"]
+    answers = await asyncio.gather(*(surface.client.get(f"{path}/{verb}") for verb in verbs))
+    assert {one.status_code for one in answers[:8]} == {409}
+    assert time.monotonic() - begin < 8 * short.request
 
 
 @pytest.mark.parametrize("written", ["{0}", "/{0}", "old/{0}", "{1}", "a\\{1}"])

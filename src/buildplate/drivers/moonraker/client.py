@@ -57,7 +57,7 @@ KEY_NEEDED = "the host wants an API key"
 KEY_HINT = "Enter Moonraker's API key, or add this machine to its trusted clients."
 NOT_MOONRAKER = "what answers at this address is not a Moonraker"
 OK, CREATED = 200, 201
-UNAUTHORIZED, TOO_LARGE, OTHER_BYTES = 401, 413, 422
+UNAUTHORIZED, ABSENT, TOO_LARGE, OTHER_BYTES = 401, 404, 413, 422
 SERVER_ERROR, FULL = 500, 507
 
 
@@ -231,14 +231,17 @@ class MoonrakerClient:
     async def fetch(self, path: str, limit: int) -> bytes | None:
         """The bytes of a small stored file; None where there is none.
 
-        HostConfused where it has more than `limit` bytes, AuthRequired, PrinterOffline.
+        HostConfused where it has more than `limit` bytes or the host answers with an error of its
+        own, AuthRequired, PrinterOffline.
         """
         request = self._opened().request("GET", f"server/files/gcodes/{quote(path)}")
         reply = await self._send(request, limit=limit)
         if reply.status == OK:
             return reply.body
         _let_in(reply)
-        return None
+        if reply.status == ABSENT:
+            return None
+        raise HostConfused(f"the host answered {reply.status} where a file of it was asked for")
 
     # --- one request -----------------------------------------------------------------------------
 

@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from posixpath import dirname, join
 from typing import Any
 
+from buildplate.core.upload_names import may_be_ours
 from buildplate.drivers.moonraker.answers import LONGEST_S, items, number, text
 from buildplate.drivers.moonraker.channel import Channel
 from buildplate.drivers.moonraker.client import MoonrakerClient
 from buildplate.drivers.moonraker.rpc import Said
-from buildplate.drivers.sdk import DriverError, DriverTimings, HostFile, Picture
+from buildplate.drivers.sdk import (
+    PICTURE_LIMIT,
+    PICTURE_WIDEST,
+    DriverError,
+    DriverTimings,
+    HostFile,
+    Picture,
+)
 from buildplate.drivers.sdk.web_files import bounded
 
 METADATA = "server.files.metadata"
-PICTURE_LIMIT = 512 << 10
-"""Bytes of a picture that is fetched; slicers make some of 5 to 100 kB."""
-
-PICTURES_LIMIT, WIDEST = 32, 4096
-"""Pictures of one file that are looked at, and pixels of the side of one."""
+PICTURES_LIMIT = 32
+"""Pictures of one file that are looked at."""
 
 AGAIN_S = 30.0
 """After so long Moonraker is asked again for what it had not read yet."""
@@ -56,7 +61,10 @@ class Printed:
         return None if known is None else known.file
 
     async def picture(self, file: HostFile) -> Picture | None:
-        """The picture of a file that was told; None where there is none that can be shown."""
+        """The picture of a file that was told; None where there is none that can be shown.
+
+        Raises DriverError where the host does not give what it has told.
+        """
         known = await self._find()
         if known is None or known.file != file or not known.picture:
             return None
@@ -69,7 +77,7 @@ class Printed:
         if latest != self._print:
             self._print, self._known, self._again = latest, None, float("-inf")
         path, now = latest[0], self._timings.clock()
-        if not path or self._known is not None or now < self._again:
+        if not path or may_be_ours(path) or self._known is not None or now < self._again:
             return self._known
         self._again = now + AGAIN_S
         try:
@@ -90,7 +98,7 @@ def read_file(path: str, said: Mapping[str, Any]) -> Known:
     layers = _amount(said.get("layer_count"), MOST_LAYERS)
     file = HostFile(
         path=path,
-        version="-".join(str(said.get(name))[:60] for name in ("uuid", "modified", "size")),
+        version="-".join(_word(said.get(name)) for name in ("uuid", "modified", "size")),
         slicer=slicer if version in _UNKNOWN or not slicer else f"{slicer} {version}",
         estimated_s=_amount(said.get("estimated_time"), LONGEST_S),
         filament_mm=_amount(said.get("filament_total"), LONGEST_MM),
@@ -107,6 +115,12 @@ def read_file(path: str, said: Mapping[str, Any]) -> Known:
     return Known(file, place)
 
 
+def _word(value: object) -> str:
+    """A text or a number as text; "" for anything else, which may be of any size and depth."""
+    found = number(value)
+    return text(value, 60) if found is None else str(found)
+
+
 def _amount(value: object, most: float) -> float | None:
     """A number above nothing that can be one of its kind, None for anything else."""
     found = number(value)
@@ -114,19 +128,22 @@ def _amount(value: object, most: float) -> float | None:
 
 
 def _best_picture(path: str, pictures: object) -> str:
-    """Where the largest picture lies that may be fetched; it stays below the G-code files."""
+    """Where the largest picture lies that may be fetched; it stays below the G-code files.
+
+    The file's own path is the host's word, too: whoever uploads to it can put anything there.
+    """
     best, most = "", 0.0
     for picture in items(pictures, PICTURES_LIMIT):
         size = number(picture.get("size")) or 0.0
         sides = [number(picture.get(side)) or 0.0 for side in ("width", "height")]
-        inner = text(picture.get("relative_path"), 300)
-        fits = 0 < size <= PICTURE_LIMIT and max(sides) <= WIDEST
-        if fits and size > most and _stays(inner):
-            best, most = join(dirname(path), inner), size
+        place = join(dirname(path.removeprefix("/")), text(picture.get("relative_path"), 300))
+        fits = 0 < size <= PICTURE_LIMIT and max(sides) <= PICTURE_WIDEST
+        if fits and size > most and _stays(place) and not may_be_ours(place):
+            best, most = place, size
     return best
 
 
-def _stays(inner: str) -> bool:
+def _stays(place: str) -> bool:
     """Whether a path leads to something below the folder that it begins in."""
-    parts = inner.split("/")
-    return inner.isprintable() and not {"", ".", ".."} & set(parts) and "\\" not in inner
+    parts = place.split("/")
+    return place.isprintable() and not {"", ".", ".."} & set(parts) and "\\" not in place

@@ -45,6 +45,8 @@ from buildplate.drivers.sdk.errors import (
 from buildplate.drivers.sdk.finding import FAMILIES, Announcement, Finds, SerialPort
 from buildplate.drivers.sdk.manifest import Capability, Manifest
 from buildplate.drivers.sdk.panel import (
+    PICTURE_LIMIT,
+    PICTURE_WIDEST,
     BedMesh,
     CameraAddress,
     ConsoleLine,
@@ -64,6 +66,8 @@ from buildplate.drivers.sdk.together import together
 __all__ = [
     "CAPABILITY_OF",
     "FAMILIES",
+    "PICTURE_LIMIT",
+    "PICTURE_WIDEST",
     "Accepted",
     "Activity",
     "Announcement",

@@ -179,7 +179,8 @@ class FileTeller(Protocol):
     async def picture(self, file: HostFile) -> Picture | None:
         """Fetch the picture of a file that `file` has told; DriverError.
 
-        None where there is none, or another file is printed by now. At most 512 KiB.
+        None where there is none that `Picture.of` takes, or another file is printed by now;
+        HostConfused where the host does not give it now.
         """
 
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from buildplate.core import images
+
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 """What a host says nothing of."""
 
@@ -110,6 +112,10 @@ class HostFile:
     has_picture: bool = False
 
 
+PICTURE_LIMIT, PICTURE_WIDEST = 512 << 10, 4096
+"""Bytes of a picture, and pixels of the side of one; slicers make some of 5 to 100 kB."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A picture that a slicer put into a file."""
@@ -119,16 +125,14 @@ class Picture:
 
     @classmethod
     def of(cls, data: bytes) -> Picture | None:
-        """A PNG or a JPEG, by its first bytes; None for anything else."""
-        for begin, media_type in _SIGNATURES.items():
-            if data.startswith(begin):
-                return cls(data, media_type)
-        return None
+        """A PNG or a JPEG of at most 512 KiB and 4096 pixels a side; None for anything else.
 
-
-_SIGNATURES: Mapping[bytes, str] = MappingProxyType(
-    {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
-)
+        Its own bytes say what it is: a few of them can stand for more pixels than a browser bears.
+        """
+        found, drawn = images.media_type(data), images.sides(data)
+        if found is None or drawn is None or len(data) > PICTURE_LIMIT:
+            return None
+        return cls(data, found) if 0 < min(drawn) <= max(drawn) <= PICTURE_WIDEST else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
+from buildplate.core.images import media_type
 from buildplate.files.model import Thumbnail, ThumbnailPlace
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ BLOCK = re.compile(
     rb"((?:;(?![^\n]*thumbnail)[^\n]*\n)+);[ \t]*\1 end"
 )
 NOISE = re.compile(rb"[;\s]+")
-MAGIC = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
 
 def best_thumbnail(head: bytes) -> ThumbnailPlace | None:
@@ -31,7 +31,7 @@ def best_thumbnail(head: bytes) -> ThumbnailPlace | None:
 def decode_thumbnail(place: ThumbnailPlace, text: bytes) -> Thumbnail | None:
     """Decodes the comment lines at `place`; None where they are not the picture they claim."""
     data = _decode(text)
-    if _media_type(data) != place.media_type:
+    if media_type(data) != place.media_type:
         return None
     return Thumbnail(place.media_type, place.width, place.height, data)
 
@@ -40,9 +40,9 @@ def _places(head: bytes) -> Iterator[ThumbnailPlace]:
     for block in BLOCK.finditer(b"\n" + head):
         start, end = (place - 1 for place in block.span(4))
         if end - start <= LARGEST:
-            media_type = _media_type(_decode(head[start:end]))
-            if media_type:
-                yield ThumbnailPlace(media_type, int(block[2]), int(block[3]), start, end - start)
+            found = media_type(_decode(head[start:end]))
+            if found:
+                yield ThumbnailPlace(found, int(block[2]), int(block[3]), start, end - start)
 
 
 def _decode(text: bytes) -> bytes:
@@ -50,7 +50,3 @@ def _decode(text: bytes) -> bytes:
         return base64.b64decode(NOISE.sub(b"", text), validate=True)
     except binascii.Error:
         return b""
-
-
-def _media_type(data: bytes) -> str | None:
-    return next((name for magic, name in MAGIC.items() if data.startswith(magic)), None)
