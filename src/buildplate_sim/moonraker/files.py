@@ -62,6 +62,7 @@ class Files:
         if path == loaded:
             raise RefusedError(403, IN_USE)
         place.unlink()
+        metadata.forget(place)
         gone = {"path": path, "root": ROOT, "modified": 0, "size": 0, "permissions": ""}
         return {"action": "delete_file", "item": gone}
 

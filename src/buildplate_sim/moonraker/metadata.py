@@ -20,7 +20,7 @@ _PICTURE = re.compile(
     r"; thumbnail(?:_PNG)? begin (\d{1,4})x(\d{1,4}) \d+\n((?:; [A-Za-z0-9+/=]+\n)+); thumbnail"
 )
 _TIME = re.compile(r"; estimated printing time \(normal mode\) = ([^\n]+)")
-_SPAN = re.compile(r"(\d+)\s*([dhms])")
+_SPAN = re.compile(r"([0-9]{1,9})\s*([dhms])")
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _FIGURES: Mapping[str, str] = {
     "filament_total": "filament used [mm]",
@@ -32,6 +32,9 @@ _FIGURES: Mapping[str, str] = {
     "first_layer_bed_temp": "first_layer_bed_temperature",
 }
 """By their names in the answer, as PrusaSlicer's family writes them into comments."""
+
+_WHOLE, _BROKEN = r"([0-9]{1,9})", r"([0-9]{0,9}\.?[0-9]{1,9})"
+"""Numbers as Moonraker finds them: of `0.2.1` it takes `0.2`."""
 
 
 def read(place: Path) -> dict[str, Any]:
@@ -47,12 +50,23 @@ def read(place: Path) -> dict[str, Any]:
     return found | ({"thumbnails": pictures} if pictures else {})
 
 
+def forget(place: Path) -> None:
+    """Delete the pictures of a file that is deleted, as Moonraker does."""
+    name = re.compile(re.escape(place.stem) + r"-[0-9]{1,4}x[0-9]{1,4}\.png")
+    folder = place.parent / PICTURES
+    for picture in folder.iterdir() if folder.is_dir() else ():
+        if name.fullmatch(picture.name):
+            picture.unlink(missing_ok=True)
+
+
 def _figures(content: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, written in _FIGURES.items():
-        said = re.search(rf"^; {re.escape(written)} = ([0-9.]+)", content, re.MULTILINE)
+        is_whole = name == "layer_count"
+        number = _WHOLE if is_whole else _BROKEN
+        said = re.search(rf"^; {re.escape(written)} = {number}", content, re.MULTILINE)
         if said is not None:
-            found[name] = int(said[1]) if name == "layer_count" else float(said[1])
+            found[name] = int(said[1]) if is_whole else float(said[1])
     time = _TIME.search(content)
     if time is not None:
         spans = _SPAN.findall(time[1])
