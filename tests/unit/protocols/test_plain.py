@@ -69,7 +69,7 @@ def test_counting_and_reading_agree_however_the_bytes_are_split(
     for seed in range(5):
         exchanged += _both(f"{kind} {seed}", kind, monkeypatch)
     assert counted.count(True) > 60, "nothing was counted at all"
-    assert exchanged.count(True) > 5 or kind in {"numbered", "two bytes"}
+    assert exchanged.count(True) > 20 or kind == "two bytes"
     assert counted.count(False) > 20, "nothing was left to be read line by line"
 
 

@@ -90,6 +90,20 @@ def test_the_receive_buffer_bounds_the_bytes_under_way() -> None:
     assert len(behind) <= 60
 
 
+def test_the_next_lines_go_out_together_once_half_of_what_fits_was_answered() -> None:
+    conversation = ready(window=16, receive_bytes=60)
+    fits = conversation.to_send(1.0).count(b"\n")
+    sent = []
+    for number in range(LINES_BEFORE + 1, LINES_BEFORE + 13):
+        out = conversation.exchange(b"ok N%d P15 B3\n" % number, 1.0)
+        assert out is not None
+        assert conversation.sender.unanswered > 0, "the board is never left without a line"
+        sent.append(out.count(b"\n"))
+    assert fits == 4
+    assert set(sent[::2]) == {0}, sent
+    assert min(sent[1::2]) >= fits // 2, sent
+
+
 def test_a_line_longer_than_the_receive_buffer_still_goes_alone() -> None:
     conversation = ready(window=4, receive_bytes=60, lines=LINES_BEFORE)
     conversation.sender.feed(Block([b"M118 " + b"y" * 75, b"G28"], [1, 2], 2))

@@ -25,6 +25,7 @@ from buildplate.drivers.marlin.notes import Notes
 from buildplate.drivers.marlin.printing import End, Printing, Surroundings
 from buildplate.drivers.marlin.priority import ask_for_priority
 from buildplate.drivers.marlin.source import SourceFile
+from buildplate.drivers.marlin.steady import Steady
 from buildplate.drivers.marlin.thermal import Finding, Remedy
 from buildplate.drivers.marlin.voice import Voice
 from buildplate.drivers.sdk import DriverError
@@ -290,42 +291,13 @@ class Line(threading.Thread):
 
     def _serve(self) -> None:
         self.voice.changed()
+        if self._port is None:
+            raise PortLost("the port is closed")
+        steady = Steady(self._port, self._conversation, self.facts, self._jobs, self._take)
         while not self._closing:
             self._step()
             if self.printing is not None and self.printing.steady:
-                self._stream(self.printing)
-
-    def _stream(self, printing: Printing) -> None:
-        """What `_step` does while lines and answers alternate, and nothing else.
-
-        A board that prints wakes this thread hundreds of times a second, and each time with caches
-        that others have filled: what is not run costs nothing. Whatever is more than an answer to a
-        line ends it.
-        """
-        port, facts, conversation = self._port, self.facts, self._conversation
-        if port is None:
-            return
-        now = monotonic()
-        out: bytes | None = conversation.to_send(now)
-        while True:
-            if out:
-                port.write(out)
-            if self._jobs or self._closing or now >= self._turn_at or printing.out_of_lines:
-                return
-            got = port.read(self._turn_at - now)
-            now = monotonic()
-            if not got:
-                return
-            facts.heard_at = now
-            out = conversation.exchange(got, now)
-            if out is None:
-                events = conversation.receive(got, now)
-                for event in events:
-                    self._take(event, now)
-                if events or not printing.steady:
-                    return
-                out = conversation.to_send(now)
-            printing.note()
+                steady.stream(self.printing, self._turn_at)
 
     def _step(self) -> None:
         """One turn: do what was asked, feed, write, wait a little, understand what came."""

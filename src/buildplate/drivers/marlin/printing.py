@@ -150,11 +150,6 @@ class Printing:
         sender = self._sender
         return self.phase is Phase.RUNNING and sender.flowing and not sender.hungry
 
-    @property
-    def out_of_lines(self) -> bool:
-        """Whether the next block is to be fed."""
-        return self._sender.hungry
-
     # --- what people and the printer ask for -----------------------------------------------------
 
     def pause(self, why: str = "", *, heaters: PausedHeaters | None = None) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from buildplate.protocols.marlin.framing import AnswerLines, guard_of
-from buildplate.protocols.marlin.plain import BARE_ANSWER, ONE_ANSWER, plain_answers
+from buildplate.protocols.marlin.plain import plain_answers
 from buildplate.protocols.marlin.replies import (
     Busy,
     Failure,
@@ -105,18 +105,16 @@ class Conversation:
     def exchange(self, data: bytes, now: float) -> bytes | None:
         """`receive` and `to_send` in one for the steady stream; None, and nothing done, elsewhere.
 
-        That is: one plain answer, to the oldest line, while no command is under way.
+        That is: plain answers to the oldest lines, while no command is under way.
         """
         if not (self._begun and self._lines.between):
             return None
-        if one := ONE_ANSWER.match(data):
-            out = self.sender.exchange(int(one[1]), int(one[2]), now)
-        elif data == BARE_ANSWER:
-            out = self.sender.exchange(None, -1, now)
-        else:
+        answers = plain_answers(data)
+        if answers is None:
             return None
+        out = self.sender.exchange(answers, now)
         if out is not None:
-            self.oks += 1
+            self.oks += answers.many
         return out
 
     def _told(self) -> list[Event]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-BARE_ANSWER = b"ok\n"
-ONE_ANSWER = re.compile(rb"ok N(\d{1,10}) P\d{1,5} B(\d{1,5})\n\Z")
+_BARE = b"ok\n"
+_FORM = rb"ok N(\d{1,10}) P\d{1,5} B(\d{1,5})\n"
+_FEW = re.compile(rb"%b(?:%b)?\Z" % (_FORM, _FORM))
+_EACH = re.compile(rb"(%b)" % _FORM)
 _NUMBER = re.compile(rb"ok (\d{1,10})\n\Z")
-_MANY = re.compile(rb"(?:ok N\d{1,10} P\d{1,5} B\d{1,5}\n){2,}\Z")
-_EACH = re.compile(rb"N(\d+) P\d+ B(\d+)")
 
 
 class Answers(NamedTuple):
@@ -29,22 +29,28 @@ class Answers(NamedTuple):
 
 def plain_answers(data: bytes) -> Answers | None:
     """The answers that a chunk consists of; None unless it is plain answers and nothing else."""
-    if one := ONE_ANSWER.match(data):
-        return Answers(1, int(one[1]), int(one[2]))
+    if few := _FEW.match(data):
+        first, free, second, other = few.groups()
+        if second is None:
+            return Answers(1, int(first), int(free))
+        if int(second) != int(first) + 1:
+            return None
+        return Answers(2, int(first), max(int(free), int(other)))
     if b"\n\n" in data:  # a firmware that ends its lines with two bytes
         data = data.replace(b"\n\n", b"\n")
-    size = len(data)
-    if data[:3] == BARE_ANSWER:
-        many = size // len(BARE_ANSWER)
-        return Answers(many) if data == BARE_ANSWER * many else None
+    if data[:3] == _BARE:
+        many = len(data) // len(_BARE)
+        return Answers(many) if data == _BARE * many else None
     if alone := _NUMBER.match(data):
         return Answers(1, int(alone[1]))
-    return _several(data) if _MANY.match(data) else None
+    return _several(data)
 
 
 def _several(data: bytes) -> Answers | None:
     each = _EACH.findall(data)
-    first = int(each[0][0])
-    if [int(number) for number, _ in each] != list(range(first, first + len(each))):
+    if not each or sum([len(whole) for whole, _, _ in each]) != len(data):
         return None
-    return Answers(len(each), first, max(int(free) for _, free in each))
+    first = int(each[0][1])
+    if [int(number) for _, number, _ in each] != list(range(first, first + len(each))):
+        return None
+    return Answers(len(each), first, max([int(free) for _, _, free in each]))

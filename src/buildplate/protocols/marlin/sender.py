@@ -123,6 +123,7 @@ class Sender:
         self._wanted, self._wanted_times, self._wanted_since = -1, 0, 0.0
         self._sent_since = True
         self._numbers_oks = False
+        self._enough = 0
 
     # --- what is to be sent ----------------------------------------------------------------------
 
@@ -177,11 +178,14 @@ class Sender:
             return self._ahead() if room == 0 and self._commands else b""
         if under_way == 0:
             self._heard = max(self._heard, now)
-        elif room < window >> 1 and not self._commands:
+        elif under_way > self._enough and not self._commands:
             return b""  # several at once cost no more than one
         self._go(begin + room, self._end())
         if self._at == begin:
             return b""
+        under_way = self._at - self._acked
+        full = under_way == window or self._at < len(self._log)
+        self._enough = under_way - (under_way >> 1) if full else window
         self._sent_since = True
         out = self._log.between(begin, self._at)
         if self._broken:
@@ -305,13 +309,14 @@ class Sender:
         self._move_on(new)
         return True
 
-    def exchange(self, number: int | None, free: int, now: float) -> bytes | None:
+    def exchange(self, answers: Answers, now: float) -> bytes | None:
         """`took` and `to_send` in one where nothing but the stream goes on; None, undone, else."""
+        many, first, free = answers
         log, old, at = self._log, self._acked, self._at
-        numbers = number is not None
+        new, numbers = old + many, first is not None
         if (
-            (number != log.base + old if numbers else self._numbers_oks)
-            or old >= at
+            (first != log.base + old if numbers else self._numbers_oks)
+            or new > at
             or at < self._top
             or free >= self._learned
             or self._cautious
@@ -323,11 +328,24 @@ class Sender:
             return None
         self._numbers_oks = numbers
         self._heard, self._patience = now, self.limits.patience_s
-        if line := log.where[old]:
-            self.accepted += 1
-            self.line = line
-        self._acked = old + 1
-        return self.to_send(now)
+        for line in log.where[old:new]:
+            if line:
+                self.accepted += 1
+                self.line = line
+        self._acked = new
+        if new == at or self._commands:
+            return self.to_send(now)
+        if at - new > self._enough:
+            return b""
+        # What `_go` does, where lines enough are numbered.
+        end = log.ends[new + 1] + self.limits.receive_bytes
+        to = log.furthest(at, min(new + self._window, len(log.where)), end)
+        if not at < to < len(log.where):
+            return self.to_send(now)
+        self._at = self._top = to
+        self._enough = to - new - (to - new >> 1)
+        self._sent_since = True
+        return log.between(at, to)
 
     def _move_on(self, new: int) -> None:
         """All lines before the place `new` were taken."""
