@@ -300,6 +300,17 @@ async def test_an_error_is_a_refusal_only_where_nothing_was_switched(
         assert type(await joined.driver.control(Power("plug", on=False))) is kind
 
 
+@pytest.mark.parametrize("state", ["printing", "paused"])
+async def test_nothing_is_switched_off_while_a_fresh_read_shows_a_print(
+    idle: OddMoonraker, state: str
+) -> None:
+    async with line(idle) as joined:
+        idle.status["print_stats"] |= {"state": state, "filename": "theirs.gcode"}
+        answer = await joined.driver.control(Power("plug", on=False))
+    assert answer == Refused("prints", f"nothing was switched: a print is {state}")
+    assert idle.calls["machine.device_power.post_device"] == 0
+
+
 async def test_only_a_klipper_that_is_not_ready_is_without_power(idle: OddMoonraker) -> None:
     idle.answers["server.config"] = {
         "config": {"power plug": {"restart_klipper_when_powered": True}, "power lamp": {}}
