@@ -34,10 +34,11 @@ def started(queue_: Queue, fleet: list[Printer]) -> dict[str, str]:
 
 
 def wrong_with_printer(machine: Printer) -> list[str]:
-    """TRUTH.md's sentence on readiness, read once more."""
+    """TRUTH.md's sentence on readiness, read once more, and that nothing prints without power."""
     spec, status = machine.spec, machine.status
     checks = {
         "online": status.link is Link.ONLINE,
+        "powered": status.powered,
         "idle": status.activity is Activity.IDLE,
         "bed clear": status.bed is Bed.CLEAR,
         "enabled": spec.enabled,
