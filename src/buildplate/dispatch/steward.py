@@ -359,7 +359,7 @@ class Steward:
             session.asked = None
         boot = self._parts.clock.boot()
         self._orders[session.id] = order
-        session.in_flight = InFlight(order.id, boot, kind)
+        session.in_flight = InFlight.of(order, boot)
         session.deeds = session.deeds.ordering(Order.STORED, kind, boot)
         return True
 

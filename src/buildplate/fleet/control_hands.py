@@ -43,7 +43,7 @@ class ControlHands:
     def send(self, command: CommandRecord, order: Control) -> None:
         """Send a stored order; the caller holds the session's turn."""
         session = self._session
-        session.in_flight = InFlight(command.id, session.parts.clock.boot(), command.kind)
+        session.in_flight = InFlight.of(command, session.parts.clock.boot())
         session.hands.controlling = True
         self._tasks().create_task(self._send(command, order))
 
@@ -86,7 +86,7 @@ class ControlHands:
         async def answered() -> None:
             session.hands.controlling = False
             self.answered += 1
-            session.in_flight = InFlight(command.id, session.parts.clock.boot(), command.kind)
+            session.in_flight = InFlight.of(command, session.parts.clock.boot())
             await self._close(command, answer)
             if not isinstance(answer, Unknown):
                 session.in_flight = None

@@ -144,7 +144,7 @@ class ControlService:
             )
         except (OutcomeUnknown, asyncio.CancelledError):
             # It may stand in the ledger, and is not sent: it settles like one nobody answered.
-            session.in_flight = InFlight(command.id, self._parts.clock.boot(), command.kind)
+            session.in_flight = InFlight.of(command, self._parts.clock.boot())
             session.look()
             raise
         if stored.id == command.id:

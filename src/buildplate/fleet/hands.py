@@ -278,7 +278,7 @@ class Hands:
         event = session.event(f"command.{state}", command.print_id, command_id=command.id)
         step = Order.NONE if unknown else Order.ANSWERED
         session.deeds = session.deeds.ordering(step, command.kind, self._now())
-        session.in_flight = InFlight(command.id, self._now(), command.kind)
+        session.in_flight = InFlight.of(command, self._now())
         await session.parts.storage.write(
             ledger.close_command, command.id, state, in_words(answer), event
         )

@@ -92,7 +92,7 @@ class FleetTimings:
     between two reads that nothing waits for; `gather`: how long several things a host says at once
     are waited for before it is read; `backoff_first`/`backoff_last`: reconnecting; `auth_retry`:
     after a refused credential; `command`: the longest command time-out; `settle`: TRUTH.md's settle
-    time; `power`: the longest that a host may still carry out an order to switch power whose answer
+    time; `power`: the longest that a host may still carry out an order to cut power whose answer
     nobody has; `bed_gap`: how long an unwatched gap may be; `seen_every`: how often the last sight
     of a printer is stored; `lease`: a lease's life.
     """
@@ -114,14 +114,14 @@ class FleetTimings:
     transfer_stall: float = 1.0
     lease: float = 5.0
 
-    def longest(self, kind: str) -> float:
-        """How long a command of this kind may wait somewhere once nobody waits for its answer.
+    def longest(self, *, cuts_power: bool = False) -> float:
+        """How long a command may wait somewhere once nobody waits for its answer any more.
 
         A Moonraker asks an outlet how it stands before it switches it, each up to three times for
         20 s, and after its own poll: three minutes in all, and more where the network is slow to
-        say that nobody is there.
+        say that nobody is there. One that is switched on late does a print no harm.
         """
-        return (self.power if kind == Capability.POWER else self.command) + self.settle
+        return (max(self.power, self.command) if cuts_power else self.command) + self.settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,13 @@ class InFlight:
 
     command_id: str
     since: float
-    kind: str
+    cuts_power: bool = False
+
+    @classmethod
+    def of(cls, command: CommandRecord, since: float) -> InFlight:
+        """This command, which nobody may have answered since then."""
+        on = command.params.get("on") is True
+        return cls(command.id, since, cuts_power=command.kind == Capability.POWER and not on)
 
 
 @dataclass(slots=True)

@@ -166,7 +166,7 @@ class PrinterSession:
             elif order.kind == Capability.EMERGENCY_STOP:
                 self.stops[order.id] = self.parts.clock.boot()
             else:
-                self.in_flight = InFlight(order.id, self.parts.clock.boot(), order.kind)
+                self.in_flight = InFlight.of(order, self.parts.clock.boot())
 
     async def post(self, message: Message) -> None:
         """Put a message into the mailbox; waits while it is full."""
@@ -456,14 +456,14 @@ class PrinterSession:
         """Settle commands nobody answered, once they can no longer be waiting anywhere."""
         timings, waiting = self.parts.timings, self.in_flight
         if waiting is not None and not self._has_to_wait:
-            over = waiting.since + timings.longest(waiting.kind)
+            over = waiting.since + timings.longest(cuts_power=waiting.cuts_power)
             if reading.begun < over:
                 self.look(over)
             else:
                 await self._never_answered(waiting.command_id)
                 self.in_flight = None
                 self.parts.steward.freed(self.id)
-        longest = timings.longest(Capability.EMERGENCY_STOP)
+        longest = timings.longest()
         for command_id, since in list(self.stops.items()):
             if reading.begun < since + longest:
                 self.look(since + longest)

@@ -299,7 +299,7 @@ async def test_no_print_begins_while_a_host_may_still_cut_the_power(tmp_path: Pa
         printer = await surface.printer("late")
         host, path = surface.floor["late"], f"/api/v1/printers/{printer['id']}"
         session = surface.farm.fleet.session(printer["id"])
-        usual = session.parts.timings.longest("jog")
+        usual = session.parts.timings.longest()
         with_power_settled_after(session, 2.0)
         host.reply = Unknown("light was told, and says that it is still on")
         off = {"device": "light", "on": False}
@@ -318,6 +318,18 @@ async def test_no_print_begins_while_a_host_may_still_cut_the_power(tmp_path: Pa
         assert host.orders == [Power("light", on=False)]
 
 
+async def test_an_order_to_give_power_holds_nothing_up(tmp_path: Path) -> None:
+    async with open_surface(tmp_path) as surface:
+        host, path = await idle(surface, "given")
+        with_power_settled_after(surface.farm.fleet.session(path.rpartition("/")[2]), 3600.0)
+        host.reply = Unknown("light was told, and says that it is still off")
+        on = {"device": "light", "on": True}
+        command = await ended(surface, await surface.client.post(f"{path}/power", json=on))
+        told = f"/api/v1/commands/{command['id']}"
+        await surface.poll(told, lambda seen: seen["state"] == "settled")
+        await surface.until(path.rpartition("/")[2], ready=True)
+
+
 async def test_a_server_that_begins_anew_waits_as_long_for_an_order_to_cut_power(
     tmp_path: Path,
 ) -> None:
@@ -332,7 +344,7 @@ async def test_a_server_that_begins_anew_waits_as_long_for_an_order_to_cut_power
         with_power_settled_after(session, 2.0)
         waiting = session.in_flight
         assert waiting is not None
-        assert (waiting.command_id, waiting.kind) == (command["id"], "power")
+        assert (waiting.command_id, waiting.cuts_power) == (command["id"], True)
         await surface.until(session.id, ready=True)
         now = surface.farm.fleet.session(session.id).parts.clock.boot()
         assert now - waiting.since >= 2.0

@@ -55,7 +55,7 @@ CHANGES: dict[str, Callable[[PrinterSession], None]] = {
     "problem": lambda one: setattr(one.live, "problem", "the cable is out"),
     "problem_code": lambda one: setattr(one.live, "problem_code", "offline"),
     "hint": lambda one: setattr(one.live, "hint", "Push it in."),
-    "command": lambda one: setattr(one, "in_flight", InFlight("some command", 0.0, "home")),
+    "command": lambda one: setattr(one, "in_flight", InFlight("some command", 0.0)),
     "lease": _lose_lease,
     "print": _occupy,
 }
