@@ -131,6 +131,31 @@ async def test_a_cancel_during_a_filament_change_waits_for_the_person_and_says_s
         assert sent[sent.index("M600") + 1 :][0] == "M104 S0", "the script, and no move before it"
 
 
+async def test_a_cancel_before_the_board_has_said_that_it_waits_does_not_answer_for_the_person(
+    tmp_path: Path,
+) -> None:
+    """Without host actions the first word of it is the keepalive, 2 s after the wait began."""
+    more = ["--cold", "--no-reset-on-open", "--no-thermal-protection", "--no-host-actions"]
+    async with (
+        firmware_printers(
+            tmp_path / "boards", dialect="marlin2", time_factor=1.0, more=more
+        ) as simulator,
+        held(simulator, tmp_path) as one,
+    ):
+        before = len(await one.record())
+        watch = await one.begin(with_line("M600", at=3))
+        async with asyncio.timeout(20):
+            while (await one.truth())["running"] != "M600":
+                await asyncio.sleep(0.01)
+        assert (await one.driver.look(watch)).activity is Activity.OURS, "it has not said so yet"
+        answer = await one.driver.cancel()
+        assert isinstance(answer, Unknown)
+        assert "answer it at its display" in answer.detail, "by then it has"
+        sent = [str(entry.get("text")) for entry in await one.record(before)]
+        assert not [text for text in sent if text.startswith(("M108", "M876"))]
+        assert (await one.truth())["running"] == "M600"
+
+
 async def test_without_an_ear_for_it_a_resume_is_refused_and_the_display_decides(
     tmp_path: Path,
 ) -> None:

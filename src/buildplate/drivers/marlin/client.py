@@ -38,6 +38,7 @@ from buildplate.protocols.marlin import (
     OutOfStep,
     SendLimits,
     Started,
+    waits_for_heat_alone,
 )
 
 T = TypeVar("T")
@@ -435,8 +436,13 @@ class Line(threading.Thread):
             self._end_waits()
 
     def _end_waits(self) -> None:
-        """Let a firmware that reads ahead leave its wait for heat: what cools stands behind it."""
-        if self.facts.abilities.get("EMERGENCY_PARSER") and self._sender.unanswered:
+        """Let a firmware that reads ahead leave its wait for heat: what is wanted stands behind it.
+
+        Only where a line under way is known to be such a wait. A firmware that waits for a person
+        may say so seconds later only, and would take M108 for that person's answer.
+        """
+        hears = self.facts.abilities.get("EMERGENCY_PARSER")
+        if hears and waits_for_heat_alone(self._sender.under_way):
             self._wait_ended_at = monotonic()
             self.break_waits()
 

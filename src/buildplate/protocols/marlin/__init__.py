@@ -35,6 +35,7 @@ from buildplate.protocols.marlin.reports import (
     dialect_of,
 )
 from buildplate.protocols.marlin.sender import Answered, OutOfStep, Sender, SendLimits
+from buildplate.protocols.marlin.waits import waits_for_heat_alone
 
 __all__ = [
     "Ability",
@@ -70,4 +71,5 @@ __all__ = [
     "numbered",
     "read_reply",
     "timed_pause",
+    "waits_for_heat_alone",
 ]

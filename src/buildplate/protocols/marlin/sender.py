@@ -156,6 +156,11 @@ class Sender:
         return self._top - self._acked
 
     @property
+    def under_way(self) -> bytes:
+        """The lines that `unanswered` counts, as they were sent."""
+        return self._log.between(self._acked, self._top)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is under way or waiting, lines of a held stream left out."""
         return not self._commands and self.unanswered == 0

@@ -231,15 +231,18 @@ def test_an_alarm_ends_a_wait_for_heat_even_before_the_first_line_was_taken(
         assert printing.begun
 
 
-@pytest.mark.parametrize("person", [False, True])
-def test_a_cancel_ends_a_wait_for_heat_and_none_for_a_person(tmp_path: Path, person: bool) -> None:
+@pytest.mark.parametrize(("person", "told"), [(False, False), (True, True), (True, False)])
+def test_a_cancel_ends_a_wait_for_heat_and_none_for_a_person(
+    tmp_path: Path, person: bool, told: bool
+) -> None:
+    """`told`: whether the firmware has said yet that it waits for one; Marlin takes 2 s to."""
     board = Board(temperatures=HOT, abilities={"EMERGENCY_PARSER": True})
     with connected(tmp_path, board) as one:
         board.held = ("M109", "M600")
         waits = "M600" if person else "M109 S200"
         printing = one.begin(waits, *LONG)
         until(lambda: waits in board.sent)
-        if person:
+        if told:
             board.say("echo:busy: paused for user")
             one.paused(printing)
         assert one.line.submit(lambda: one.line.cancel_print(printing)).result(5)
