@@ -84,6 +84,32 @@ async def test_a_filament_change_waits_for_a_person_and_a_resume_is_the_answer(
         await completed(one, watch, before, content)
 
 
+async def test_a_line_that_is_spoilt_after_our_answer_to_the_printer_costs_no_print(
+    tmp_path: Path,
+) -> None:
+    """The board answers M108 as it does a line: its answers have no numbers to tell them apart."""
+    more = ["--cold", "--no-reset-on-open", "--no-thermal-protection", "--no-advanced-ok"]
+    content = with_line("M600", at=4)
+    async with (
+        firmware_printers(
+            tmp_path / "boards", dialect="marlin2", time_factor=FACTOR, more=[*more, "--paced"]
+        ) as simulator,
+        held(simulator, tmp_path) as one,
+    ):
+        before = len(await one.record())
+        watch = await one.begin(content)
+        await one.until(watch, stands)
+        async with asyncio.timeout(10):
+            while (await one.truth())["running"] != "M600" or not (await one.truth())["still"]:
+                await asyncio.sleep(0.01)
+        await one.simulator.admin.rule(one.name, "line", "corrupt", path="N* G1 X* E3 *", times=1)
+        assert await one.driver.resume() == Accepted()
+        await completed(one, watch, before, content)
+        line = one.driver._line
+        assert line is not None
+        assert line._sender.resends
+
+
 async def test_a_filament_change_that_is_answered_at_the_display_goes_on_by_itself(
     simulator: Simulator, tmp_path: Path
 ) -> None:

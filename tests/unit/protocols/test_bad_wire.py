@@ -91,6 +91,48 @@ def test_one_lost_ok_costs_one_wait_and_not_one_at_each_line() -> None:
     assert now < len(lines) * TICK_S + 2 * 0.5
 
 
+def answers_one_by_one(said: bytes) -> list[bytes]:
+    """Each `ok` by itself, with what stands before it."""
+    return [one + b"ok\n" for one in said.split(b"ok\n")[:-1]]
+
+
+@pytest.mark.parametrize(("too_many", "told"), [(1, False), (1, True), (2, True)])
+@pytest.mark.parametrize("at", range(1, 16))
+def test_answers_to_something_else_and_a_spoilt_line_end_no_print(
+    at: int, too_many: int, told: bool
+) -> None:
+    """M108 goes out beside the lines, and many a board answers it: the count is too high then.
+
+    `told`: whether the sender knows of what may be answered. Not more than one may come untold.
+    """
+    firmware = PlainFirmware(advanced=False)
+    lines = [b"G1 X%d" % n for n in range(60)]
+    conversation = Conversation(SendLimits(patience_s=0.5))
+    conversation.begin()
+    sender = conversation.sender
+    sender.flowing = True
+    sender.feed(block_of(lines, 1))
+    on_its_way: list[bytes] = []
+    now, spoilt = 0.0, False
+    while len(firmware.accepted) < len(lines) and now < LONGEST_S:
+        now += TICK_S
+        sent = conversation.to_send(now)
+        if not spoilt and b"N%d G1" % (at + 4) in sent:
+            sent, spoilt = sent.replace(b"*", b"+"), True
+        before = len(firmware.accepted)
+        on_its_way += answers_one_by_one(firmware.hear(sent))
+        if before < at <= len(firmware.accepted):
+            on_its_way = [b"ok\n"] * too_many + on_its_way
+            for _ in range(too_many if told else 0):
+                sender.unnumbered()
+        if on_its_way:
+            events = conversation.receive(on_its_way.pop(0), now)
+            assert not [event for event in events if isinstance(event, OutOfStep)]
+        conversation.tick(now)
+    assert spoilt
+    assert firmware.accepted == lines
+
+
 def codes(lines: list[bytes]) -> list[bytes]:
     return [line for line in lines if not line.startswith(b";")]
 

@@ -101,6 +101,34 @@ def test_a_board_whose_start_was_lost_gets_none_of_the_lines_again_that_it_had_t
     assert conversation.sender.accepted == lines
 
 
+@pytest.mark.parametrize("lines", range(3, FORGETFUL + 2))
+def test_a_board_that_was_reset_soon_after_it_had_refused_its_first_line_gets_none_again(
+    lines: int,
+) -> None:
+    conversation, firmware = Conversation(SendLimits()), PlainFirmware(advanced=False)
+    conversation.begin()
+    conversation.sender.feed(block_of([b"G1 X%d" % n for n in range(400)], 1))
+    conversation.sender.flowing = True
+    now, refused = 0.0, False
+    while conversation.sender.accepted < lines:
+        now += 0.1
+        sent = conversation.to_send(now)
+        if not refused and sent.startswith(b"N1 "):
+            sent, refused = sent.replace(b"*", b"+"), True
+        conversation.receive(firmware.hear(sent), now)
+    reported: list[str] = []
+    sent = b""
+    for _ in range(MOST_WILD + 1):
+        if not reported:
+            now += 1.0
+            sent += conversation.to_send(now)
+            events = conversation.receive(REFUSALS["marlin"], now)
+            reported += [event.why for event in events if isinstance(event, OutOfStep)]
+    assert refused
+    assert reported == [RESET]
+    assert not [line for line in sent.split(b"\n") if b"X0*" in line]
+
+
 def test_a_first_line_that_was_refused_before_may_be_asked_for_again() -> None:
     """Bare answers behind refusals may have been counted for lines that were never taken."""
     conversation = Conversation(SendLimits())

@@ -133,6 +133,7 @@ class Line(threading.Thread):
         """End a wait for heat or for a person, on the thread; firmwares that cannot ignore it."""
         if self._port is not None:
             self._port.write(b"M108\n")
+            self._sender.unnumbered()
 
     def submit(self, deed: Callable[[], T]) -> Future[T]:
         """Have the thread do something between two steps; its result, or PortLost."""

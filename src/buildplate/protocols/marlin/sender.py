@@ -29,8 +29,11 @@ CLEAN_LINES = 200
 FORGETFUL = 6
 """Answers that may have been counted for lines that were not taken. A firmware that asks for a line
 from further back has forgotten what it had: it was reset, and nothing is sent to it again. The same
-holds for every line whose answer had its number, or came to one line at a time while none had been
-refused or lost: such an answer was for no other line."""
+holds for every line whose answer had its number, and for those that were answered one at a time,
+less as many as there may have been answers to something else (`SPARE` and `_extra`)."""
+SPARE = 1
+"""So many answers without a number may be for none of our lines though nothing tells of them. Not
+before the first line was answered: a board asks for that one when it was reset."""
 MOST_WILD = 4
 """How often such a line is asked for, in a row, before that is believed."""
 FORGOTTEN = "the printer asks for a line that it had taken long ago, or that was never sent"
@@ -109,7 +112,8 @@ class Sender:
         self._log.append(b"M110 N0")
         self._at = self._acked = self._sure = 0
         self._top = 1
-        self._spoilt = self._doubtful = False
+        self._extra = self._owed = 0
+        self._doubtful = False
         self._commands: deque[tuple[bytes, object]] = deque()
         self._tokens: dict[int, object] = {}
         self._codes: Sequence[bytes] = ()
@@ -284,16 +288,35 @@ class Sender:
         self._heard, self._patience = now, self.limits.patience_s
         if new > (self._at if number is None else self._top):
             self.strays += 1
-            self._spoilt = True
+            if number is None:
+                self._stray()
             return
-        if new == old + 1 and (number is not None or (self._cautious and not self._spoilt)):
-            self._sure = old if self._doubtful else new
+        if number is None:
+            self._extra += self._doubtful
+            if self._cautious:
+                spare = SPARE if old > FIRST_LINE else 0
+                self._sure = max(self._sure, new - spare - self._extra - self._owed)
+        elif new == old + 1:
+            self._sure = max(self._sure, old if self._doubtful else new)
         self._doubtful = False
         self._move_on(new)
         if self._cautious:
             self._cautious = max(0, self._cautious - (new - old))
         elif self._ceiling < self._learned:
             self._recover(new - old)
+
+    def _stray(self) -> None:
+        """An answer while nothing is under way: a request's own one, or others came too early."""
+        if self._owed:
+            self._owed -= 1
+            return
+        self._extra += 1
+        if not self._numbers_oks:
+            self._sure = max(0, min(self._sure, self._acked - FORGETFUL))
+
+    def unnumbered(self) -> None:
+        """Something was written beside the numbered lines, and may be answered as they are."""
+        self._extra += 1
 
     def took_all(self, answers: Answers, now: float) -> bool:
         """Answers to the oldest unanswered lines, one each: `took` for all of them at once.
@@ -418,7 +441,12 @@ class Sender:
         self._heard = now
 
     def wants(self, number: int, now: float) -> None:
-        """The firmware asks for the line with this number; all before it were taken."""
+        """The firmware asks for the line with this number; all before it were taken.
+
+        One more answer comes with the request, and a text that came before it was its reason.
+        """
+        self._owed += 1
+        self._doubtful = False
         if number == self._wanted and not self._sent_since:
             return  # some firmwares repeat it until the line comes
         self._sent_since = False
@@ -428,7 +456,7 @@ class Sender:
         if number != self._wanted:
             self._wanted, self._wanted_times, self._wanted_since = number, 0, now
         self._wanted_times += 1
-        self._spoilt = True
+        self._extra += 1
         known = max(0, self._sure, self._acked - FORGETFUL) <= index <= self._top
         # Before M110 is taken, the firmware counts on from whatever it had.
         plain = known or self._log.base + self._acked == 0
@@ -499,7 +527,7 @@ class Sender:
 
     def _nudge(self, now: float) -> None:
         self.nudges += 1
-        self._spoilt = True
+        self._extra += 1
         self._at = self._acked
         self._broken = True
         self._cautious = CAUTIOUS_LINES

@@ -257,6 +257,13 @@ def test_a_cancel_ends_a_wait_for_heat_and_none_for_a_person(
         assert printing.end.outcome is Outcome.CANCELLED
 
 
+def test_the_answer_of_a_board_to_m108_is_reckoned_with(tmp_path: Path) -> None:
+    with connected(tmp_path, Board()) as one:
+        before = one.line._sender._extra
+        one.line.submit(one.line.break_waits).result(5)
+        assert one.line._sender._extra == before + 1
+
+
 def test_heaters_that_do_not_go_off_after_an_alarm_end_in_a_stop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
