@@ -165,12 +165,14 @@ describe("CurrentPanel", () => {
     expect(panel.find("a").exists()).toBe(false);
   });
 
-  it("takes no word for the bed before the printer has answered", async () => {
+  it("takes no word for the bed before the printer has answered, or while it prints", async () => {
     await show({ ...RESTS, bed: "unknown", link: "syncing" });
     expect(panel.text()).toContain("Nobody knows whether the bed is clear.");
     expect(buttons()).toEqual([]);
     await panel.setProps({ live: { ...RESTS, bed: "unknown" } });
     expect(buttons()).toEqual(["The bed is clear"]);
+    await panel.setProps({ live: { ...RESTS, activity: "foreign" } });
+    expect(buttons()).toEqual([]);
   });
 
   it("says about which layer is printed, once one that the slicer marked has begun", async () => {
