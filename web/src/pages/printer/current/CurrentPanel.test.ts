@@ -67,7 +67,8 @@ afterEach(() => {
 });
 
 async function show(live: LivePrinter, role: Role = "operator"): Promise<void> {
-  const global = { plugins: [i18n, pinia, router, VueQueryPlugin] };
+  const plugins = [i18n, pinia, router, VueQueryPlugin];
+  const global = { plugins, stubs: { ForeignPrint: true } }; // it asks the page it is on
   const props = { printer: { id: "a", name: "Left" } as Printer, live };
   panel = mount(CurrentPanel, { global, props, attachTo: document.body });
   useSession().me = { name: "kim", role } as never;
