@@ -300,3 +300,19 @@ async def test_a_wait_in_the_file_is_ours_and_shows_its_text(
         assert len([text for text in sent if text.startswith("G1 X")]) == 6
         assert await one.driver.resume() == Accepted()
         await completed(one, watch, before, content)
+
+
+@pytest.mark.parametrize("wait", ["M0 S8", "M0 put the magnets in"])
+async def test_a_print_that_begins_with_a_wait_has_started(
+    simulator: Simulator, tmp_path: Path, wait: str
+) -> None:
+    """The wait is longer than a command may take."""
+    content = wait.encode() + b"\n" + moves(5)
+    async with held(simulator, tmp_path) as one:
+        before = len(await one.record())
+        watch = await one.begin(content)
+        reading = await one.until(watch, stands)
+        assert reading.evidence is not None
+        assert reading.evidence.run is Run.PAUSED
+        assert await one.driver.resume() == Accepted()
+        await completed(one, watch, before, content)

@@ -24,6 +24,7 @@ from buildplate.protocols.marlin import (
     Position,
     Started,
     timed_pause,
+    waits_for_heat_alone,
 )
 
 LOCATE_TIMES = 3
@@ -119,7 +120,7 @@ class Printing:
         self._heaters: PausedHeaters | None = None
         self._targets: dict[str, float] = {}
         self._cold: dict[str, float] = {}
-        self._taken = False
+        self._taken = self._waited = False
         self._located = 0
         self._sender.flowing = True
 
@@ -130,14 +131,17 @@ class Printing:
 
     @property
     def begun(self) -> bool:
-        """Whether a line of the file was accepted, or is being worked on."""
-        return self._taken or self.phase is Phase.CANCELLING
+        """Whether a line of the file was accepted, or is worked on: by the printer, or by us."""
+        return self._taken or self._waited or self.phase is Phase.CANCELLING
 
     @property
     def blocked(self) -> bool:
         """Whether the printer waits for a person in a line that it has not answered."""
-        held = self.held_by_printer or self._waits is not None
-        return held and self._sender.unanswered > 0
+        if not self._sender.unanswered:
+            return False
+        if self._waits is not None:
+            return True
+        return self.held_by_printer and not waits_for_heat_alone(self._sender.under_way)
 
     @property
     def progress(self) -> float:
@@ -211,6 +215,9 @@ class Printing:
             return False
         self._by_printer = by_printer
         self._wait_s = self._wait_until = None
+        # Whether somebody is waited for is told by what is unanswered now, not by the script.
+        self.held_by_printer = self.blocked
+        self._waits = self._sender.answered if self.held_by_printer else None
         self.phase, self.why = Phase.CANCELLING, why
         self._sender.flowing = False
         self._sender.drop_stream()
@@ -240,7 +247,7 @@ class Printing:
                 self._taken = True
                 if self.phase is Phase.STARTING:
                     self.phase = Phase.RUNNING
-                self._mind_the_wait()
+        self._mind_the_wait()
         if sender.flowing:
             if sender.hungry:
                 self._feed()
@@ -251,9 +258,11 @@ class Printing:
 
     def _mind_the_wait(self) -> None:
         """The line that a person was waited for at has been taken: nobody waits any more."""
-        if self._waits is None or self._sender.accepted <= self._waits:
+        if self._waits is None or self._sender.answered <= self._waits:
             return
         self._waits = None
+        if self.phase is Phase.CANCELLING:
+            self.held_by_printer = False
         if self.held_by_printer and self.phase is Phase.PAUSED and not self._cold:
             self.resume()
 
@@ -284,7 +293,7 @@ class Printing:
             case Busy(text) if text.lower().startswith(WAITS):
                 if not self._sender.unanswered:
                     return  # the line's answer came with it: nobody is waited for any more
-                self._waits = self._sender.accepted
+                self._waits = self._sender.answered
                 self._held("the printer waits for a person")
             case Busy() if self.phase is Phase.STARTING and self._sender.unanswered:
                 self.phase, self._taken = Phase.RUNNING, True
@@ -342,7 +351,7 @@ class Printing:
                 self._wait_for_person(self._host_pause)
             return
         if self.source.at_end:
-            if self._sender.unanswered == 0 and self._taken:
+            if self._sender.unanswered == 0 and self._sender.accepted > self._first:
                 self._finish()
             elif self._sender.unanswered == 0:
                 self._over(
@@ -406,8 +415,10 @@ class Printing:
         self._locate(Mark.FINISHED)
 
     def _answered(self, mark: Mark) -> None:
-        if mark is Mark.DRAINED and self._wait_s is not None:
-            self._wait_until = self._around.clock() + self._wait_s
+        if mark is Mark.DRAINED:
+            self._waited = True
+            if self._wait_s is not None:
+                self._wait_until = self._around.clock() + self._wait_s
         elif mark is Mark.LOCATED and self.phase is Phase.PAUSING:
             self._located_for_park()
         elif mark is Mark.PARKED and self.phase is Phase.PAUSING:

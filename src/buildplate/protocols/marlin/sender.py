@@ -160,6 +160,11 @@ class Sender:
         return self._top - self._acked
 
     @property
+    def answered(self) -> int:
+        """Lines that were answered since they are numbered anew, commands included."""
+        return self._log.base + self._acked
+
+    @property
     def under_way(self) -> bytes:
         """The lines that `unanswered` counts, as they were sent."""
         return self._log.between(self._acked, self._top)

@@ -257,6 +257,22 @@ def test_a_cancel_ends_a_wait_for_heat_and_none_for_a_person(
         assert printing.end.outcome is Outcome.CANCELLED
 
 
+def test_a_resume_after_a_pause_at_the_display_does_not_print_cold(tmp_path: Path) -> None:
+    """The wait for heat that is under way is none for a person: M108 would end it."""
+    board = Board(temperatures=HOT, abilities={"EMERGENCY_PARSER": True})
+    with connected(tmp_path, board) as one:
+        board.held = ("M109",)
+        printing = one.begin("M109 S200", *LONG)
+        until(lambda: "M109 S200" in board.sent)
+        board.say("//action:paused")
+        one.paused(printing)
+        assert one.line.submit(lambda: one.line.resume_print(printing)).result(5)
+        assert one.line.submit(lambda: printing.phase).result(5) is Phase.RUNNING
+        board.let_go()
+        until(lambda: printing.line > 5)
+        assert "M108" not in board.sent
+
+
 def test_the_answer_of_a_board_to_m108_is_reckoned_with(tmp_path: Path) -> None:
     with connected(tmp_path, Board()) as one:
         before = one.line._sender._extra

@@ -10,7 +10,7 @@ from buildplate.drivers.marlin.config import read_settings
 from buildplate.drivers.marlin.notes import Notes, Outcome
 from buildplate.drivers.marlin.printing import LOCATE_TIMES, Phase, Printing, Surroundings
 from buildplate.drivers.marlin.source import SourceFile
-from buildplate.protocols.marlin import Conversation, Dialect, SendLimits
+from buildplate.protocols.marlin import Busy, Conversation, Dialect, SendLimits
 from tests.unit.protocols.bad_wire import PlainFirmware
 
 FILE = "G28\n" + "".join(f"G1 X{n} Y{n} E{n}\n" for n in range(1, 40)) + "G1 E-3\nM104 S0\nM84\n"
@@ -134,6 +134,90 @@ def test_a_pause_parks_only_where_numbers_mean_millimetres(tmp_path: Path, inche
     assert bench.printing.resume()
     assert bench.outcome() is Outcome.COMPLETED
     assert any(code.startswith(b"G92 E") for code in bench.firmware.accepted) is not inches
+
+
+def test_a_cancel_after_a_pause_at_the_display_waits_for_nobody(tmp_path: Path) -> None:
+    """Nothing was unanswered: what is under way afterwards is our own script."""
+    bench = Bench(tmp_path)
+    bench.to_line(5)
+    bench.step(b"//action:paused\n")
+    bench.step()
+    assert bench.printing.held_by_printer
+    assert not bench.printing.blocked
+    assert bench.printing.cancel()
+    bench.hears = False
+    assert bench.conversation.to_send(bench.now + 1).count(b"\n") > 0
+    assert not bench.printing.blocked
+    bench.step(b"echo:busy: paused for user\n")
+    assert bench.printing.blocked, "unless the printer says so now"
+
+
+@pytest.mark.parametrize("word", [b"echo:busy: paused for user\n", b"//action:paused\n"])
+def test_once_the_printer_is_answered_a_cancel_waits_for_its_own_script_alone(
+    tmp_path: Path, word: bytes
+) -> None:
+    bench = Bench(tmp_path, "G28\nM600\n" + FILE)
+    bench.to_line(1)
+    bench.hears = False
+    bench.printing.advance()
+    waits = bench.conversation.to_send(bench.now + 1)
+    assert b"M600" in waits
+    bench.step(word)
+    assert bench.printing.blocked
+    assert bench.printing.cancel()
+    assert bench.printing.blocked, "the script stands behind it"
+    bench.step(bench.firmware.hear(waits))
+    bench.printing.advance()
+    assert bench.conversation.to_send(bench.now + 2).count(b"\n") > 0, "the script is under way"
+    assert not bench.printing.blocked
+    bench.printing.take(Busy("processing"))
+    assert not bench.printing.blocked
+
+
+def test_a_pause_at_the_display_during_a_wait_for_heat_does_not_make_that_one_for_a_person(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, "G28\nM109 S200\n" + FILE)
+    bench.to_line(1)
+    bench.hears = False
+    bench.printing.advance()
+    assert b"M109" in bench.conversation.to_send(bench.now + 1)
+    bench.step(b"//action:paused\n")
+    assert bench.printing.phase is Phase.PAUSED
+    assert not bench.printing.blocked
+    bench.step(b"echo:busy: paused for user\n")
+    assert bench.printing.blocked, "the printer's own word for it counts"
+
+
+@pytest.mark.parametrize("wait", ["M0 S30", "M1 put the magnets in"])
+def test_a_wait_in_the_files_first_line_is_a_print_that_has_begun(
+    tmp_path: Path, wait: str
+) -> None:
+    bench = Bench(tmp_path, f"{wait}\n{FILE}")
+    bench.step()
+    bench.hears = False
+    for _ in range(5):
+        bench.step()
+    assert bench.printing.phase is Phase.PAUSED
+    assert not bench.printing.begun, "the printer has not answered anything yet"
+    bench.hears = True
+    for _ in range(5):
+        bench.step()
+    assert bench.printing.begun
+    assert bench.printing.line == 0
+    bench.now += 31
+    assert wait == "M0 S30" or bench.printing.resume()
+    assert bench.outcome() is Outcome.COMPLETED
+
+
+def test_a_file_of_nothing_but_a_wait_has_no_line_for_a_printer(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, "M0 S1\n; nothing\n")
+    for _ in range(300):
+        if bench.printing.end is None:
+            bench.step()
+    assert bench.outcome() is Outcome.FAILED
+    assert bench.printing.end is not None
+    assert "no line that a printer acts on" in bench.printing.end.reason
 
 
 class Unheard(PlainFirmware):
