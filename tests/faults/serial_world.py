@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SHORTEST = 40
 """Moves of a second each: more than a planner and a window hold, so that a print has a middle."""
+BEFORE_PADDING = 30
+PADDING = "; nothing that a printer acts on, as a slicer's settings are\n" * 700
+"""Between two moves: a note that the end is near is written some 32 KiB before it, no earlier."""
 INTENTS = (
     "SELECT e.at, p.id, p.path, p.job_id, r.name FROM events e"
     " JOIN prints p ON p.id = e.print_id JOIN printers r ON r.id = e.printer_id"
@@ -109,8 +112,10 @@ class SerialWorld(World):
         message = f"bp {hashlib.sha256(told.encode()).hexdigest()[:16]}"
         count = min(max(SHORTEST, int(seconds_of(gcode))), int(LONGEST_PART_S))
         first = [f"M117 {message}", "M104 S60"]
-        content = moves(count, first=first, last=["M400"])
-        return content.decode() + gcode[gcode.rindex("G4") :].partition("\n")[2], {"size": SIZE}
+        content = moves(count, first=first, last=["M400"]).decode()
+        middle = content.index(f"; move {BEFORE_PADDING}\n")
+        content = content[:middle] + "\n" + PADDING + content[middle:]
+        return content + gcode[gcode.rindex("G4") :].partition("\n")[2], {"size": SIZE}
 
     def ordered(self, order: Facts, gcode: str) -> None:
         """Keep by which name the board knows an order, and what it must take of it."""
