@@ -17,6 +17,8 @@ from buildplate.drivers.sdk import (
     DriverTimings,
     Ending,
     FileBody,
+    Power,
+    PowerDevice,
     PrinterOffline,
     PushKind,
     Refused,
@@ -116,6 +118,27 @@ async def test_pause_resume_and_cancel_do_as_they_say(driver: Driver) -> None:
     assert over.evidence is not None
     assert (over.evidence.ending, over.evidence.reason) == (Ending.FAILED, "cancelled")
     assert isinstance(await driver.cancel(), Refused)
+
+
+async def test_power_devices_are_switched_but_a_locked_one_not_while_it_prints(
+    driver: Driver,
+) -> None:
+    light, air = "Light", "Air filter"
+    assert set((await driver.equipment()).power) == {
+        PowerDevice(light, on=False),
+        PowerDevice(air, on=True, locked=True),
+    }
+    assert await driver.control(Power(light, on=True)) == Accepted()
+    unknown = await driver.control(Power("Lamp", on=True))
+    assert isinstance(unknown, Refused)
+    assert "it has Light, Air filter" in unknown.detail
+    path = await driver.upload("theirs.gcode", body())
+    await driver.start(path)
+    locked = await driver.control(Power(air, on=False))
+    assert isinstance(locked, Refused)
+    assert locked.code == "locked"
+    told = {device.name: device.on for device in (await driver.equipment()).power}
+    assert told == {light: True, air: True}
 
 
 async def test_a_person_s_print_is_foreign_even_of_our_own_leftover(
