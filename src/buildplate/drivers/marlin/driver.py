@@ -334,7 +334,9 @@ class SerialDriver:
         limit = monotonic() + self._timings.command
         while printing.end is None and line.error is None:
             if monotonic() > limit:
-                return Unknown(WAITS_FOR_PERSON if printing.blocked else NO_ANSWER)
+                if not printing.blocked:
+                    return Unknown(NO_ANSWER)
+                return Unknown(f"{WAITS_FOR_PERSON}: {mapping.what_ends_it(line.facts)}")
             await asyncio.sleep(LOOK_AGAIN_S)
         return Accepted() if line.error is None else Unknown(str(line.error))
 
@@ -386,10 +388,7 @@ class SerialDriver:
 
 
 NO_ANSWER = "the printer has not answered the cancel script yet"
-WAITS_FOR_PERSON = (
-    "the printer waits for a person, and the cancel script behind that: answer it at its display; "
-    "an emergency stop ends it at once"
-)
+WAITS_FOR_PERSON = "the printer waits for a person, and the cancel script behind that"
 NO_NAME = ("the firmware does not say what it is (M115)",)
 
 

@@ -18,6 +18,14 @@ from buildplate.drivers.sdk import (
     Watch,
 )
 
+ENDS_WITH_A_STOP = (
+    "it ends once somebody has answered the printer at its display, "
+    "or with an emergency stop at once"
+)
+ENDS_WITHOUT_POWER = (
+    "it ends once somebody has answered the printer at its display, or switched it off: "
+    "until then it may hear no emergency stop"
+)
 LOST_NOTES = "the record of what was streamed to this printer is gone"
 _RUNS = {
     Phase.RUNNING: Run.RUNNING,
@@ -71,6 +79,15 @@ def activity(sight: Sight, notes: Notes, watch: Watch | None) -> Activity:
 def _waits_to_cancel(printing: Printing) -> bool:
     """Whether the cancel script stands behind a wait for a person: nothing moves until then."""
     return printing.phase is Phase.CANCELLING and printing.blocked
+
+
+def what_ends_it(facts: Facts) -> str:
+    """What ends a cancelled print that waits for a person, as one sentence for people.
+
+    Without an emergency parser M112 is a line as any other, and where the board has read as many
+    lines ahead as it can hold, it is not read.
+    """
+    return ENDS_WITH_A_STOP if facts.abilities.get("EMERGENCY_PARSER") else ENDS_WITHOUT_POWER
 
 
 def baseline(notes: Notes) -> dict[str, Any]:
@@ -144,7 +161,7 @@ def detail(sight: Sight) -> str:
     if printing.withheld:
         said += "; held back: this node may not command the printer at the moment"
     if _waits_to_cancel(printing):
-        said += "; it ends once somebody has answered the printer at its display"
+        said += f"; {what_ends_it(sight.facts)}"
     return f"{said}; {printing.why}" if printing.why else said
 
 

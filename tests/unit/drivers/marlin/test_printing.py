@@ -53,6 +53,14 @@ class Bench:
             if self.printing.end is None:
                 self.printing.take(event)
 
+    def blocked(self) -> bool:
+        """Whether a person is waited for, asked anew."""
+        return self.printing.blocked
+
+    def begun(self) -> bool:
+        """Whether it has begun, asked anew."""
+        return self.printing.begun
+
     def to_line(self, line: int) -> None:
         """Go on until a line of the file was taken."""
         for _ in range(500):
@@ -143,13 +151,13 @@ def test_a_cancel_after_a_pause_at_the_display_waits_for_nobody(tmp_path: Path) 
     bench.step(b"//action:paused\n")
     bench.step()
     assert bench.printing.held_by_printer
-    assert not bench.printing.blocked
+    assert not bench.blocked()
     assert bench.printing.cancel()
     bench.hears = False
     assert bench.conversation.to_send(bench.now + 1).count(b"\n") > 0
-    assert not bench.printing.blocked
+    assert not bench.blocked()
     bench.step(b"echo:busy: paused for user\n")
-    assert bench.printing.blocked, "unless the printer says so now"
+    assert bench.blocked(), "unless the printer says so now"
 
 
 @pytest.mark.parametrize("word", [b"echo:busy: paused for user\n", b"//action:paused\n"])
@@ -163,15 +171,15 @@ def test_once_the_printer_is_answered_a_cancel_waits_for_its_own_script_alone(
     waits = bench.conversation.to_send(bench.now + 1)
     assert b"M600" in waits
     bench.step(word)
-    assert bench.printing.blocked
+    assert bench.blocked()
     assert bench.printing.cancel()
-    assert bench.printing.blocked, "the script stands behind it"
+    assert bench.blocked(), "the script stands behind it"
     bench.step(bench.firmware.hear(waits))
     bench.printing.advance()
     assert bench.conversation.to_send(bench.now + 2).count(b"\n") > 0, "the script is under way"
-    assert not bench.printing.blocked
+    assert not bench.blocked()
     bench.printing.take(Busy("processing"))
-    assert not bench.printing.blocked
+    assert not bench.blocked()
 
 
 def test_a_pause_at_the_display_during_a_wait_for_heat_does_not_make_that_one_for_a_person(
@@ -184,9 +192,9 @@ def test_a_pause_at_the_display_during_a_wait_for_heat_does_not_make_that_one_fo
     assert b"M109" in bench.conversation.to_send(bench.now + 1)
     bench.step(b"//action:paused\n")
     assert bench.printing.phase is Phase.PAUSED
-    assert not bench.printing.blocked
+    assert not bench.blocked()
     bench.step(b"echo:busy: paused for user\n")
-    assert bench.printing.blocked, "the printer's own word for it counts"
+    assert bench.blocked(), "the printer's own word for it counts"
 
 
 @pytest.mark.parametrize("wait", ["M0 S30", "M1 put the magnets in"])
@@ -199,11 +207,11 @@ def test_a_wait_in_the_files_first_line_is_a_print_that_has_begun(
     for _ in range(5):
         bench.step()
     assert bench.printing.phase is Phase.PAUSED
-    assert not bench.printing.begun, "the printer has not answered anything yet"
+    assert not bench.begun(), "the printer has not answered anything yet"
     bench.hears = True
     for _ in range(5):
         bench.step()
-    assert bench.printing.begun
+    assert bench.begun()
     assert bench.printing.line == 0
     bench.now += 31
     assert wait == "M0 S30" or bench.printing.resume()

@@ -7,6 +7,7 @@ import { createMemoryHistory, createRouter } from "vue-router";
 
 import { useSession, type Role } from "@/app/session";
 import { i18n, speak } from "@/i18n";
+import german from "@/i18n/server/de";
 import type { LiveEvent, LivePrinter } from "@/live/frames";
 import { useLive } from "@/live/store";
 import { useNotices } from "@/ui/notices";
@@ -18,7 +19,7 @@ const LIVE = {
   id: "a", number: 1, name: "Left", version: 1, enabled: true, maintenance: false,
   link: "online", activity: "ours", bed: "occupied", bed_version: 7, print_id: "p",
   needs_attention: false, progress: 0.5, time_left_s: 60, temperatures: {},
-  problem: "", problem_code: "", hint: "",
+  problem: "", problem_code: "", hint: "", detail: "",
 } as unknown as LivePrinter;
 const RESTS = { ...LIVE, activity: "idle", print_id: null } as LivePrinter;
 const router = createRouter({
@@ -102,6 +103,24 @@ describe("CurrentPanel", () => {
     await panel.setProps({ live: { ...RESTS, bed: "clear" } });
     await flushPromises();
     expect(panel.element.contains(document.activeElement)).toBe(true);
+  });
+
+  it("says what a cancelled print waits for only where the printer's driver does", async () => {
+    wished = true;
+    await show({ ...LIVE, activity: "paused", detail: "paused, line 8" });
+    expect(panel.text()).toContain("is being cancelled");
+    expect(panel.text()).not.toContain("emergency stop");
+    const said = Object.keys(german.sentences).filter((one) => one.startsWith("it ends once "));
+    expect(said).toHaveLength(2);
+    for (const one of said) {
+      await panel.setProps({
+        live: { ...LIVE, activity: "paused", detail: `cancelling, line 8; ${one}; cancelled` },
+      });
+      expect(panel.text()).toContain(one);
+    }
+    await speak("de", false);
+    await flushPromises();
+    expect(panel.text()).toContain(german.sentences[said[1] ?? ""]);
   });
 
   it("offers no pause of a printer that cannot be reached", async () => {
@@ -202,17 +221,6 @@ describe("CurrentPanel", () => {
     [...sure].find((one) => one.textContent?.trim() === "Cancel the print")?.click();
     await flushPromises();
     expect(posted).toEqual(["/prints/p/cancel"]);
-  });
-
-  it("says of a cancel that stands behind a wait at the printer what ends it", async () => {
-    wished = true;
-    await show(LIVE);
-    expect(panel.text()).toContain("This print is being cancelled.");
-    expect(panel.text()).not.toContain("at its display");
-    panel.unmount();
-    await show({ ...LIVE, activity: "paused" } as LivePrinter);
-    expect(panel.text()).toContain("waits for somebody at its display");
-    expect(panel.text()).toContain("an emergency stop ends it at once");
   });
 
   it("says at once that it is being cancelled, and takes no second cancel", async () => {
