@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -402,7 +403,8 @@ def disconnect(
     """Close the link to a printer, so that its port is free, and leave it alone until connected."""
     with server_of(context) as server:
         found = server.post(f"/printers/{server.printer(printer)}/disconnect")
-    as_json(found) if json else say(f"{printer} is left alone: buildplate printer connect")
+    back = f"buildplate printer connect {shlex.quote(printer)}"
+    as_json(found) if json else say(f"{printer} is disconnected; take it back with `{back}`.")
 
 
 @app.command()

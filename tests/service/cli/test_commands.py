@@ -281,7 +281,9 @@ async def test_prints_are_assigned_and_controlled_at_their_printer(tmp_path: Pat
         await me.type("printer cancel Right")
         await me.surface.until_print(1, state="cancelled")
         assert "no print of ours" in (await me.type("printer pause Right", code=1)).stderr
-        await me.type("printer disconnect Right")
+        told = (await me.type("printer disconnect Right")).stdout
+        back = "`buildplate printer connect Right`"
+        assert told == f"Right is disconnected; take it back with {back}.\n"
         assert (await me.json("printer show Right"))["link"] == "disabled"
         await me.type("printer connect Right")
         await me.surface.until(2, link="online")

@@ -188,7 +188,7 @@ class SerialForm(BaseModel):
         float,
         Field(
             title="Thermal watch: bed and chamber, warming within, s",
-            description="They have so long as long as they become warmer at all.",
+            description="Allowed this long while they still become warmer.",
             gt=0,
             le=7200,
             allow_inf_nan=False,

@@ -110,7 +110,8 @@ describe("CurrentPanel", () => {
     await show({ ...LIVE, activity: "paused", detail: "paused, line 8" });
     expect(panel.text()).toContain("is being cancelled");
     expect(panel.text()).not.toContain("emergency stop");
-    const said = Object.keys(german.sentences).filter((one) => one.startsWith("it ends once "));
+    const words: Readonly<Record<string, string>> = german.sentences;
+    const said = Object.keys(words).filter((one) => one.startsWith("it ends once "));
     expect(said).toHaveLength(2);
     for (const one of said) {
       await panel.setProps({
@@ -120,7 +121,7 @@ describe("CurrentPanel", () => {
     }
     await speak("de", false);
     await flushPromises();
-    expect(panel.text()).toContain(german.sentences[said[1] ?? ""]);
+    expect(panel.text()).toContain(words[said[1] ?? ""]);
   });
 
   it("offers no pause of a printer that cannot be reached", async () => {
