@@ -285,6 +285,10 @@ async def test_prints_are_assigned_and_controlled_at_their_printer(tmp_path: Pat
         back = "`buildplate printer connect Right`"
         assert told == f"Right is disconnected; take it back with {back}.\n"
         assert (await me.json("printer show Right"))["link"] == "disabled"
+        await me.type("printer edit Right --name 'Far right'")
+        told = (await me.type("printer disconnect 'Far right'")).stdout
+        assert "`buildplate printer connect 'Far right'`" in told, "as a shell takes it"
+        await me.type("printer edit 'Far right' --name Right")
         await me.type("printer connect Right")
         await me.surface.until(2, link="online")
         await me.type("printer remove Right")
