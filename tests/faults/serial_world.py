@@ -8,9 +8,13 @@ intents, in their order.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from buildplate.protocols.marlin import SendLimits
 from tests.faults.serial_record import (
@@ -44,6 +48,7 @@ ACTIVE = (
     "SELECT r.name, p.id FROM prints p JOIN printers r ON r.id = p.printer_id"
     " WHERE p.state NOT IN ('queued', 'completed', 'failed', 'cancelled', 'not_started')"
 )
+PRINTERS = "SELECT name, id FROM printers"
 LAST_LINE = re.compile(r"accepted:? line (?:is )?(\d+)")
 MOST_UNANSWERED = SendLimits().most
 
@@ -63,13 +68,30 @@ class Intent:
 class Death:
     """What a printer's board was like as the farm died: entries in its record, heaters that are on.
 
-    `active`: the print that the database had there.
+    `active`: the print that the database had there. `doubtful`: the one that the note calls so.
     """
 
     printer: str
     entries: int
     hot: bool
     active: str | None
+    doubtful: str | None
+
+
+def doubtful(folder: Path) -> str | None:
+    """The print whose last moves were about to be written, by what a killed process left behind."""
+    try:
+        lines = (folder / "runs.jsonl").read_bytes().splitlines()
+        page = (folder / "line").read_bytes()
+    except FileNotFoundError:
+        return None
+    runs = [fact for line in lines if "run" in (fact := json.loads(line))]
+    if not runs or runs[-1]["step"] != "finishing":
+        return None
+    run, written = struct.unpack_from("<QQ", page, 16)
+    if run != runs[-1]["run"] or not written:
+        return None
+    return str(UUID(runs[-1]["path"].split("-")[1]))
 
 
 class SerialWorld(World):
@@ -177,20 +199,22 @@ class SerialWorld(World):
         """Keep what the boards are like before the next life speaks to them."""
         await super()._died(at)
         self.blinded.clear()  # whether a serial print was begun, its note tells
-        active = dict(self.stored(ACTIVE))
+        active, ids = dict(self.stored(ACTIVE)), dict(self.stored(PRINTERS))
         for one in self.printers:
             name = one["name"]
             if name in self._began_at:
                 truth = await self.admin.printer(name)
                 hot = any(heater["target"] > 0 for heater in truth["heaters"].values())
                 length = len(await self.admin.accepted(name))
-                self._deaths.append(Death(name, length, hot, active.get(name)))
+                doubt = doubtful(self._setting.seen / "notes" / str(ids.get(name)))
+                self._deaths.append(Death(name, length, hot, active.get(name), doubt))
 
     async def needing_people(self) -> set[str]:
         """The prints of which nobody but a person can tell what became of them.
 
         Only what was killed near its end can be such a one: asked about earlier, it is a question
-        without a reason. Of all others it is known (ADR 22).
+        without a reason. Of all others it is known (ADR 22). Where the note told at the death that
+        the last moves were about to be written, somebody must be asked.
         """
         ending = set()
         for death in self._deaths:
@@ -204,7 +228,9 @@ class SerialWorld(World):
                 if len(stretches[-1].moves) >= whole - 1 - MOST_UNANSWERED:
                     ending.add(death.active)
         asked = {one.print_id for one in await self.asked_about()}
-        return (asked & ending) | self.forgotten
+        unwanted = {one["id"] for one in (await self.state())["prints"] if one["wants_cancel"]}
+        doubted = {one.doubtful for one in self._deaths if one.doubtful == one.active} - {None}
+        return (asked & ending) | ({str(one) for one in doubted} - unwanted) | self.forgotten
 
     # --- judging ---------------------------------------------------------------------------------
 
