@@ -330,6 +330,24 @@ async def test_only_a_klipper_that_is_not_ready_is_without_power(idle: OddMoonra
         assert (reading.powered, reading.detail) == (True, "Lost communication")
 
 
+async def test_a_machine_whose_power_went_off_is_without_it_before_klipper_notices(
+    idle: OddMoonraker,
+) -> None:
+    config = {"config": {"power plug": {"bound_services": ["klipper"]}}}
+    idle.answers["server.config"] = config
+    idle.answers["machine.device_power.devices"] = {"devices": [{"device": "plug", "status": "on"}]}
+    async with line(idle) as joined:
+        for state in ("off", "on", "off"):
+            seen = len(joined.pushes)
+            await idle.tell("notify_power_changed", {"device": "plug", "status": state})
+            await joined.until(lambda seen=seen: joined.pushes[seen:])
+            reading = await joined.driver.look(None)
+            assert reading.powered is (state == "on")
+            assert reading.activity in {Activity.IDLE, Activity.BUSY}, "Klipper has not noticed"
+        idle.status["print_stats"] |= {"state": "printing", "filename": "theirs.gcode"}
+        assert (await joined.driver.look(None)).powered, "what prints has power"
+
+
 async def test_a_host_without_devices_says_so(idle: OddMoonraker) -> None:
     idle.answers["machine.device_power.devices"] = Refusal(-32601, "Method not found")
     async with line(idle) as joined:

@@ -94,7 +94,7 @@ def _sources(sessions: Mapping[str, PrinterSession]) -> Sources:
             live.problem,
             live.problem_code,
             live.hint,
-            live.problem_code,
+            live.powered,
             session.in_flight,
         )
         for session in sessions.values()

@@ -350,7 +350,7 @@ class PrinterSession:
 
     async def _read(self, message: Read) -> None:
         reading = message.reading
-        before = (self.live.activity, self.record.bed, self.live.link)
+        before = self._standing()
         self.live.told_at = reading.begun
         if message.identity is not None:
             self.live.software = f"{message.identity.software} {message.identity.version}"
@@ -371,8 +371,12 @@ class PrinterSession:
             await self._link_up()
         await self._store_sight(reading)
         await self._settle(reading)
-        if (self.live.activity, self.record.bed, self.live.link) != before:
+        if self._standing() != before:
             self.parts.steward.freed(self.id)
+
+    def _standing(self) -> tuple[object, ...]:
+        """With what of a printer what could start there changes."""
+        return self.live.activity, self.live.powered, self.record.bed, self.live.link
 
     def _is_another(self, reading: Reading) -> bool:
         """Whether the reading shows a print of others that was not seen before."""

@@ -52,6 +52,7 @@ def _occupy(session: PrinterSession) -> None:
 CHANGES: dict[str, Callable[[PrinterSession], None]] = {
     "link": lambda one: setattr(one.live, "link", Link.OFFLINE),
     "activity": lambda one: setattr(one.live, "activity", Activity.FOREIGN),
+    "powered": lambda one: setattr(one.live, "powered", False),
     "problem": lambda one: setattr(one.live, "problem", "the cable is out"),
     "problem_code": lambda one: setattr(one.live, "problem_code", "offline"),
     "hint": lambda one: setattr(one.live, "hint", "Push it in."),

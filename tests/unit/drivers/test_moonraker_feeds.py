@@ -33,9 +33,15 @@ def test_only_devices_that_klipper_hangs_on_say_anything_of_the_machine() -> Non
     made = feeds()
     made.listed({"devices": [told(name, "off") for name in ("mains", "strip", "light", "server")]})
     assert list(made.off) == ["mains", "strip"]
+    assert not made.cut, "nobody saw them go off"
     made.changed(told("mains", "on"))
     made.changed(told("strip", "error"))
     assert not made.off
+    for device in ("mains", "light"):
+        made.changed(told(device, "off"))
+    assert made.cut == made.off == ("mains",)
+    made.listed({"devices": [told("mains", "on")]})
+    assert not made.cut
 
 
 @pytest.mark.parametrize(

@@ -439,9 +439,12 @@ class Line(threading.Thread):
     def _end_waits(self) -> None:
         """Let a firmware that reads ahead leave its wait for heat: what is wanted stands behind it.
 
-        Only where a line under way is known to be such a wait. A firmware that waits for a person
-        may say so seconds later only, and would take M108 for that person's answer.
+        Only where a line under way is known to be such a wait, and the printer has not paused by
+        itself. A firmware that waits for a person, also in lines of its own, may say so seconds
+        later only, and would take M108 for that person's answer.
         """
+        if self.printing is not None and self.printing.held:
+            return
         hears = self.facts.abilities.get("EMERGENCY_PARSER")
         if hears and waits_for_heat_alone(self._sender.under_way):
             self._wait_ended_at = monotonic()
@@ -543,8 +546,8 @@ class Line(threading.Thread):
 
         Not one for a person: the printer would go on with what only that person sees.
         """
-        blocked, cancelled = printing.blocked, printing.cancel()
-        if cancelled and not blocked:
+        held, cancelled = printing.held, printing.cancel()
+        if cancelled and not held:
             self._end_waits()
         return cancelled
 

@@ -144,6 +144,11 @@ class Printing:
         return self.held_by_printer and not waits_for_heat_alone(self._sender.under_way)
 
     @property
+    def held(self) -> bool:
+        """Whether the printer waits for a person, or may: it has said that it paused by itself."""
+        return self.held_by_printer or self.blocked
+
+    @property
     def progress(self) -> float:
         """The share of the file that was accepted, 0-1, to some lines."""
         return min(1.0, max(0.0, self.source.share(self.line)))

@@ -166,10 +166,12 @@ class MoonrakerDriver:
         ours = path if base is not None and base.idle else None
         held = replace(self._channel.held, seq=seq)
         doing, detail = mapping.activity(sight, ours, ripe=held.ripe)
-        unfed = () if sight.klippy is Klippy.READY else self._channel.feeds.off
+        stats = sight.current
+        feeds = self._channel.feeds
+        unfed = feeds.cut if sight.klippy is Klippy.READY else feeds.off
+        unfed = () if stats.state in answers.RUNNING else unfed
         foreign = mapping.foreign_ran(self._channel.record.heard_since(self._looked_to), ours)
         self._noted(seq, base)
-        stats = sight.current
         return Reading(
             begun=begun,
             activity=doing,

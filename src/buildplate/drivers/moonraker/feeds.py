@@ -22,6 +22,7 @@ class Feeds:
     def __init__(self) -> None:
         self._names: frozenset[str] = frozenset()
         self._off: set[str] = set()
+        self._cut: set[str] = set()
 
     @property
     def any(self) -> bool:
@@ -32,6 +33,15 @@ class Feeds:
     def off(self) -> tuple[str, ...]:
         """Those that are off."""
         return tuple(sorted(self._off))
+
+    @property
+    def cut(self) -> tuple[str, ...]:
+        """Those that went off while somebody listened, and are off since.
+
+        Klipper seems ready for seconds after that, and for good where its board is fed by USB. One
+        that was off all along beside a ready Klipper may as well be wrong about itself.
+        """
+        return tuple(sorted(self._cut))
 
     def configured(self, answer: object) -> None:
         """Take what `server.config` says."""
@@ -51,13 +61,16 @@ class Feeds:
 
     def changed(self, told: object) -> None:
         """Take what `notify_power_changed` says of one device."""
+        before = set(self._off)
         self.listed({"devices": [told]})
+        self._cut |= self._off - before
 
     def _note(self, name: str, *, on: bool | None) -> None:
         if on is False and name in self._names:
             self._off.add(name)
         else:
             self._off.discard(name)
+            self._cut.discard(name)
 
 
 def _feeds(part: Mapping[str, Any]) -> bool:

@@ -8,7 +8,8 @@ _HEAT = re.compile(rb"N\d+ M(?:109|116|19[0-3]|303)(?!\d)", re.IGNORECASE)
 """Nozzle, all heaters, bed, chamber, probe, cooler, and the tuning of a heater: M108 ends these."""
 _NOBODY = re.compile(
     rb"N\d+ (?:G(?:[0-5]|1[01789]|2[018]|9[0-2])"
-    rb"|M(?:7[35]|8[2-5]|10[4-7]|11[0478]|140|141|155|20[1-5]|22[01]|27|31|400|420|900))(?![\d.])",
+    rb"|M(?:7[35]|8[2-5]|92|10[4-7]|11[0478]|14[015]|15[05]|20[1-5]|211|22[01]|27|302|31|4(?:00|13|20)"
+    rb"|486|569|593|900))(?![\d.])",
     re.IGNORECASE,
 )
 """Moves, settings, questions and texts: at none of them a firmware waits for a person."""

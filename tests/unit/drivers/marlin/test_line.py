@@ -257,6 +257,25 @@ def test_a_cancel_ends_a_wait_for_heat_and_none_for_a_person(
         assert printing.end.outcome is Outcome.CANCELLED
 
 
+def test_a_cancel_does_not_answer_for_a_person_whom_the_printer_waits_for_in_lines_of_its_own(
+    tmp_path: Path,
+) -> None:
+    """Filament ran out during a wait for heat: the firmware does its own M600 behind that."""
+    board = Board(temperatures=HOT, abilities={"EMERGENCY_PARSER": True})
+    with connected(tmp_path, board) as one:
+        board.held = ("M109",)
+        printing = one.begin("M109 S200", *LONG)
+        until(lambda: "M109 S200" in board.sent)
+        board.say("//action:paused filament_runout")
+        one.paused(printing)
+        assert one.line.submit(lambda: one.line.cancel_print(printing)).result(5)
+        board.let_go()
+        until(lambda: printing.end is not None)
+        assert "M108" not in board.sent
+        assert printing.end is not None
+        assert printing.end.outcome is Outcome.CANCELLED
+
+
 def test_a_resume_after_a_pause_at_the_display_does_not_print_cold(tmp_path: Path) -> None:
     """The wait for heat that is under way is none for a person: M108 would end it."""
     board = Board(temperatures=HOT, abilities={"EMERGENCY_PARSER": True})
