@@ -383,6 +383,7 @@ UNITS: Mapping[str, str] = {
     "expires_in": "s",
     "layer_height": "mm",
     "first_layer_height": "mm",
+    "object_height": "mm",
     "actual": "°C",
     "target": "°C",
     "min_x": "mm",

@@ -2809,7 +2809,10 @@ export interface components {
             layers: number | null;
             /** Name */
             name: string;
-            /** Object Height */
+            /**
+             * Object Height
+             * @description mm
+             */
             object_height: number | null;
             /** Slicer */
             slicer: string | null;
